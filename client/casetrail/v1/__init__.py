@@ -1,0 +1,1 @@
+"""Generated from proto/casetrail/v1 by scripts/generate.py. Do not edit."""

@@ -1,0 +1,70 @@
+"""How case time follows from real time."""
+
+from datetime import datetime, timedelta
+
+from casetrail.v1.case_pb2 import Case, TimeBase
+from casetrail.v1.command_pb2 import Command
+from casetrail.v1.errors_pb2 import RefusalReason
+from domain.instants import Instant, from_datetime, instant, timestamp, to_datetime
+from domain.refusal import Rejected
+
+
+def time_base(scale: float, now: datetime) -> TimeBase:
+    """The time base of a case that opens now: live, or compressed when a scale other than 1 is given."""
+    if scale in (0, 1):
+        return TimeBase(mode=TimeBase.MODE_LIVE)
+    return TimeBase(mode=TimeBase.MODE_SCALED, origin=timestamp(from_datetime(now)), scale=scale)
+
+
+def case_now(base: TimeBase, now: datetime) -> Instant:
+    """The case's time at a real moment; for a scaled case `origin + (now - origin) × scale`."""
+    if base.mode != TimeBase.MODE_SCALED:
+        return from_datetime(now)
+    origin = to_datetime(instant(base.origin))
+    return instant(base.origin) + int((now - origin).total_seconds() * base.scale)
+
+
+def real_time(base: TimeBase, at: Instant) -> datetime | None:
+    """The first real moment at which the case's time is `at`; None on an importer's clock: real time never moves it."""
+    if base.mode == TimeBase.MODE_IMPORTED:
+        return None
+    if base.mode != TimeBase.MODE_SCALED:
+        return to_datetime(at)
+    origin = instant(base.origin)
+    # A microsecond more, so that the cut to whole seconds cannot fall just short of `at`.
+    return to_datetime(origin) + timedelta(seconds=(at - origin) / base.scale, microseconds=1)
+
+
+def command_time(case: Case, command: Command, now: datetime) -> Instant:
+    """The case time at which a command for an open case counts.
+
+    A live or scaled case takes it from the real clock, which may lag behind what is written: never backwards.
+
+    Raises:
+        Rejected: WRONG_TIME when a case on the importer's clock gets no time, or an earlier one than it has, or when
+            any other case gets one.
+    """
+    reached = instant(case.updated_at)
+    if case.time_base.mode != TimeBase.MODE_IMPORTED:
+        if command.HasField("at"):
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_WRONG_TIME,
+                f"{case.case_id} runs on real time; leave `at` out",
+                field="at",
+            )
+        return max(case_now(case.time_base, now), reached)
+    if command.HasField("hand_over"):
+        return max(from_datetime(now), reached)
+    if not command.HasField("at"):
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_TIME,
+            f"{case.case_id} stands on the importer's clock; give `at`, or hand it over to live time first",
+            field="at",
+        )
+    if instant(command.at) < reached:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_TIME,
+            f"time never runs backwards: {case.case_id} has reached {to_datetime(reached):%Y-%m-%dT%H:%M:%SZ}",
+            field="at",
+        )
+    return instant(command.at)

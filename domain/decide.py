@@ -1,0 +1,166 @@
+"""What a command means: the table of actions, and the way every decision takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.command_pb2 import Command
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Kind, Stage
+from domain import authority
+from domain.draft import Draft
+from domain.evolve import fold
+from domain.instants import Instant
+from domain.lifecycles import (
+    closing,
+    complaint,
+    decisions,
+    importing,
+    joining,
+    opening,
+    outcomes,
+    parcels,
+    people,
+    remedies,
+    returns,
+    talk,
+    waiting,
+)
+from domain.passing import expire, pass_time
+from domain.refusal import Rejected
+from domain.rulebook import Rulebook
+
+_INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
+_ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
+_SETTLED = frozenset({_COMPLAINT, _RETURN})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """How one action is decided.
+
+    Attributes:
+        decide: Adds to the draft what the command means.
+        kinds: The kinds of case that have the action.
+        when_closed: Whether a closed case takes it.
+    """
+
+    decide: Callable[[Draft, Any], None]
+    kinds: frozenset[Kind.ValueType] = _ALL
+    when_closed: bool = False
+
+
+ACTIONS: dict[str, Action] = {
+    "assign": Action(people.assign),
+    "transfer": Action(people.transfer),
+    "accept": Action(people.accept, _SETTLED),
+    "offer_answer": Action(talk.offer_answer),
+    "reply": Action(talk.reply),
+    "receive_message": Action(talk.receive_message),
+    "inform": Action(talk.inform),
+    "note": Action(talk.note, when_closed=True),
+    "wait": Action(waiting.wait),
+    "resume": Action(waiting.resume),
+    "prioritize": Action(opening.prioritize),
+    "reclassify": Action(opening.reclassify),
+    "link": Action(joining.link, when_closed=True),
+    "merge": Action(joining.merge),
+    "absorb": Action(joining.absorb, when_closed=True),
+    "acknowledge": Action(decisions.acknowledge),
+    "escalate": Action(decisions.escalate),
+    "decide": Action(decisions.decide),
+    "classify": Action(complaint.classify, frozenset({_COMPLAINT})),
+    "investigate": Action(complaint.investigate, frozenset({_COMPLAINT})),
+    "ask_department": Action(complaint.ask_department, frozenset({_COMPLAINT})),
+    "record_finding": Action(complaint.record_finding, frozenset({_COMPLAINT})),
+    "propose": Action(complaint.propose, _SETTLED),
+    "negotiate": Action(complaint.negotiate, _SETTLED),
+    "agree": Action(remedies.agree, _SETTLED),
+    "carry_out": Action(remedies.carry_out, _SETTLED),
+    "choose_alternative": Action(remedies.choose_alternative, frozenset({_RETURN})),
+    "decide_eligibility": Action(returns.decide_eligibility, frozenset({_RETURN})),
+    "ship_back": Action(returns.ship_back, frozenset({_RETURN})),
+    "receive_goods": Action(returns.receive_goods, frozenset({_RETURN})),
+    "inspect": Action(returns.inspect, frozenset({_RETURN})),
+    "track_parcel": Action(parcels.track_for_customer),
+    "resolve": Action(closing.resolve),
+    "confirm": Action(closing.confirm),
+    "rate": Action(closing.rate, when_closed=True),
+    "record_callback": Action(closing.record_callback),
+    "answer_dissatisfaction": Action(closing.answer_dissatisfaction),
+    "review_dissatisfaction": Action(closing.review_dissatisfaction),
+    "reopen": Action(closing.reopen, when_closed=True),
+    "withdraw": Action(closing.withdraw),
+    "change_policy": Action(opening.change_policy),
+    "hand_over": Action(importing.hand_over),
+    "import_row": Action(importing.import_row, when_closed=True),
+    "close": Action(lambda draft, _: importing.close(draft)),
+    "report_outcome": Action(outcomes.report, when_closed=True),
+}
+
+
+def decide(case: Case | None, command: Command, at: Instant, rules: Rulebook) -> list[Event]:
+    """What a command means for a case that time has caught up with.
+
+    Args:
+        case: The case; None for `open`.
+        command: With its case_id and actor set.
+        at: When it happens, in case time; not before the case's last event.
+        rules: The policy in force; for `change_policy` the one that will be.
+
+    Returns:
+        At least one event.
+
+    Raises:
+        Rejected: Nothing happens, and why.
+    """
+    name = command.WhichOneof("action") or ""
+    authority.require_role(name, command.actor)
+    if case is None:
+        return opening.begin(command, at, rules).events
+    action = _action(case, name)
+    own = fold((), case)
+    draft = Draft(own, at, command.actor, rules)
+    action.decide(draft, getattr(command, name))
+    # A promise that the command itself made due, such as one with a shorter target, is broken now.
+    pass_time(draft, at)
+    return draft.events
+
+
+def act(
+    case: Case | None, command: Command, at: Instant, rules: Rulebook, *, rules_after: Rulebook | None = None
+) -> list[Event]:
+    """Time first, then the command: what is written when a command comes in at `at`.
+
+    Args:
+        case: The case as it was last seen; None for `open`.
+        command: With its case_id and actor set.
+        at: When it happens, in case time.
+        rules: The policy that the case is under.
+        rules_after: For `change_policy`: the policy that it will be under.
+
+    Raises:
+        Rejected: Nothing happens, and why.
+    """
+    if case is None:
+        return decide(None, command, at, rules)
+    # Real time has not moved a case that stands on the importer's clock, until it is handed over.
+    owed = [] if command.HasField("hand_over") else expire(case, at, rules)
+    caught_up = fold(owed, case) if owed else case
+    return owed + decide(caught_up, command, at, rules_after or rules)
+
+
+def _action(case: Case, name: str) -> Action:
+    action = ACTIONS.get(name)
+    if action is None:
+        raise Rejected(RefusalReason.REFUSAL_REASON_CASE_EXISTS, f"{case.case_id} is open already")
+    if case.kind not in action.kinds:
+        kind = Kind.Name(case.kind).removeprefix("KIND_").lower()
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case.case_id} is of kind {kind}, which has no {name}"
+        )
+    if case.stage == Stage.STAGE_CLOSED and not action.when_closed:
+        raise Rejected(RefusalReason.REFUSAL_REASON_CASE_CLOSED, f"{case.case_id} is closed; reopen it first")
+    return action

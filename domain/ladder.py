@@ -1,0 +1,58 @@
+"""The ladder: who hears of a broken promise, and then who, until somebody acknowledges."""
+
+from casetrail.v1.clock_pb2 import Climb, Clock
+from casetrail.v1.effect_pb2 import StaffAlerted
+from casetrail.v1.event_pb2 import EscalationStepped
+from casetrail.v1.types_pb2 import Role
+from domain.draft import Draft
+
+# A top that stays silent is knocked at again after ever longer: doubled each time, up to this many times.
+_DOUBLINGS = 10
+
+
+def step(draft: Draft, clock: Clock) -> None:
+    """Take the next step of a breached clock's ladder, and say when the one after it comes."""
+    ladder = draft.rules.ladder(clock.ladder)
+    number = clock.climb.steps + 1
+    taken = ladder.steps[min(number, len(ladder.steps)) - 1]
+    body = EscalationStepped(
+        clock_id=clock.clock_id,
+        clock_name=clock.name,
+        step=number,
+        role=taken.role,
+        why=clock.climb.why,
+        takes_over=taken.takes_over and number <= len(ladder.steps),
+    )
+    if number < len(ladder.steps):
+        calendar = draft.rules.calendar(clock.calendar)
+        body.next_at.seconds = calendar.add(draft.at, ladder.steps[number].after.seconds)
+    else:
+        doublings = min(number - len(ladder.steps), _DOUBLINGS)
+        body.next_at.seconds = draft.at + (ladder.repeat_every.seconds << doublings)
+    draft.add(
+        body,
+        rule=f"ladder.{clock.ladder}",
+        inputs={"clock": clock.clock_id, "why": Climb.Why.Name(body.why).removeprefix("WHY_").lower()},
+    )
+    alert(draft, taken.role, f"{clock.name} breached", clock_id=clock.clock_id, number=number)
+
+
+def warn_owner(draft: Draft, clock: Clock) -> None:
+    """Tell whoever has the case that a promise is in danger."""
+    if draft.case.owner:
+        alert(
+            draft,
+            Role.ROLE_AGENT,
+            f"{clock.name} is due soon",
+            clock_id=clock.clock_id,
+            owner=draft.case.owner,
+        )
+
+
+def alert(
+    draft: Draft, role: Role.ValueType, text: str, *, clock_id: str = "", number: int = 0, owner: str = ""
+) -> None:
+    """Demand that the people of a role be told; nobody is written to about a silent case."""
+    if draft.case.silent:
+        return
+    draft.add(StaffAlerted(role=role, owner=owner, clock_id=clock_id, step=number, text=text))

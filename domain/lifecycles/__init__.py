@@ -1,0 +1,1 @@
+"""What each command means at each stage: the operating rules, one module a matter."""

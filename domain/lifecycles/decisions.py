@@ -1,0 +1,98 @@
+"""Decisions above one's authority: asked for, taken, told within the promised time [S0 3.2, S4 13]."""
+
+from casetrail.v1.case_pb2 import DecisionRequest
+from casetrail.v1.command_pb2 import Acknowledge, Decide, Escalate
+from casetrail.v1.effect_pb2 import Purpose
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import DecisionRequested, DecisionTaken, EscalationAcknowledged
+from casetrail.v1.types_pb2 import Role
+from domain import clocks
+from domain.draft import Draft
+from domain.instants import timestamp
+from domain.ladder import alert
+from domain.lifecycles import remedies, talk
+from domain.refusal import Rejected
+from domain.rulebook import next_role
+
+
+def escalate(draft: Draft, command: Escalate) -> None:
+    """Ask the next role up, or a named one, for a decision."""
+    needed = command.to_role or next_role(max(draft.actor.role, Role.ROLE_AGENT)) or Role.ROLE_EXECUTIVE
+    ask(draft, DecisionRequest.SUBJECT_QUESTION, needed, question=command.question)
+
+
+def ask(
+    draft: Draft,
+    subject: DecisionRequest.Subject.ValueType,
+    needed: Role.ValueType,
+    *,
+    question: str = "",
+    amount_minor: int = 0,
+) -> None:
+    """Request a decision; the customer is to be told of it within the promised time."""
+    if draft.case.HasField("decision"):
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOT_YET,
+            f"a decision about {draft.case.case_id} is pending; it comes first",
+        )
+    request = DecisionRequest(
+        question=question,
+        needed_role=needed,
+        amount_minor=amount_minor,
+        asked_at=timestamp(draft.at),
+        asked_by=draft.actor.name,
+        state=DecisionRequest.STATE_ASKED,
+        subject=subject,
+    )
+    draft.add(
+        DecisionRequested(request=request),
+        rule="authority",
+        inputs={
+            "amount_minor": str(amount_minor),
+            "needed": role_word(needed),
+            "asked_by": role_word(draft.actor.role),
+        },
+    )
+    alert(draft, needed, "a decision is needed")
+
+
+def decide(draft: Draft, command: Decide) -> None:
+    """Grant or refuse what was asked for. What was waiting for it goes on."""
+    request = draft.case.decision
+    if not draft.case.HasField("decision") or request.state != DecisionRequest.STATE_ASKED:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOTHING_TO_DO, f"nothing is to be decided about {draft.case.case_id}"
+        )
+    if draft.actor.role < request.needed_role:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
+            f"this takes a {role_word(request.needed_role)}; you act as {role_word(draft.actor.role)}",
+        )
+    subject = request.subject
+    draft.add(DecisionTaken(granted=command.granted, subject=subject, words=command.words))
+    talk.tell_or_said(draft, Purpose.PURPOSE_DECISION, command.words.text)
+    if command.granted and subject == DecisionRequest.SUBJECT_SETTLEMENT:
+        remedies.approve(draft, draft.actor.role)
+    elif command.granted and subject == DecisionRequest.SUBJECT_REMEDY:
+        remedies.approve_return(draft, "granted by a " + role_word(draft.actor.role), rule="authority")
+
+
+def acknowledge(draft: Draft, command: Acknowledge) -> None:
+    """Somebody has taken the escalation on: the ladder stops, the clock does not."""
+    climbing = [
+        clock
+        for clock in clocks.open_clocks(draft.case)
+        if clock.climb.HasField("next_at") and command.clock_id in ("", clock.clock_id)
+    ]
+    if not climbing:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
+            f"no escalation of {draft.case.case_id} waits to be acknowledged",
+        )
+    for clock in climbing:
+        draft.add(EscalationAcknowledged(clock_id=clock.clock_id, why=command.why))
+
+
+def role_word(role: Role.ValueType) -> str:
+    """A role in plain words, for example `team lead`."""
+    return Role.Name(role).removeprefix("ROLE_").lower().replace("_", " ")

@@ -1,0 +1,124 @@
+"""What came of an effect, and what follows from it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from casetrail.v1.case_pb2 import Case, Closure
+from casetrail.v1.command_pb2 import ReportOutcome
+from casetrail.v1.effect_pb2 import Effect
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.types_pb2 import Channel, ParcelDirection, Role, Stage
+from domain.draft import Draft
+from domain.evolve import find_parcel
+from domain.ladder import alert
+from domain.lifecycles import closing, remedies, returns, talk
+from domain.refusal import Rejected
+from domain.rulebook import next_role
+
+Consequence = Callable[[Draft, Effect, Any], None]
+
+
+def report(draft: Draft, command: ReportOutcome) -> None:
+    """Record what came of a pending effect."""
+    effect = _pending(draft.case, command.effect_id)
+    demand = effect.WhichOneof("demand") or ""
+    name = command.outcome.WhichOneof("result") or ""
+    if name not in _RESULTS[demand]:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_UNKNOWN_EFFECT,
+            f"{name} is no outcome of {command.effect_id}, which is {demand}",
+            field="report_outcome.outcome",
+        )
+    body = getattr(command.outcome, name)
+    body.effect_id = command.effect_id
+    draft.add(body)
+    if consequence := _RESULTS[demand][name]:
+        consequence(draft, effect, body)
+
+
+def _pending(case: Case, effect_id: str) -> Effect:
+    found = Effect()
+    for effect in case.pending_effects:
+        if effect.effect_id == effect_id:
+            # A copy: recording the outcome takes the effect out of the case.
+            found.CopyFrom(effect)
+            return found
+    raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_EFFECT, f"no effect {effect_id} of {case.case_id} is pending")
+
+
+def _delivered(draft: Draft, effect: Effect, body: Any) -> None:
+    talk.told(draft, effect.notification.purpose, Channel.CHANNEL_EMAIL)
+
+
+def _undeliverable(draft: Draft, effect: Effect, body: Any) -> None:
+    alert(
+        draft,
+        Role.ROLE_AGENT,
+        "the customer cannot be written to; tell by another way",
+        owner=draft.case.owner,
+    )
+
+
+def _nobody_there(draft: Draft, effect: Effect, body: Any) -> None:
+    # A ladder's next step comes by itself, at once (see evolve); anything else goes on to the next role here.
+    if effect.staff_alert.step:
+        return
+    if above := next_role(max(effect.staff_alert.role, Role.ROLE_AGENT)):
+        alert(draft, above, effect.staff_alert.text, clock_id=effect.staff_alert.clock_id)
+
+
+def _order_known(draft: Draft, effect: Effect, body: Any) -> None:
+    returns.try_rules(draft)
+
+
+def _paid(draft: Draft, effect: Effect, body: Any) -> None:
+    remedies.paid(draft)
+
+
+def _remedy_failed(draft: Draft, effect: Effect, body: Any) -> None:
+    remedies.failed(draft, body.why)
+
+
+def _dispatched(draft: Draft, effect: Effect, body: Any) -> None:
+    remedies.dispatched(draft, body)
+
+
+def _out_of_stock(draft: Draft, effect: Effect, body: Any) -> None:
+    remedies.out_of_stock(draft)
+
+
+def _arrived(draft: Draft, effect: Effect, body: Any) -> None:
+    parcel = find_parcel(draft.case, body.parcel_id)
+    if parcel.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND:
+        if draft.case.stage == Stage.STAGE_AWAITING_GOODS:
+            returns.arrived(draft, body.parcel_id)
+    elif draft.case.stage == Stage.STAGE_CARRYING_OUT:
+        closing.resolved(draft, solution="exchange")
+
+
+def _lost_track(draft: Draft, effect: Effect, body: Any) -> None:
+    alert(draft, Role.ROLE_AGENT, "the carrier does not know the parcel", owner=draft.case.owner)
+
+
+def _merged(draft: Draft, effect: Effect, body: Any) -> None:
+    closing.close(draft, Closure.HOW_MERGED)
+
+
+# Demand → its outcomes → what follows.
+_RESULTS: dict[str, dict[str, Consequence | None]] = {
+    "notification": {"notification_delivered": _delivered, "notification_failed": _undeliverable},
+    "staff_alert": {"staff_reached": None, "staff_unreachable": _nobody_there},
+    "order_lookup": {"order_found": _order_known, "order_not_found": None},
+    "refund": {"refunded": _paid, "refund_failed": _remedy_failed},
+    "compensation": {"compensated": _paid, "compensation_failed": _remedy_failed},
+    "exchange": {
+        "exchange_dispatched": _dispatched,
+        "exchange_unavailable": _out_of_stock,
+        "exchange_failed": _remedy_failed,
+    },
+    "tracking": {"parcel_scanned": None, "parcel_delivered": _arrived, "tracking_failed": _lost_track},
+    "carrier_question": {"carrier_answered": None},
+    "callback": {"callback_reminded": None},
+    "merge": {"merge_accepted": _merged, "merge_refused": None},
+    "link": {"link_accepted": None, "link_failed": None},
+}

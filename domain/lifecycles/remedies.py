@@ -1,0 +1,194 @@
+"""Remedies: approved at the right authority, then carried out, once [S0 3.2-3.3, S4 13]."""
+
+from casetrail.v1.case_pb2 import DecisionRequest, ReturnDetails, Settlement
+from casetrail.v1.command_pb2 import Agree, CarryOut, ChooseAlternative, ParcelReference
+from casetrail.v1.effect_pb2 import (
+    CompensationRequested,
+    ExchangeDispatched,
+    ExchangeRequested,
+    Purpose,
+    RefundRequested,
+)
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import (
+    AlternativeChosen,
+    AlternativeOffered,
+    EligibilityDecided,
+    RemedyCarriedOut,
+    SettlementAgreed,
+    SettlementApproved,
+)
+from casetrail.v1.types_pb2 import Kind, ParcelDirection, Remedy, RemedyKind, ReturnReason, Role, Stage, Words
+from domain.draft import Draft
+from domain.ladder import alert
+from domain.lifecycles import closing, decisions, parcels, talk
+from domain.refusal import Rejected
+
+_BY_HAND = frozenset({RemedyKind.REMEDY_KIND_REPAIR, RemedyKind.REMEDY_KIND_OTHER})
+# Faults that are ours: the goods may stay with the customer when they are worth little.
+_OUR_FAULT = frozenset(
+    {
+        ReturnReason.RETURN_REASON_QUALITY,
+        ReturnReason.RETURN_REASON_WRONG_ITEM,
+        ReturnReason.RETURN_REASON_DAMAGED,
+    }
+)
+
+
+def agree(draft: Draft, command: Agree) -> None:
+    """The customer takes what was proposed or offered; after a rejection, the customer accepts that."""
+    if draft.case.stage == Stage.STAGE_REJECTED:
+        closing.resolved(draft, Words(), solution="rejection accepted")
+        return
+    draft.require_stage(Stage.STAGE_PROPOSED, Stage.STAGE_NEGOTIATING)
+    if not draft.case.settlement.remedy.kind:
+        raise Rejected(RefusalReason.REFUSAL_REASON_NOTHING_TO_DO, f"nothing is proposed in {draft.case.case_id}")
+    draft.add(SettlementAgreed())
+    _approve_or_ask(draft, draft.case.settlement.proposed_role)
+
+
+def choose_alternative(draft: Draft, command: ChooseAlternative) -> None:
+    """The customer takes one of the things that were offered instead."""
+    offered = draft.case.settlement.alternatives
+    if command.remedy.kind not in offered:
+        words = ", ".join(remedy_word(kind) for kind in offered) or "nothing"
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
+            f"{remedy_word(command.remedy.kind)} is not offered in {draft.case.case_id}; offered: {words}",
+            field="choose_alternative.remedy.kind",
+        )
+    draft.add(AlternativeChosen(remedy=_priced(draft, command.remedy)))
+    _approve_or_ask(draft, Role.ROLE_AGENT)
+
+
+def carry_out(draft: Draft, command: CarryOut) -> None:
+    """A person has carried the remedy out: a repair, an apology, or by hand what the shop refused."""
+    draft.require_stage(Stage.STAGE_CARRYING_OUT)
+    by_hand = draft.case.settlement.remedy.kind in _BY_HAND or draft.case.silent
+    if not by_hand and draft.case.settlement.state != Settlement.STATE_FAILED:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOT_YET,
+            f"the shop's systems are carrying out the remedy of {draft.case.case_id}",
+        )
+    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    closing.resolved(draft, command.words, solution=remedy_word(draft.case.settlement.remedy.kind))
+
+
+def approve(draft: Draft, by_role: Role.ValueType) -> None:
+    """Somebody with the authority stands for it: carry it out."""
+    draft.add(SettlementApproved(by_role=by_role), rule="authority", inputs={"by": decisions.role_word(by_role)})
+    begin(draft)
+
+
+def approve_return(draft: Draft, why: str, *, rule: str, keep_goods: bool = False) -> None:
+    """The return is eligible: the goods come back, or the remedy is carried out at once."""
+    back = not keep_goods and _comes_back(draft)
+    body = EligibilityDecided(eligibility=ReturnDetails.ELIGIBILITY_APPROVED, goods_come_back=back, why=why)
+    draft.add(body, rule=rule)
+    talk.tell(draft, Purpose.PURPOSE_ELIGIBILITY, why)
+    if not back:
+        begin(draft)
+
+
+def begin(draft: Draft) -> None:
+    """Demand the remedy of the shop's systems; a person does what they cannot."""
+    remedy = _priced(draft, draft.case.settlement.remedy)
+    if draft.case.silent or remedy.kind in _BY_HAND:
+        return
+    if remedy.kind == RemedyKind.REMEDY_KIND_EXCHANGE:
+        draft.add(
+            ExchangeRequested(
+                order_id=draft.case.order_id,
+                sku=_exchange_sku(draft, remedy),
+                quantity=max(1, remedy.quantity),
+            )
+        )
+    elif remedy.kind == RemedyKind.REMEDY_KIND_REFUND:
+        draft.add(
+            RefundRequested(order_id=draft.case.order_id, amount_minor=remedy.amount_minor, currency=remedy.currency)
+        )
+    else:
+        draft.add(
+            CompensationRequested(
+                order_id=draft.case.order_id,
+                customer_id=draft.case.customer.customer_id,
+                amount_minor=remedy.amount_minor,
+                currency=remedy.currency,
+            )
+        )
+
+
+def paid(draft: Draft) -> None:
+    """The shop has paid: the remedy is carried out, and the case solved."""
+    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    closing.resolved(draft, Words(), solution=remedy_word(draft.case.settlement.remedy.kind))
+
+
+def dispatched(draft: Draft, outcome: ExchangeDispatched) -> None:
+    """The other goods are on their way; the case is solved when they have arrived."""
+    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    parcel = ParcelReference(carrier=outcome.carrier, tracking_no=outcome.tracking_no)
+    parcels.track(draft, parcel, ParcelDirection.PARCEL_DIRECTION_OUTBOUND)
+
+
+def out_of_stock(draft: Draft) -> None:
+    """What was to be exchanged is not there: a refund is offered instead."""
+    draft.add(
+        AlternativeOffered(alternatives=[RemedyKind.REMEDY_KIND_REFUND], why="out of stock"),
+        rule="exchange.out_of_stock",
+    )
+    talk.tell(draft, Purpose.PURPOSE_OFFER, "out of stock")
+
+
+def failed(draft: Draft, why: str) -> None:
+    """The shop refused for good: a person must see to it."""
+    alert(draft, Role.ROLE_TEAM_LEAD, f"the remedy failed: {why}")
+
+
+def remedy_word(kind: RemedyKind.ValueType) -> str:
+    """A remedy in plain words."""
+    return RemedyKind.Name(kind).removeprefix("REMEDY_KIND_").lower()
+
+
+def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
+    amount = draft.case.settlement.remedy.amount_minor
+    if _owed_by_rule(draft, amount):
+        approve(draft, draft.actor.role)
+        return
+    if draft.rules.may_decide(proposed_role, amount):
+        approve(draft, proposed_role)
+        return
+    decisions.ask(draft, DecisionRequest.SUBJECT_SETTLEMENT, draft.rules.deciding_role(amount), amount_minor=amount)
+
+
+def _owed_by_rule(draft: Draft, amount: int) -> bool:
+    # What an eligible return had cost is owed whoever decides: the authority was in the eligibility.
+    eligible = draft.case.return_details.eligibility == ReturnDetails.ELIGIBILITY_APPROVED
+    refund = draft.case.settlement.remedy.kind == RemedyKind.REMEDY_KIND_REFUND
+    return eligible and refund and amount <= draft.case.order.paid_minor
+
+
+def _comes_back(draft: Draft) -> bool:
+    details, remedy = draft.case.return_details, _priced(draft, draft.case.settlement.remedy)
+    if details.reason == ReturnReason.RETURN_REASON_NOT_RECEIVED:
+        return False
+    pays = remedy.kind in (RemedyKind.REMEDY_KIND_REFUND, RemedyKind.REMEDY_KIND_COMPENSATION)
+    worth_little = remedy.amount_minor <= draft.rules.policy.returns.keep_goods_up_to_minor
+    return not (details.reason in _OUR_FAULT and pays and worth_little)
+
+
+def _priced(draft: Draft, remedy: Remedy) -> Remedy:
+    """The remedy with amount and currency: of the order where it names none."""
+    priced = Remedy()
+    priced.CopyFrom(remedy)
+    if remedy.kind == RemedyKind.REMEDY_KIND_REFUND and not remedy.amount_minor:
+        priced.amount_minor = draft.case.order.paid_minor
+    if not remedy.currency:
+        priced.currency = draft.case.order.currency or draft.rules.policy.authority.currency
+    return priced
+
+
+def _exchange_sku(draft: Draft, remedy: Remedy) -> str:
+    if remedy.sku or draft.case.kind != Kind.KIND_RETURN:
+        return remedy.sku
+    return draft.case.return_details.items[0].sku

@@ -1,0 +1,296 @@
+"""Which promise begins and is kept by what: the clocks' side of every event.
+
+The table is the one of the operating rules ([S0 2.1, 3.1-3.4]): from → to. Figures are the policy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from casetrail.v1.case_pb2 import Case, ReturnDetails
+from casetrail.v1.effect_pb2 import Purpose
+from casetrail.v1.event_pb2 import CallbackMade, Event
+from casetrail.v1.types_pb2 import Channel, Kind, Priority, Stage
+from domain import clocks
+
+if TYPE_CHECKING:
+    from domain.draft import Draft
+
+Condition = Callable[[Case, Any], bool]
+_INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
+_ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
+
+
+def always(case: Case, body: Any) -> bool:
+    """The event alone is enough."""
+    return True
+
+
+def told(purpose: Purpose.ValueType) -> Condition:
+    """The customer was told just this."""
+    return lambda _case, body: body.purpose == purpose
+
+
+def _dissatisfied(case: Case, body: Any) -> bool:
+    return case.stage == Stage.STAGE_DISSATISFIED
+
+
+def _reached(case: Case, body: Any) -> bool:
+    return bool(body.result != CallbackMade.RESULT_NOT_REACHED)
+
+
+def _nothing_comes_back(case: Case, body: Any) -> bool:
+    return bool(body.eligibility == ReturnDetails.ELIGIBILITY_APPROVED and not body.goods_come_back)
+
+
+def _passed(case: Case, body: Any) -> bool:
+    return bool(body.inspection == ReturnDetails.INSPECTION_PASSED)
+
+
+def _unanswered(case: Case, body: Any) -> bool:
+    # While the first answer is owed, or the last message is unanswered, another message starts nothing new.
+    return not clocks.open_clocks(case, "first_response") and not clocks.open_clocks(case, "next_response")
+
+
+def _came_back(case: Case, body: Any) -> bool:
+    # A dissatisfied customer is owed an answer already, by a clock of its own.
+    return _unanswered(case, body) and not clocks.open_clocks(case, "dissatisfaction_answer")
+
+
+def _with_words(case: Case, body: Any) -> bool:
+    return bool(body.words.text)
+
+
+def _substantial(case: Case, body: Any) -> bool:
+    # A notice that is no answer to what the customer said keeps no promise to answer.
+    return body.purpose not in (
+        Purpose.PURPOSE_ACKNOWLEDGEMENT,
+        Purpose.PURPOSE_SURVEY,
+        Purpose.PURPOSE_PARCEL_STALLED,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One clock: for which kinds, from which events, to which.
+
+    Attributes:
+        name: The clock's.
+        kinds: The kinds of case that have it.
+        begins: Event → when it starts the clock.
+        kept: Event → when it keeps the promise.
+        per_parcel: Whether there is one for each parcel.
+        outlives_round: Whether it goes on when the case is reopened.
+    """
+
+    name: str
+    kinds: frozenset[Kind.ValueType]
+    begins: dict[str, Condition]
+    kept: dict[str, Condition]
+    per_parcel: bool = False
+    outlives_round: bool = field(default=False)
+
+
+PROMISES = (
+    Promise(
+        "first_response",
+        _ALL,
+        begins={"case_opened": always},
+        kept={
+            "replied": always,
+            "customer_told": _substantial,
+            "settlement_proposed": always,
+            "resolved": _with_words,
+        },
+    ),
+    Promise(
+        "next_response",
+        _ALL,
+        begins={
+            "message_received": _unanswered,
+            "settlement_negotiated": _unanswered,
+            "reopened": _unanswered,
+        },
+        kept={
+            "replied": always,
+            "customer_told": _substantial,
+            "settlement_proposed": always,
+            "resolved": _with_words,
+        },
+    ),
+    Promise(
+        "acceptance",
+        frozenset({_COMPLAINT, _RETURN}),
+        begins={"case_opened": always},
+        kept={"accepted": always},
+    ),
+    Promise(
+        "resolution",
+        frozenset({_INQUIRY}),
+        begins={"case_opened": always, "reopened": always},
+        kept={"resolved": always},
+    ),
+    Promise(
+        "handling",
+        frozenset({_COMPLAINT}),
+        begins={"case_opened": always},
+        kept={"investigation_started": always, "resolved": always},
+    ),
+    Promise(
+        "investigation",
+        frozenset({_COMPLAINT}),
+        begins={"case_opened": always, "reopened": always},
+        kept={"customer_told": told(Purpose.PURPOSE_PROPOSAL), "resolved": always},
+    ),
+    Promise(
+        "decision",
+        _ALL,
+        begins={"decision_requested": always},
+        kept={"customer_told": told(Purpose.PURPOSE_DECISION)},
+        outlives_round=True,
+    ),
+    Promise(
+        "review",
+        frozenset({_RETURN}),
+        begins={"accepted": always},
+        kept={"eligibility_decided": always},
+    ),
+    Promise(
+        "processing",
+        frozenset({_RETURN}),
+        begins={"goods_inspected": _passed, "eligibility_decided": _nothing_comes_back, "reopened": always},
+        kept={"remedy_carried_out": always, "resolved": always},
+    ),
+    Promise(
+        "logistics_stall",
+        _ALL,
+        begins={"parcel_tracking_started": always, "parcel_scanned": always},
+        kept={"parcel_scanned": always, "parcel_delivered": always},
+        per_parcel=True,
+        outlives_round=True,
+    ),
+    Promise(
+        "logistics_loss",
+        _ALL,
+        begins={"parcel_tracking_started": always, "parcel_scanned": always},
+        kept={"parcel_scanned": always, "parcel_delivered": always},
+        per_parcel=True,
+        outlives_round=True,
+    ),
+    Promise(
+        "stall_notice",
+        _ALL,
+        begins={"parcel_stalled": always},
+        kept={"customer_told": told(Purpose.PURPOSE_PARCEL_STALLED)},
+    ),
+    Promise(
+        "result_feedback",
+        _ALL,
+        begins={"resolved": always},
+        kept={"customer_told": told(Purpose.PURPOSE_RESULT)},
+    ),
+    Promise(
+        "follow_up",
+        _ALL,
+        begins={"callback_scheduled": always},
+        kept={"callback_made": _reached},
+    ),
+    Promise(
+        "dissatisfaction_answer",
+        _ALL,
+        begins={"rated": _dissatisfied, "callback_made": _dissatisfied},
+        kept={"dissatisfaction_answered": always, "replied": always, "customer_told": _substantial},
+        outlives_round=True,
+    ),
+    Promise(
+        "dissatisfaction_treatment",
+        _ALL,
+        begins={"rated": _dissatisfied, "callback_made": _dissatisfied},
+        kept={"resolved": always},
+        outlives_round=True,
+    ),
+)
+
+_BY_EVENT: dict[str, tuple[Promise, ...]] = {
+    name: tuple(p for p in PROMISES if name in p.begins or name in p.kept)
+    for name in {event for p in PROMISES for event in (*p.begins, *p.kept)}
+}
+
+
+def follow(draft: Draft, event: Event) -> None:
+    """Let the clocks do what an event that has just happened means for them."""
+    name = event.WhichOneof("body") or ""
+    body = getattr(event, name)
+    for promise in _BY_EVENT.get(name, ()):
+        if draft.case.kind not in promise.kinds:
+            continue
+        subject = body.parcel_id if promise.per_parcel else ""
+        if (condition := promise.kept.get(name)) and condition(draft.case, body):
+            _keep(draft, promise.name, subject)
+        if (condition := promise.begins.get(name)) and condition(draft.case, body):
+            _begin(draft, promise.name, subject)
+
+
+def end_round(draft: Draft, why: str) -> None:
+    """Cancel the promises that belong to a round which is over."""
+    belonging = {p.name for p in PROMISES if not p.outlives_round}
+    for clock in clocks.open_clocks(draft.case):
+        if clock.name in belonging:
+            draft.add(clocks.cancelled(clock, draft.at, why, draft.rules))
+
+
+def cancel(draft: Draft, why: str, *, name: str = "", subject: str = "") -> None:
+    """Cancel every promise that is still open; of one name, and about one subject, when these are given."""
+    for clock in clocks.open_clocks(draft.case, name, subject):
+        draft.add(clocks.cancelled(clock, draft.at, why, draft.rules))
+
+
+def rebase(draft: Draft) -> None:
+    """Measure every open promise by what the policy asks for the case as it is now."""
+    for clock in clocks.open_clocks(draft.case):
+        target = draft.rules.target(clock.name, draft.case)
+        if target is None:
+            draft.add(clocks.cancelled(clock, draft.at, "the policy asks for it no longer", draft.rules))
+        elif body := clocks.rebased(clock, target, draft.at, draft.rules):
+            draft.add(body, rule=f"clock.{clock.name}", inputs=_looked_at(draft.case))
+
+
+def change_kind(draft: Draft) -> None:
+    """Cancel what the case's new kind does not promise, and begin what it promises from the opening on."""
+    kind = draft.case.kind
+    for promise in PROMISES:
+        if kind not in promise.kinds:
+            cancel(draft, "the case became another kind", name=promise.name)
+    rebase(draft)
+    for promise in PROMISES:
+        begun = any(clock.name == promise.name for clock in draft.case.clocks)
+        if kind in promise.kinds and "case_opened" in promise.begins and not begun:
+            _begin(draft, promise.name, "")
+
+
+def _begin(draft: Draft, name: str, subject: str) -> None:
+    if clocks.open_clocks(draft.case, name, subject):
+        return
+    target = draft.rules.target(name, draft.case)
+    if target is None:
+        return
+    body = clocks.started(name, target, draft.at, draft.rules, seq=draft.case.seq + 1, subject=subject)
+    draft.add(body, rule=f"clock.{name}", inputs=_looked_at(draft.case))
+    if draft.case.HasField("waiting") and draft.case.waiting.cause in target.pauses_for:
+        draft.add(clocks.paused(draft.case.clocks[-1], draft.at, draft.case.waiting.cause, draft.rules))
+
+
+def _keep(draft: Draft, name: str, subject: str) -> None:
+    for clock in clocks.open_clocks(draft.case, name, subject):
+        draft.add(clocks.kept(clock, draft.at, draft.rules))
+
+
+def _looked_at(case: Case) -> dict[str, str]:
+    """What a target's conditions look at, for the reason in the event."""
+    return {
+        "kind": Kind.Name(case.kind).removeprefix("KIND_").lower(),
+        "channel": Channel.Name(case.channel).removeprefix("CHANNEL_").lower(),
+        "priority": Priority.Name(case.priority).removeprefix("PRIORITY_").lower(),
+    } | ({"category": case.category} if case.category else {})

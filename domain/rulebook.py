@@ -1,0 +1,106 @@
+"""A policy made ready for decisions."""
+
+from dataclasses import dataclass
+
+from casetrail.v1.case_pb2 import Case, PolicyRef
+from casetrail.v1.policy_pb2 import ClockTarget, Ladder, Policy
+from casetrail.v1.types_pb2 import Cause, Role
+from domain.calendars import WorkCalendar
+from domain.policies import reference
+
+LADDER_ROLES = (
+    Role.ROLE_AGENT,
+    Role.ROLE_TEAM_LEAD,
+    Role.ROLE_SUPERVISOR,
+    Role.ROLE_DIRECTOR,
+    Role.ROLE_EXECUTIVE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a clock is to measure for a case: seconds of a calendar, and what happens on the way."""
+
+    seconds: int
+    warn_seconds: int
+    flag_seconds: int
+    calendar: str
+    ladder: str
+    pauses_for: tuple[Cause.ValueType, ...]
+
+
+class Rulebook:
+    """A policy with its calendars compiled. Built once per policy, never changed."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Compile a valid policy.
+
+        Raises:
+            ValueError: A calendar cannot be used, for example because nobody ever works on it.
+        """
+        self.policy = policy
+        self.ref: PolicyRef = reference(policy)
+        self._calendars = {name: WorkCalendar(calendar) for name, calendar in policy.calendars.items()}
+        self._ladders: dict[str, Ladder] = dict(policy.ladders.items())
+        self._limits: dict[int, int | None] = {
+            limit.role: limit.max_minor if limit.HasField("max_minor") else None for limit in policy.authority.limits
+        }
+
+    def calendar(self, name: str) -> WorkCalendar:
+        """The calendar of a running clock."""
+        return self._calendars[name]
+
+    def ladder(self, name: str) -> Ladder:
+        """Who hears of a breach, and then who."""
+        return self._ladders[name]
+
+    def target(self, clock: str, case: Case) -> Target | None:
+        """What `clock` measures for this case: the first target that fits; None when the policy asks for nothing."""
+        rule = self.policy.clocks.get(clock)
+        if rule is None:
+            return None
+        for target in rule.targets:
+            if not _fits(target, case):
+                continue
+            return Target(
+                seconds=target.within.seconds,
+                warn_seconds=target.warn_before.seconds,
+                flag_seconds=target.flag_after.seconds,
+                calendar=self._regional(target.calendar, case),
+                ladder=rule.ladder,
+                pauses_for=tuple(rule.pauses_for),
+            )
+        return None
+
+    def may_decide(self, role: Role.ValueType, amount_minor: int) -> bool:
+        """Whether an amount is within a role's own authority; roles beside the ladder have an agent's."""
+        limit = self._limits.get(role, self._limits.get(Role.ROLE_AGENT, 0))
+        return limit is None or amount_minor <= limit
+
+    def deciding_role(self, amount_minor: int) -> Role.ValueType:
+        """The lowest role of the ladder whose authority covers an amount."""
+        return next(
+            (role for role in LADDER_ROLES if role in self._limits and self.may_decide(role, amount_minor)),
+            Role.ROLE_EXECUTIVE,
+        )
+
+    def _regional(self, calendar: str, case: Case) -> str:
+        region = case.customer.region
+        # A clock that runs around the clock does so everywhere.
+        if not region or self.policy.calendars[calendar].always:
+            return calendar
+        return self.policy.region_calendars.get(region, calendar)
+
+
+def next_role(role: Role.ValueType) -> Role.ValueType | None:
+    """The role above one of the ladder; None at its top."""
+    return next((above for above in LADDER_ROLES if above > role), None)
+
+
+def _fits(target: ClockTarget, case: Case) -> bool:
+    return (
+        (not target.kinds or case.kind in target.kinds)
+        and (not target.channels or case.channel in target.channels)
+        and (not target.priorities or case.priority in target.priorities)
+        and (not target.categories or case.category in target.categories)
+    )
