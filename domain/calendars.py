@@ -117,22 +117,25 @@ class WorkCalendar:
         return year
 
     def _compile(self, number: int) -> "_Year":
-        spans = (
+        spans = [
             (_on_the_wall(day, begin, self._zone), _on_the_wall(day, end, self._zone))
             for day, shifts in self._days.of_year(number)
             for begin, end in shifts
-        )
+        ]
         return _Year.of(
             number,
             begin=_on_the_wall(date(number, 1, 1), 0, self._zone),
             end=_on_the_wall(date(number + 1, 1, 1), 0, self._zone),
-            spans=[(begin, end) for begin, end in spans if begin < end],
+            spans=spans,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Year:
-    """A year's work: sorted, disjoint intervals, with the seconds worked before each."""
+    """A year's work: sorted, disjoint intervals, with the seconds worked before each.
+
+    An interval is empty where the wall clock skipped the whole of a shift.
+    """
 
     number: int
     begin: Instant
@@ -216,10 +219,9 @@ def _public_holidays(country: str, year: int) -> tuple[frozenset[date], frozense
 
     A year whose substitutions are not published yet has its statutory holidays and no make-up day.
     """
-    # The year after as well: a New Year's holiday can begin, and be made up for, in December.
-    known = holidays.country_holidays(country, years=(year, year + 1))
+    known = holidays.country_holidays(country, years=year)
     makeup = frozenset(day for day in known.weekend_workdays if day.year == year)
-    free = frozenset(day for day in known if day.year == year) - makeup
+    free = frozenset(day for day in known if day.year == year)
     if country in _HOLIDAYS_SPAN_WEEKENDS and makeup:
         free |= frozenset(_enclosed_weekends(free, makeup))
     return free, makeup

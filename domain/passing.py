@@ -49,7 +49,8 @@ def pass_time(draft: Draft, at: Instant) -> None:
     while (due := _next_due(draft.case)) is not None and due.at <= at:
         # What was owed before the case came to be as it is now is owed since then.
         draft.at = max(due.at, draft.case.updated_at.seconds)
-        draft.key = f"{due.subject}:{_NAMES[due.rank]}@{due.at}"
+        # A space, so that no request id can be the same: callers may not use one in theirs.
+        draft.key = f"{due.subject} {_NAMES[due.rank]}@{due.at}"
         _bring(draft, due)
     draft.actor, draft.at, draft.key = actor, now, key
 

@@ -40,7 +40,7 @@ class Rulebook:
         """
         self.policy = policy
         self.ref: PolicyRef = reference(policy)
-        self._calendars = {name: WorkCalendar(calendar) for name, calendar in policy.calendars.items()}
+        self._calendars = {name: WorkCalendar(calendar, name) for name, calendar in policy.calendars.items()}
         self._ladders: dict[str, Ladder] = dict(policy.ladders.items())
         self._limits: dict[int, int | None] = {
             limit.role: limit.max_minor if limit.HasField("max_minor") else None for limit in policy.authority.limits

@@ -66,7 +66,7 @@ class OpenCaseRequest(google.protobuf.message.Message):
 
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Only for an importer: when it happened."""
+        """Only for an importer: when it happened, between 1970 and 2200."""
 
     def __init__(
         self,

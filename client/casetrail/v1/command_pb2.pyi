@@ -89,7 +89,7 @@ class Command(google.protobuf.message.Message):
     """When given, the command is refused unless the case has exactly this many events."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Only for an importer: when it happened."""
+        """Only for an importer: when it happened, between 1970 and 2200."""
 
     @property
     def actor(self) -> casetrail.v1.types_pb2.Actor:

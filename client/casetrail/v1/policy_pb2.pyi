@@ -251,7 +251,7 @@ class Calendar(google.protobuf.message.Message):
 
     @property
     def on_makeup_days(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Shift]:
-        """Shifts on make-up working days (调休)."""
+        """Shifts on make-up working days (调休); those of their weekday when empty."""
 
     @property
     def special_days(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SpecialDay]:

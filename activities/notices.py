@@ -1,0 +1,104 @@
+"""Writes to the customer: a notice of the policy's, in the customer's language."""
+
+import re
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.effects import Errand, Errands, refusals_as_failures
+from activities.mail import Mailer, MailRefused, MailUnavailable, Message
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.effect_pb2 import NotificationDelivered, NotificationFailed, Outcome, Purpose
+from casetrail.v1.policy_pb2 import Notice, Policy
+from casetrail.v1.workflow_pb2 import EffectRun
+
+_DEFAULT_LOCALE: Final = "en"
+_PLACE: Final = re.compile(r"\{(case|subject|text)\}")
+_LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+
+class Notices:
+    """Notices to customers."""
+
+    def __init__(self, errands: Errands, mailer: Mailer) -> None:
+        """Send by a mailer."""
+        self._errands = errands
+        self._mailer = mailer
+
+    @activity.defn
+    async def notify(self, run: EffectRun) -> None:
+        """Send the notice that an effect demands, and log whether it was taken."""
+        errand = await self._errands.find(run)
+        if errand is None:
+            return
+        with refusals_as_failures():
+            rules = await self._errands.engine.rules_of(errand.case)
+        await self._errands.report(run, await self._send(errand, rules.policy))
+
+    async def _send(self, errand: Errand, policy: Policy) -> Outcome:
+        case, effect = errand.case, errand.effect
+        purpose, address = effect.notification.purpose, case.customer.email
+        notice = notice_for(policy, case.customer.locale, purpose)
+        why = _obstacle(case, notice)
+        if why or notice is None:
+            return Outcome(notification_failed=NotificationFailed(purpose=purpose, why=why))
+        message = Message.for_effect(
+            effect.effect_id,
+            case=case.case_id,
+            to=address,
+            subject=_LINE_BREAKS.sub(" ", _filled(notice.subject, errand)),
+            text=_filled(notice.text, errand),
+        )
+        try:
+            await self._mailer.send(message)
+        except MailRefused as error:
+            failed = NotificationFailed(purpose=purpose, why=without_address(error, address))
+            return Outcome(notification_failed=failed)
+        except MailUnavailable as error:
+            raise mail_unavailable(error, address) from None
+        return Outcome(notification_delivered=NotificationDelivered(purpose=purpose, message_id=message.message_id))
+
+
+def notice_for(policy: Policy, locale: str, purpose: Purpose.ValueType) -> Notice | None:
+    """The policy's notice in a locale, else in another of the same language, else in English."""
+    for name in _locales(policy, locale):
+        for notice in policy.notices[name].notices:
+            if notice.purpose == purpose:
+                return notice
+    return None
+
+
+def mail_unavailable(error: MailUnavailable, address: str) -> ApplicationError:
+    """A failure that is tried again; Temporal keeps its message, so that it must not name the recipient."""
+    return ApplicationError(without_address(error, address), type="MAIL_UNAVAILABLE")
+
+
+def without_address(error: Exception, address: str) -> str:
+    """What a mail server said, without the recipient."""
+    return str(error).replace(address, "the recipient")
+
+
+def _obstacle(case: Case, notice: Notice | None) -> str:
+    if case.silent:
+        return "nobody is written to about this case"
+    if not case.customer.email:
+        return "the customer has no e-mail address"
+    return "" if notice else "the policy has no such notice"
+
+
+def _locales(policy: Policy, locale: str) -> list[str]:
+    language = locale.partition("-")[0]
+    related = sorted(name for name in policy.notices if name.partition("-")[0] == language)
+    wanted = [locale, *related, _DEFAULT_LOCALE]
+    return [name for name in dict.fromkeys(wanted) if name in policy.notices]
+
+
+def _filled(template: str, errand: Errand) -> str:
+    """The template with the case's words in it; what they say is never taken for a template itself."""
+    words = {
+        "case": errand.case.case_id,
+        "subject": errand.case.subject,
+        "text": errand.effect.notification.text,
+    }
+    return _PLACE.sub(lambda place: words[place[1]], template).strip()

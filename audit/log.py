@@ -1,0 +1,195 @@
+"""The log's contract: what every store of it offers, whichever database is below.
+
+The log is the truth. A case is the fold of its events; the projection beside it is updated in the same transaction.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_service_pb2 import CaseFilter
+from casetrail.v1.event_pb2 import Event
+
+
+class LogUnavailableError(Exception):
+    """The log cannot be read or written now: locked, full, gone. Nothing has happened."""
+
+
+class LogDamagedError(Exception):
+    """What the log holds is not what it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a case needs from Temporal after an append.
+
+    Attributes:
+        wake: When time will owe something, in real time; None when it owes nothing.
+        effects: Whether effects are pending.
+    """
+
+    wake: datetime | None
+    effects: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that one case gains together, or not at all.
+
+    Attributes:
+        case_id: The case.
+        expected_seq: How many events the writer knew of.
+        key: The request that caused them, written at most once per case; empty for what time alone brought.
+        digest: SHA-256 of the request, hex, so that an id used for something else is noticed.
+        events: In order, with at, due, actor, key, reason and body. The log gives seq, position, id, hashes and
+            recorded_at.
+        case: The fold after them, for the projection.
+        need: What the case needs from Temporal after them.
+    """
+
+    case_id: str
+    expected_seq: int
+    key: str
+    digest: str
+    events: Sequence[Event]
+    case: Case
+    need: Need
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The batch is in the log, as these complete events."""
+
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The key was written before: what was, as it is in the log, and the digest of the request that wrote it.
+
+    The events are those of the whole batch, what time owed before the request included.
+    """
+
+    events: Sequence[Event]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The case has moved on: the events that the writer did not know of (empty when it claimed more than there are)."""
+
+    events: Sequence[Event]
+
+
+AppendResult = Appended | Known | Behind
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A case that Temporal does not know to wake in time, or has not woken."""
+
+    case_id: str
+    kind: int
+    wake: datetime | None
+    effects: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """One page of cases, and the token of the next, empty at the end."""
+
+    cases: Sequence[Case]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in the log that does not hold."""
+
+    reason: str
+    message: str
+    position: int = 0
+    case_id: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was checked, and what did not hold."""
+
+    events: int
+    cases: int
+    findings: Sequence[Finding] = field(default_factory=tuple)
+
+
+class Log(Protocol):
+    """An append-only log of events with its projection."""
+
+    async def append(self, batch: Batch) -> AppendResult:
+        """Write a batch; many callers share one commit.
+
+        Raises:
+            LogUnavailableError: Nothing was written.
+            LogDamagedError: The log contradicts itself; nothing was written.
+            ValueError: The batch contradicts itself, or time has an event under its key already.
+        """
+
+    async def find_key(self, case_id: str, key: str) -> Known | None:
+        """What a request has written in a case, what time owed before it included."""
+
+    async def read_case(self, case_id: str) -> Case | None:
+        """The case from the projection, as of the last commit of any process."""
+
+    async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
+        """Events of a case, in order."""
+
+    async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
+        """Events of all cases, in the order of commits, without a gap."""
+
+    async def size(self) -> int:
+        """The position of the last event."""
+
+    def follow(self, *, after_position: int) -> AsyncIterator[Event]:
+        """Every event after a position: what is there, then what comes, from any process, until the log is closed."""
+
+    async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
+        """Cases by filter, the newest first.
+
+        Raises:
+            ValueError: The token is of another filter, or no token.
+        """
+
+    async def unserved(
+        self, *, now: datetime, wake_grace: float, effect_grace: float, limit: int
+    ) -> Sequence[Unserved]:
+        """Cases whose need is not armed, or whose time or effect was not served within its grace (seconds)."""
+
+    async def arm(self, case_id: str, *, seq: int, wake: datetime | None, now: datetime) -> None:
+        """Note that Temporal knows the case as of `seq` and will wake it at `wake`; also that it was served now."""
+
+    async def disarm_all(self) -> int:
+        """Forget what Temporal knows, of every open case: its memory is another. Returns how many there are."""
+
+    async def keep_policy(self, digest: str, policy_id: str, body: bytes) -> None:
+        """Keep a policy for ever, so that a case can be decided under it years later.
+
+        Raises:
+            ValueError: The digest is not the SHA-256 of the body, hex.
+        """
+
+    async def policies(self) -> Sequence[tuple[str, str, bytes]]:
+        """Every policy that was ever in force: digest, id, body, the oldest first."""
+
+    async def remember(self, name: str, value: str) -> str | None:
+        """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
+
+    async def verify(self, case_id: str = "") -> Verification:
+        """Check hashes, chain, numbering and projection of one case, or of the whole log."""
+
+    async def gauges(self, *, now: datetime) -> dict[str, int]:
+        """How many open cases, running and overdue clocks, and unserved cases there are."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""

@@ -1,0 +1,178 @@
+"""The database file: opened with the right settings, or refused with what is wrong and what to do."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pysqlite3.dbapi2 as sqlite
+
+from audit.log import LogDamagedError, LogUnavailableError
+
+SCHEMA_VERSION: Final = 1
+
+Connection = Any
+"""A connection of the driver, which has no types."""
+
+_APPLICATION = int.from_bytes(b"CATS", "big")
+_SCHEMA = Path(__file__).with_name("schema.sql")
+_STATEMENTS = 512  # prepared ones that a connection keeps: one for each size of a group, of each table
+
+_DAMAGED = {
+    sqlite.SQLITE_CORRUPT: "is damaged",
+    sqlite.SQLITE_NOTADB: "is no SQLite database",
+    sqlite.SQLITE_FORMAT: "is no SQLite database",
+}
+_UNAVAILABLE = {
+    sqlite.SQLITE_BUSY: "is locked by another process: end what holds it, then ask again",
+    sqlite.SQLITE_LOCKED: "is locked by another process: end what holds it, then ask again",
+    sqlite.SQLITE_FULL: "cannot grow because the disk is full: free some space, then ask again",
+    sqlite.SQLITE_READONLY: "cannot be written: give this process the right to write the file and its folder",
+    sqlite.SQLITE_PERM: "cannot be opened: give this process the right to read and write it and its folder",
+    sqlite.SQLITE_AUTH: "cannot be opened: give this process the right to read and write it and its folder",
+    sqlite.SQLITE_CANTOPEN: "cannot be opened: its folder must exist and be writable",
+    sqlite.SQLITE_IOERR: "cannot be read or written because the disk fails or is full: look at the system's log",
+    sqlite.SQLITE_NOMEM: "cannot be used because memory is exhausted",
+}
+
+
+class DatabaseFile:
+    """Where the log is, and how it is opened.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+        """Create the file if it is missing, and its tables.
+
+        Args:
+            path: The file; its folder exists.
+            busy_timeout: How long to wait for another process's transaction, in seconds.
+
+        Raises:
+            LogUnavailableError: The file cannot be used: locked, forbidden, of something else or of a newer Casetrail.
+            LogDamagedError: It is no database, or a broken one.
+        """
+        check_sqlite(sqlite.sqlite_version)
+        self.path = path
+        self._busy_timeout = busy_timeout
+        with self.errors():
+            self._create()
+            self._settle()
+        self._identity = self._identify()
+
+    def connect(self, *, busy_timeout: float | None = None) -> Connection:
+        """A new connection in autocommit mode, usable from any thread, by one at a time.
+
+        It opens an existing file only: a log that was taken away must not begin again at nothing.
+
+        Args:
+            busy_timeout: How long to wait for another process's transaction, where not as long as usual.
+        """
+        connection = sqlite.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout if busy_timeout is None else busy_timeout,
+            isolation_level=None,
+            cached_statements=_STATEMENTS,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def check_in_place(self) -> None:
+        """Make sure that the path still leads to the file that was opened.
+
+        Raises:
+            LogUnavailableError: It was moved, deleted or replaced, so that what is written would be lost.
+        """
+        if self._identify() != self._identity:
+            raise LogUnavailableError(
+                f"the log {self.path} was moved, deleted or replaced: put it back, with its -wal file, "
+                "or start again on what is there",
+            )
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn the driver's errors into the log's, naming the file and what to do."""
+        try:
+            yield
+        except sqlite.IntegrityError:
+            raise
+        except (sqlite.Error, OSError) as error:
+            raise self._translated(error) from error
+
+    def _create(self) -> None:
+        # Its owner's alone: what customers said stands in it. SQLite gives its side files the same rights.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def _settle(self) -> None:
+        connection = self.connect()
+        try:
+            self._use_wal(connection)
+            self._check_schema(connection)
+            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+        finally:
+            connection.close()
+
+    def _use_wal(self, connection: Connection) -> None:
+        # Two processes that turn a new file to WAL at once: SQLite answers one of them "locked" without waiting.
+        deadline = time.monotonic() + self._busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    def _check_schema(self, connection: Connection) -> None:
+        ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        if application != _APPLICATION and tables:
+            raise LogUnavailableError(f"{self.path} is the database of something else: choose another file")
+        if version > SCHEMA_VERSION:
+            raise LogUnavailableError(
+                f"the log {self.path} was written by a newer Casetrail (schema {version}; this one knows "
+                f"{SCHEMA_VERSION}): run that one",
+            )
+
+    def _identify(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
+
+    def _translated(self, error: Exception) -> LogUnavailableError | LogDamagedError:
+        if isinstance(error, OSError):
+            return LogUnavailableError(f"the log {self.path} cannot be opened: {error.strerror}")
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without its extension
+        if code in _DAMAGED:
+            return LogDamagedError(
+                f"the log {self.path} {_DAMAGED[code]} ({error}): keep a copy of it, restore the newest backup",
+            )
+        return LogUnavailableError(f"the log {self.path} {_UNAVAILABLE.get(code, 'cannot be used')} ({error})")
+
+
+def check_sqlite(version: str) -> None:
+    """Refuse an SQLite that can corrupt a write-ahead log.
+
+    The WAL-reset defect came with 3.7.0 and was repaired in 3.51.3, and in 3.50.7 and 3.44.6 of older lines.
+
+    Raises:
+        LogUnavailableError: This version has the defect, or no write-ahead log at all.
+    """
+    number = tuple(int(part) for part in version.split("."))
+    sound = number >= (3, 51, 3) or (3, 50, 7) <= number < (3, 51) or (3, 44, 6) <= number < (3, 45)
+    if not sound:
+        raise LogUnavailableError(
+            f"SQLite {version} can corrupt a write-ahead log (WAL-reset defect): use 3.51.3 or later, "
+            "as pysqlite3 0.6.1 bundles it, or 3.50.7, or 3.44.6",
+        )

@@ -1,0 +1,356 @@
+"""The writer: one thread that writes what many callers want in one transaction (group commit).
+
+A commit waits for the disk, so its price is shared: while one group is being written the next one gathers. Each batch
+is decided for itself, in the order of arrival: written, known before, or behind. Callers are answered after the commit,
+a whole group with one wake-up of the event loop.
+
+Other processes may write to the same file. What the writer remembers of cases is therefore checked at the start of each
+transaction: it holds as long as the log has the size that this writer left it with.
+
+Python's interpreter lock is given up at every step of a statement, and a busy event loop is slow to hand it back. So a
+group takes a fixed number of statements, with many rows in each, however many batches it has.
+"""
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import pysqlite3.dbapi2 as sqlite
+
+from audit.envelope import Draft, Place, StoredEvent, seal
+from audit.log import LogDamagedError, Need
+from audit.projection import Findable, milliseconds
+from audit.sqlite.file import Connection, DatabaseFile
+
+_LARGEST_GROUP: Final = 256
+_MOST_ROWS: Final = 64  # in one statement
+_MOST_TIPS: Final = 50_000  # cases whose last event is remembered
+
+_EVENT = "INSERT INTO event VALUES"
+_PAYLOAD = "INSERT INTO payload VALUES"
+_INDEX_COLUMNS = (
+    "opened",
+    "case_id",
+    *Findable._fields,
+    "seq",
+    "leaf_hash",
+    "next_wake",
+    "effects",
+    "effects_seq",
+    "effects_since",
+    "body",
+)
+_KEPT = frozenset({"opened", "case_id", "opened_at", "effects_since"})
+_INDEX = f"INSERT INTO case_index ({', '.join(_INDEX_COLUMNS)}) VALUES"
+_INDEX_CONFLICT = (
+    "ON CONFLICT (opened) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _INDEX_COLUMNS if name not in _KEPT)
+    + ", effects_since = iif(excluded.effects, coalesce(effects_since, excluded.effects_since), NULL)"
+)
+
+
+class PreparedBatch(NamedTuple):
+    """A batch made ready by its caller: all of it that does not depend on its place in the log."""
+
+    case_id: str
+    expected_seq: int
+    key: str
+    drafts: Sequence[Draft]
+    findable: Findable
+    newest_effect: int
+    need: Need
+    body: bytes
+
+
+class Written(NamedTuple):
+    """The batch is in the log."""
+
+    stored: Sequence[StoredEvent]
+    previous: Sequence[bytes]
+
+
+class KeyIsKnown(NamedTuple):
+    """Its key was written before."""
+
+
+class CaseHasMoved(NamedTuple):
+    """The case has not the seq that was expected."""
+
+
+class Errand(NamedTuple):
+    """Something small to be done in the group's transaction."""
+
+    run: Callable[[Connection], Any]
+
+
+Fate = Written | KeyIsKnown | CaseHasMoved
+
+
+class _Waiting(NamedTuple):
+    task: PreparedBatch | Errand
+    answer: asyncio.Future[Any]
+
+
+class _Tip(NamedTuple):
+    """Where a case ends."""
+
+    seq: int
+    leaf_hash: bytes
+    opened: int
+
+
+_NOWHERE = _Tip(seq=0, leaf_hash=b"", opened=0)
+
+
+class _Head(NamedTuple):
+    """Where the log ends."""
+
+    log: str
+    size: int
+    recorded_at: int
+
+
+class Writer:
+    """Writes batches and errands, in groups.
+
+    Attributes:
+        groups: How many transactions it has committed.
+    """
+
+    def __init__(self, file: DatabaseFile, *, clock: Callable[[], int], on_growth: Callable[[], None]) -> None:
+        """Start the thread.
+
+        Args:
+            file: Where to write.
+            clock: The real time in microseconds since 1970.
+            on_growth: Called in the event loop after each commit that added events.
+        """
+        self.groups = 0
+        self._file = file
+        self._clock = clock
+        self._on_growth = on_growth
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._connection: Connection | None = None
+        self._head = _Head("", -1, 0)
+        self._tips: dict[str, _Tip] = {}
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, task: PreparedBatch | Errand) -> asyncio.Future[Any]:
+        """Queue something; the future gets its fate, or the log's error. A caller that gives up disturbs nobody."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Waiting(task, answer))
+        return answer
+
+    def stop(self) -> None:
+        """Write what is queued, then end. Blocks until it is done."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            group, going_on = self._gather()
+            if group:
+                self._write(group)
+        self._disconnect()
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Wait for one task and take all that wait with it; False when the last one has been taken."""
+        group: list[_Waiting] = []
+        while len(group) < _LARGEST_GROUP:
+            try:
+                task = self._waiting.get(block=not group)
+            except queue.Empty:
+                break
+            if task is None:
+                return group, False
+            group.append(task)
+        return group, True
+
+    def _write(self, group: list[_Waiting]) -> None:
+        try:
+            with self._file.errors():
+                fates = self._transaction([waiting.task for waiting in group])
+        except sqlite.IntegrityError as conflict:
+            self._disconnect()
+            self._write_apart(group, conflict)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+            self._disconnect()
+            _answer(group, [error] * len(group))
+        else:
+            self.groups += 1
+            grown = any(isinstance(fate, Written) for fate in fates)
+            _answer(group, fates, self._on_growth if grown else None)
+
+    def _write_apart(self, group: list[_Waiting], conflict: Exception) -> None:
+        """One task of the group breaks a rule of the tables: the others must not suffer for it."""
+        if len(group) > 1:
+            for waiting in group:
+                self._write([waiting])
+            return
+        error: Exception = LogDamagedError(f"the log {self._file.path} contradicts itself ({conflict}): run verify")
+        if "event.key" in str(conflict):
+            error = ValueError(f"the case has an event under this key already ({conflict})")
+        _answer(group, [error])
+
+    def _transaction(self, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
+        self._file.check_in_place()
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        head = self._read_head(connection)
+        batches = [task for task in tasks if isinstance(task, PreparedBatch)]
+        group = _Group(head, self._read_tips(connection, batches), _read_keys(connection, batches), self._clock())
+        fates = [group.decide(batch) for batch in batches]
+        _store(connection, group)
+        done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
+        connection.execute("COMMIT")
+        self._head = group.head
+        self._tips |= group.tips
+        answers = {True: iter(fates), False: iter(done)}
+        return [next(answers[isinstance(task, PreparedBatch)]) for task in tasks]
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._file.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Let go of the connection, and with it of an unfinished transaction; the next group begins anew."""
+        connection, self._connection = self._connection, None
+        self._head = self._head._replace(size=-1)
+        self._tips.clear()
+        if connection is not None:
+            connection.close()
+
+    def _read_head(self, connection: Connection) -> _Head:
+        ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
+        if size == self._head.size:
+            return self._head
+        self._tips.clear()
+        last = connection.execute("SELECT recorded_at FROM event WHERE pos = ?", (size,)).fetchall()
+        return _Head(log, size, last[0][0] if last else 0)
+
+    def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, _Tip]:
+        if len(self._tips) > _MOST_TIPS:
+            self._tips.clear()
+        unknown = list({batch.case_id for batch in batches if batch.case_id not in self._tips})
+        if unknown:
+            found = connection.execute(
+                "SELECT case_id, seq, leaf_hash, opened FROM case_index "  # noqa: S608 - only question marks
+                f"WHERE case_id IN ({', '.join('?' * len(unknown))})",
+                unknown,
+            ).fetchall()
+            self._tips |= {case_id: _Tip(*tip) for case_id, *tip in found}
+        return self._tips
+
+
+class _Group:
+    """What one transaction writes, as its batches are decided one after the other."""
+
+    def __init__(self, head: _Head, tips_before: dict[str, _Tip], keys: set[tuple[str, str]], now: int) -> None:
+        self.head = head
+        self.tips: dict[str, _Tip] = {}
+        self.events: list[StoredEvent] = []
+        self.index: dict[str, tuple[Any, ...]] = {}
+        self._tips_before = tips_before
+        self._keys = keys
+        self._recorded_at = max(now, head.recorded_at)
+
+    def decide(self, batch: PreparedBatch) -> Fate:
+        if (batch.case_id, batch.key) in self._keys:
+            return KeyIsKnown()
+        tip = self.tips.get(batch.case_id) or self._tips_before.get(batch.case_id, _NOWHERE)
+        if tip.seq != batch.expected_seq:
+            return CaseHasMoved()
+        return self._take(batch, tip)
+
+    def _take(self, batch: PreparedBatch, tip: _Tip) -> Written:
+        stored: list[StoredEvent] = []
+        previous = [tip.leaf_hash]
+        opened = tip.opened or self.head.size + 1
+        for number, draft in enumerate(batch.drafts, start=1):
+            place = Place(
+                log=self.head.log,
+                position=self.head.size + number,
+                seq=tip.seq + number,
+                previous=previous[-1],
+                recorded_at=self._recorded_at,
+            )
+            event = seal(draft, place)
+            stored.append(event)
+            previous.append(event.leaf_hash)
+        self.head = _Head(self.head.log, stored[-1].position, self._recorded_at)
+        self.tips[batch.case_id] = tip = _Tip(stored[-1].seq, stored[-1].leaf_hash, opened)
+        self.events += stored
+        self.index[batch.case_id] = self._index_row(batch, tip)
+        if batch.key:
+            self._keys.add((batch.case_id, batch.key))
+        return Written(stored, previous[:-1])
+
+    def _index_row(self, batch: PreparedBatch, tip: _Tip) -> tuple[Any, ...]:
+        return (
+            tip.opened,
+            batch.case_id,
+            *batch.findable,
+            tip.seq,
+            tip.leaf_hash,
+            milliseconds(batch.need.wake),
+            batch.need.effects,
+            batch.newest_effect if batch.need.effects else 0,
+            self._recorded_at // 1000 if batch.need.effects else None,
+            batch.body,
+        )
+
+
+def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[tuple[str, str]]:
+    """Which of the batches' keys are in the log already."""
+    keys = [part for batch in batches if batch.key for part in (batch.case_id, batch.key)]
+    if not keys:
+        return set()
+    pairs = ", ".join(["(?, ?)"] * (len(keys) // 2))
+    found = connection.execute(
+        f"SELECT case_id, key FROM event WHERE ordinal = 0 AND (case_id, key) IN (VALUES {pairs})",  # noqa: S608 - only question marks
+        keys,
+    )
+    return set(found.fetchall())
+
+
+def _store(connection: Connection, group: _Group) -> None:
+    if not group.events:
+        return
+    _insert(connection, _EVENT, [event[:10] for event in group.events])
+    _insert(connection, _PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events])
+    _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
+    connection.execute("UPDATE log_head SET size = ?", (group.head.size,))
+
+
+def _insert(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
+    """Insert many rows with few statements."""
+    row = f"({', '.join('?' * len(rows[0]))})"
+    for start in range(0, len(rows), _MOST_ROWS):
+        some = rows[start : start + _MOST_ROWS]
+        values = [value for values in some for value in values]
+        connection.execute(f"{into} {', '.join([row] * len(some))} {conflict}", values)
+
+
+def _answer(group: Sequence[_Waiting], answers: Sequence[Any], then: Callable[[], None] | None = None) -> None:
+    """Answer a whole group with one wake-up of its event loop."""
+
+    def answer() -> None:
+        for waiting, value in zip(group, answers, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(value, Exception):
+                waiting.answer.set_exception(value)
+            else:
+                waiting.answer.set_result(value)
+        if then is not None:
+            then()
+
+    # A loop that was closed meanwhile has nobody left to answer.
+    with contextlib.suppress(RuntimeError):
+        group[0].answer.get_loop().call_soon_threadsafe(answer)

@@ -1,0 +1,302 @@
+"""Verification: whether what the log holds is what it wrote, found out from the rows alone.
+
+Two passes, each in constant memory. By position: nothing is missing, and each row agrees with itself. By case: each
+event is chained to the one before it, and the projection is the fold of them all. What only the
+outside can know (whether the whole log was rewritten, or its tail cut off together with the head) takes a checkpoint
+that is kept elsewhere.
+
+The reasons of findings are stable; programs match them.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
+
+import rfc8785
+from google.protobuf.message import DecodeError
+
+from audit import envelope as enveloping
+from audit.envelope import SCHEMA, VERSION, StoredEvent, event_of, leaf_hash
+from audit.log import Finding, LogDamagedError, Verification
+from audit.projection import Findable, findable
+from casetrail.v1.case_pb2 import Case
+from domain.evolve import apply
+
+_MOST_FINDINGS: Final = 1000
+
+_PLACE = ("v", "log", "pos", "case", "seq", "prev", "id", "type", "schema", "at", "due", "recorded")
+_CAUSE = ("actor", "role", "via", "key", "cause", "correlation", "payload_hash")
+_FIELDS = frozenset((*_PLACE, *_CAUSE))
+
+
+class Projected(NamedTuple):
+    """A case as the projection has it.
+
+    Attributes:
+        opened: Position of its first event.
+        findable: The columns that it is found by.
+        leaf_hash: Of its last event.
+        body: Its bytes.
+    """
+
+    case_id: str
+    opened: int
+    findable: Findable
+    seq: int
+    leaf_hash: bytes
+    body: bytes
+
+
+class Snapshot(Protocol):
+    """The log as of one moment, or one case of it."""
+
+    @property
+    def log(self) -> str:
+        """The log's id."""
+
+    @property
+    def size(self) -> int | None:
+        """How many events the head says there are; None when this is one case only."""
+
+    def by_position(self) -> Iterable[StoredEvent]:
+        """The events in the order of the log."""
+
+    def by_case(self) -> Iterable[StoredEvent]:
+        """The events by case id and seq."""
+
+    def projected(self) -> Iterable[Projected]:
+        """The projection by case id."""
+
+    def policies(self) -> Iterable[tuple[str, str, bytes]]:
+        """Digest, id and body of each policy."""
+
+
+def verify(snapshot: Snapshot) -> Verification:
+    """Check a log, or one case of it."""
+    found = _Findings()
+    events = _check_rows(snapshot, found)
+    cases = _check_cases(snapshot, found)
+    for digest, policy_id, body in snapshot.policies():
+        if hashlib.sha256(body).hexdigest() != digest:
+            found.add("POLICY_CHANGED", f"policy {policy_id} is not what its digest {digest} was made of")
+    return Verification(events=events, cases=cases, findings=found.in_order())
+
+
+class _Findings:
+    """What was found, up to a bound: a log that is wrong everywhere need not be listed everywhere."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def add(
+        self, reason: str, message: str, row: StoredEvent | None = None, *, position: int = 0, case_id: str = ""
+    ) -> None:
+        if len(self._found) >= _MOST_FINDINGS:
+            return
+        if row is not None:
+            self._found.append(Finding(reason, message, row.position, row.case_id, row.seq))
+        else:
+            self._found.append(Finding(reason, message, position, case_id))
+
+    def in_order(self) -> tuple[Finding, ...]:
+        return tuple(sorted(self._found, key=attrgetter("position")))
+
+
+def _check_rows(snapshot: Snapshot, found: _Findings) -> int:
+    """By position: gapless, in the order of time, each row right in itself. Returns how many there are."""
+    count = position = recorded_at = 0
+    for row in snapshot.by_position():
+        count += 1
+        if snapshot.size is not None and row.position != position + 1:
+            found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
+        if row.recorded_at < recorded_at:
+            found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
+        position, recorded_at = row.position, row.recorded_at
+        _check_row(row, snapshot.log, found)
+    if snapshot.size is not None and snapshot.size != position:
+        found.add(
+            "HEAD_WRONG",
+            f"the head says {snapshot.size} events, and the last one is at {position}",
+            position=min(snapshot.size, position) + 1,
+        )
+    return count
+
+
+def _check_row(row: StoredEvent, log: str, found: _Findings) -> None:
+    if leaf_hash(row.envelope) != row.leaf_hash:
+        found.add("HASH_WRONG", "the leaf hash is not that of the envelope", row)
+    facts = _facts(row, found)
+    if facts is None:
+        return
+    _check_columns(row, facts, log, found)
+    if row.payload is None:
+        found.add("PAYLOAD_MISSING", "the payload is gone", row)
+    elif hashlib.sha256(row.payload).hexdigest() != facts["payload_hash"]:
+        found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
+    else:
+        _check_type(row, found)
+
+
+def _facts(row: StoredEvent, found: _Findings) -> dict[str, Any] | None:
+    """What the envelope says; None, and a finding, where it is no canonical envelope."""
+    try:
+        facts = json.loads(row.envelope)
+        canonical = rfc8785.dumps(facts)
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        found.add("ENVELOPE_INVALID", f"the envelope is no canonical JSON: {error}", row)
+        return None
+    if canonical != row.envelope:
+        found.add("ENVELOPE_INVALID", "the envelope is not canonical JSON", row)
+        return None
+    if not isinstance(facts, dict) or facts.keys() != _FIELDS or facts["v"] != VERSION or facts["schema"] != SCHEMA:
+        found.add("ENVELOPE_INVALID", "the envelope has not the fields of this version", row)
+        return None
+    return facts
+
+
+def _check_columns(row: StoredEvent, facts: dict[str, Any], log: str, found: _Findings) -> None:
+    """The columns say what the envelope says, so that what is found by a column is what was hashed."""
+    if facts["log"] != log:
+        found.add("OTHER_LOG", f"it was written into the log {facts['log']}, not into {log}", row)
+    said = {
+        "pos": (facts["pos"], enveloping.exact(row.position)),
+        "case_id": (facts["case"], row.case_id),
+        "seq": (facts["seq"], enveloping.exact(row.seq)),
+        "key": (facts["key"], row.key),
+        "event_id": (facts["id"], row.event_id),
+        "type": (facts["type"], row.type),
+        "recorded_at": (facts["recorded"], enveloping.moment(row.recorded_at)),
+        "dek_id": (None, row.dek_id),
+    }
+    for column, (enveloped, stored) in said.items():
+        if enveloped != stored:
+            found.add("COLUMN_CHANGED", f"{column} is {stored!r}; the envelope says {enveloped!r}", row)
+    if facts["id"] != f"{facts['case']}:{facts['seq']}":
+        found.add("ENVELOPE_INVALID", f"{facts['id']} is not the id of this event", row)
+
+
+def _check_type(row: StoredEvent, found: _Findings) -> None:
+    try:
+        named = enveloping.type_of(event_of(row))
+    except LogDamagedError as error:
+        found.add("PAYLOAD_INVALID", str(error), row)
+        return
+    if named != row.type:
+        found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
+
+
+def _check_cases(snapshot: Snapshot, found: _Findings) -> int:
+    """By case: chained, numbered, and folded into what the projection has. Returns how many there are."""
+    cases = 0
+    projections = iter(snapshot.projected())
+    projected = next(projections, None)
+    for case_id, rows in groupby(snapshot.by_case(), key=attrgetter("case_id")):
+        cases += 1
+        while projected is not None and projected.case_id < case_id:
+            _without_events(projected, found)
+            projected = next(projections, None)
+        history = _History(rows, found)
+        if projected is None or projected.case_id != case_id:
+            found.add("PROJECTION_DIFFERS", "the projection lacks the case", history.last)
+            continue
+        _check_projection(projected, history, found)
+        projected = next(projections, None)
+    while projected is not None:
+        _without_events(projected, found)
+        projected = next(projections, None)
+    return cases
+
+
+def _without_events(projected: Projected, found: _Findings) -> None:
+    found.add(
+        "PROJECTION_DIFFERS",
+        "the projection has a case that has no events",
+        position=projected.opened,
+        case_id=projected.case_id,
+    )
+
+
+class _History:
+    """One case's events, gone through once.
+
+    Attributes:
+        first: Its first row.
+        last: Its last row.
+        case: The fold; None where an event cannot be read.
+    """
+
+    def __init__(self, rows: Iterator[StoredEvent], found: _Findings) -> None:
+        self.case: Case | None = Case()
+        self._previous: bytes | None = None
+        self._keys: Counter[str] = Counter()
+        self._found = found
+        self.first = self.last = next(rows)
+        self._check(self.first, seq=1)
+        for row in rows:
+            self._check(row, seq=self.last.seq + 1)
+            self.last = row
+
+    def _check(self, row: StoredEvent, *, seq: int) -> None:
+        if row.seq != seq:
+            self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {seq} belongs", row)
+        if row.ordinal != self._keys[row.key]:
+            self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {self._keys[row.key]}", row)
+        self._keys[row.key] += 1
+        if _previous(row) != (self._previous.hex() if self._previous is not None else None):
+            self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
+        # Computed, not read: a changed hash is found in its own row.
+        self._previous = leaf_hash(row.envelope)
+        self._fold(row)
+
+    def _fold(self, row: StoredEvent) -> None:
+        if self.case is None:
+            return
+        try:
+            event = event_of(row)
+        except LogDamagedError:
+            self.case = None  # found by position already
+            return
+        try:
+            apply(self.case, event)
+        except (ValueError, KeyError, IndexError, AttributeError, StopIteration) as error:
+            self._found.add("FOLD_FAILED", f"the event does not fit the case: {error!r}", row)
+            self.case = None
+
+
+def _previous(row: StoredEvent) -> object:
+    try:
+        return enveloping.facts_of(row).get("prev")
+    except ValueError:
+        return None
+
+
+def _check_projection(projected: Projected, history: _History, found: _Findings) -> None:
+    last = history.last
+    if (projected.opened, projected.seq, projected.leaf_hash) != (
+        history.first.position,
+        last.seq,
+        leaf_hash(last.envelope),
+    ):
+        found.add("PROJECTION_DIFFERS", "the projection is not as of the case's last event", last)
+        return
+    if history.case is None:
+        return
+    try:
+        case = Case.FromString(projected.body)
+    except DecodeError as error:
+        found.add("PROJECTION_DIFFERS", f"the projection cannot be read: {error}", last)
+        return
+    if case != history.case:
+        found.add("PROJECTION_DIFFERS", "the projection is not the fold of the case's events", last)
+        return
+    wrong = [
+        name
+        for name, kept, right in zip(Findable._fields, projected.findable, findable(case), strict=True)
+        if kept != right
+    ]
+    if wrong:
+        found.add("PROJECTION_DIFFERS", f"columns of the projection are not the case's: {', '.join(wrong)}", last)

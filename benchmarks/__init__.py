@@ -1,0 +1,1 @@
+"""What Casetrail costs: throughput and latency, measured on one machine, as ratios within one run where possible."""

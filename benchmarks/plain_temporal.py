@@ -1,0 +1,128 @@
+"""The same lifecycle on Temporal alone, as somebody would write it who needs neither a log nor an API of their own.
+
+A workflow a case. It keeps the audit rows in its memory, takes every command as an update, answers once the row is
+kept, and holds a one-hour deadline that each command moves. Temporal's history is the only record.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import uvloop
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+with workflow.unsafe.imports_passed_through():
+    from benchmarks.closed_loop import TEXT
+    from benchmarks.processes import Answer, Request, answer_requests
+
+TASK_QUEUE: Final = "plain"
+_PROMISE: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A command, or the opening."""
+
+    action: str
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the audit trail."""
+
+    seq: int
+    at: datetime
+    said: Said
+
+
+@workflow.defn(name="PlainCase")
+class PlainCase:
+    """One case."""
+
+    @workflow.init
+    def __init__(self, opening: Said) -> None:
+        self._rows: list[Row] = []
+        self._keep(opening)
+
+    @workflow.run
+    async def run(self, opening: Said) -> None:
+        """Keep the deadline, and escalate whenever it passes."""
+        del opening  # kept by __init__, which runs before any update
+        while True:
+            due = self._due
+            try:
+                await workflow.wait_condition(lambda due=due: self._due != due, timeout=due - workflow.now())  # type: ignore[misc] # a lambda with a default
+            except TimeoutError:
+                self._keep(Said("escalate", "system", "nobody has done anything for an hour"))
+
+    @workflow.update
+    async def execute(self, said: Said) -> int:
+        """Carry a command out; answers its number."""
+        return self._keep(said)
+
+    @workflow.query
+    def trail(self) -> list[str]:
+        """What was done, in order."""
+        return [row.said.action for row in self._rows]
+
+    def _keep(self, said: Said) -> int:
+        self._rows.append(Row(len(self._rows) + 1, workflow.now(), said))
+        self._due = workflow.now() + _PROMISE
+        return len(self._rows)
+
+
+class PlainTemporal:
+    """The plain cases, as a caller reaches them: Temporal's own client."""
+
+    def __init__(self, client: Client) -> None:
+        """Call through a client that somebody else opened."""
+        self._client = client
+
+    async def open(self, name: str) -> str:
+        """Start a case's workflow; Temporal has it, with the opening, when this returns."""
+        case_id = f"plain/{name}"
+        await self._client.start_workflow(PlainCase.run, _said("open"), id=case_id, task_queue=TASK_QUEUE)
+        return case_id
+
+    async def act(self, case_id: str, command: str) -> None:
+        """Have a command carried out."""
+        await self._client.get_workflow_handle_for(PlainCase.run, case_id).execute_update(
+            PlainCase.execute, _said(command)
+        )
+
+    async def trail(self, case_id: str) -> Sequence[str]:
+        """What a case says that was done."""
+        return await self._client.get_workflow_handle_for(PlainCase.run, case_id).query(PlainCase.trail)
+
+
+def _said(action: str) -> Said:
+    return Said(action, "amy", TEXT)
+
+
+async def work(address: str) -> None:
+    """Run the worker until the input ends."""
+    client = await Client.connect(address)
+    worker = Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[PlainCase],
+        max_cached_workflows=5000,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+    )
+    async with worker:
+        await answer_requests(_nothing_else)
+
+
+async def _nothing_else(request: Request) -> Answer:
+    raise ValueError(f"a worker takes its work from Temporal, not {request}")
+
+
+if __name__ == "__main__":
+    uvloop.run(work(sys.argv[1]))

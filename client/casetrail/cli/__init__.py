@@ -1,0 +1,62 @@
+"""The `casetrail` command line.
+
+Exit status: 0 done, 1 refused or failed (why is on stderr), 2 wrong usage.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_COMMANDS = {
+    "open": "casetrail.cli.opening:open_case",
+    "do": "casetrail.cli.actions:app",
+    "get": "casetrail.cli.reading:get",
+    "list": "casetrail.cli.reading:list_cases",
+    "watch": "casetrail.cli.reading:watch",
+    "events": "casetrail.cli.reading:events",
+    "replay": "casetrail.cli.reading:replay",
+    "verify": "casetrail.cli.reading:verify",
+    "policy": "casetrail.cli.policy:app",
+    "play": "casetrail.play.command:play",
+}
+"""Where each command's code is: loaded when it is called, since the command line is called often."""
+
+
+class _Loading(TyperGroup):
+    """A group whose commands are loaded by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - typer's own context class is private
+        """All commands, in the order in which one meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ANN401, ARG002 - likewise
+        """The command of a name, if there is one."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        return cast("TyperCommand | TyperGroup", typer.main.get_command(found))
+
+
+app = typer.Typer(cls=_Loading, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _casetrail() -> None:
+    """Customer-service cases: open them, drive them, read them, prove them."""
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong is said in words."""
+    try:
+        app(prog_name="casetrail")
+    except Exception as error:  # noqa: BLE001 - a person reads this: never a traceback
+        import_module("casetrail.cli.failure").tell(error)
+        sys.exit(1)

@@ -1,0 +1,58 @@
+"""What went wrong, for a person: what, why, and what to do."""
+
+import os
+import traceback
+
+import typer
+
+from casetrail.errors import CasetrailError, Unavailable
+
+_ADVICE = {
+    "UNREACHABLE": "Start the engine (`make up`), or say where it runs: --address or CASETRAIL_ADDRESS.",
+    "UNKNOWN_CASE": "`casetrail list` shows which cases there are.",
+    "STALE_SEQ": "Read it again (`casetrail get CASE`), then repeat with its seq, or without --expected-seq.",
+    "CASE_CLOSED": "`casetrail do CASE reopen --why …` begins another round.",
+    "REQUEST_ID_REUSED": "Leave --request-id out, or choose another.",
+    "UNKNOWN_PRINCIPAL": "Say who asks: --token, CASETRAIL_TOKEN, or CASETRAIL_DATA (the engine's data folder).",
+    "BEYOND_AUTHORITY": "Ask for a decision: `casetrail do CASE escalate --question …`.",
+    "MAY_NOT_ACT_FOR": "Leave --as out, or use the token of somebody who may.",
+    "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
+    "LOG_DAMAGED": "`casetrail verify` says what is wrong in the log.",
+    "WORKFLOW_UNAVAILABLE": "Leave --from-workflow out: the log has the case.",
+}
+
+
+def tell(error: Exception) -> None:
+    """Say on stderr what went wrong."""
+    if os.environ.get("CASETRAIL_DEBUG"):
+        traceback.print_exception(error)
+    for line in _lines(error):
+        typer.echo(line, err=True)
+
+
+def _lines(error: Exception) -> list[str]:
+    match error:
+        case CasetrailError():
+            return [_headline(error), *_details(error)]
+        case OSError(filename=str(name), strerror=str(why)):
+            return [f"Failed: {name}: {why}."]
+        case _:
+            return [
+                f"Failed: {str(error) or type(error).__name__}",
+                "  This should not have happened. CASETRAIL_DEBUG=1 shows where it did.",
+            ]
+
+
+def _headline(error: CasetrailError) -> str:
+    word = "Failed" if isinstance(error, Unavailable) else "Refused"
+    reason = f" ({error.reason})" if error.reason else f" ({error.code.name})"
+    return f"{word}{reason}: {error.message}"
+
+
+def _details(error: CasetrailError) -> list[str]:
+    lines = [f"  {wrong.field}: {wrong.description}" for wrong in error.field_violations]
+    if error.reason in _ADVICE:
+        lines.append(f"  {_ADVICE[error.reason]}")
+    elif isinstance(error, Unavailable) and error.request_id:
+        lines.append(f"  It may have happened all the same: repeat it with --request-id {error.request_id}.")
+    return lines

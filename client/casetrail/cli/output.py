@@ -1,0 +1,49 @@
+"""What commands print: JSON for programs; for people the timeline, in colours by weight."""
+
+import json
+from collections.abc import Iterable
+
+import typer
+from google.protobuf.json_format import MessageToDict, MessageToJson
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.text import Text
+
+from casetrail.sentences import Weight
+from casetrail.timeline import Line, event_type
+from casetrail.v1.event_pb2 import Event
+
+_STYLES = {
+    Weight.QUIET: "dim",
+    Weight.PLAIN: "",
+    Weight.SPOKEN: "cyan",
+    Weight.GOOD: "green",
+    Weight.WARNING: "yellow",
+    Weight.BAD: "bold red",
+}
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(message: Message) -> None:
+    """Print an answer as proto3 JSON."""
+    typer.echo(MessageToJson(message, ensure_ascii=False))
+
+
+def print_json_line(message: Message) -> None:
+    """Print an answer as one line of proto3 JSON; an event with its `type`."""
+    document = MessageToDict(message)
+    if isinstance(message, Event):
+        document["type"] = event_type(message)
+    typer.echo(json.dumps(document, ensure_ascii=False))
+
+
+def print_heading(lines: Iterable[str]) -> None:
+    """Print what a case is; its first line stands out."""
+    for number, line in enumerate(lines):
+        console.print(Text(line, style="" if number else "bold"))
+
+
+def print_line(line: Line, label: str = "") -> None:
+    """Print an event; the label says of which case, where there are several."""
+    console.print(Text.assemble((f"{label}{line.columns}  ", "dim"), (line.what, _STYLES[line.weight])))

@@ -1,0 +1,238 @@
+"""Commands that read: one case, many, their events; and the proof that the log is whole."""
+
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Annotated
+
+import typer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.table import Table
+
+from casetrail import short_forms
+from casetrail.cli import output
+from casetrail.cli.options import word_of_enum
+from casetrail.cli.terms import Terms, call, spread
+from casetrail.client import Client
+from casetrail.timeline import heading, standing, tell
+from casetrail.v1.audit_service_pb2 import ReplayCaseResponse, VerifyCaseResponse
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_service_pb2 import CaseFilter, GetCaseResponse, ListCasesResponse
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Kind, Priority, Stage
+from casetrail.words import value_of, word_of
+
+CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number.")]
+AnyCaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number; all when left out.")]
+AfterOption = Annotated[int, typer.Option(min=0, metavar="POSITION", help="Only what comes after it in the log.")]
+
+
+@spread
+def get(
+    case: CaseArgument,
+    from_workflow: Annotated[
+        bool, typer.Option("--from-workflow", help="Ask the running workflow instead of the log.")
+    ] = False,
+    *,
+    terms: Terms,
+) -> None:
+    """Show a case as it is now."""
+    found = call(terms, lambda client: client.get(case, from_workflow=from_workflow))
+    if terms.as_json:
+        output.print_json(GetCaseResponse(case=found))
+        return
+    output.print_heading(heading(found, None))
+    for line in standing(found, None):
+        output.console.print(line)
+
+
+@spread
+def list_cases(
+    *,
+    kind: Annotated[
+        list[str] | None, typer.Option(parser=word_of_enum(Kind), metavar="KIND", help="Of these lifecycles.")
+    ] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option(parser=word_of_enum(Stage), metavar="STAGE", help="At these stages.")
+    ] = None,
+    priority: Annotated[
+        list[str] | None, typer.Option(parser=word_of_enum(Priority), metavar="PRIORITY", help="As urgent.")
+    ] = None,
+    owner: Annotated[str, typer.Option(metavar="NAME", help="With this person.")] = "",
+    team: Annotated[str, typer.Option(help="With this team.")] = "",
+    customer: Annotated[str, typer.Option(metavar="ID", help="Of this customer.")] = "",
+    order: Annotated[str, typer.Option(metavar="ID", help="About this order.")] = "",
+    category: Annotated[str, typer.Option(help="Of this category.")] = "",
+    open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only those with a breached clock.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 for all.")] = 50,
+    terms: Terms,
+) -> None:
+    """List cases, the newest first."""
+    case_filter = CaseFilter(
+        kinds=[value_of(Kind, word) for word in kind or ()],
+        stages=[value_of(Stage, word) for word in stage or ()],
+        priorities=[value_of(Priority, word) for word in priority or ()],
+        owner=owner,
+        team=team,
+        customer_id=customer,
+        order_id=order,
+        category=category,
+        open=open_only,
+        overdue=overdue,
+    )
+
+    async def read(client: Client) -> list[Case]:
+        cases = []
+        async for case in client.list(case_filter, page_size=min(limit, _PAGE) or _PAGE):
+            cases.append(case)
+            if len(cases) == limit:
+                break
+        return cases
+
+    found = call(terms, read)
+    if terms.as_json:
+        output.print_json(ListCasesResponse(cases=found))
+        return
+    output.console.print(_table(found) if found else "No case fits.")
+
+
+_PAGE = 500
+"""The contract's limit."""
+
+
+def _table(cases: list[Case]) -> Table:
+    table = Table("number", "kind", "stage", "priority", "customer", "with", "opened", "clocks", box=None)
+    for case in cases:
+        breached = [clock.name for clock in case.clocks if clock.breached]
+        table.add_row(
+            case.case_id,
+            word_of(Kind.DESCRIPTOR, case.kind),
+            word_of(Stage.DESCRIPTOR, case.stage),
+            word_of(Priority.DESCRIPTOR, case.priority),
+            case.customer.customer_id,
+            case.owner,
+            f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}",
+            f"{', '.join(breached)} breached" if breached else "",
+            style="red" if breached else "",
+        )
+    return table
+
+
+@spread
+def watch(
+    case: AnyCaseArgument = "",
+    every: Annotated[bool, typer.Option("--all", help="Every case.")] = False,
+    after: AfterOption = 0,
+    *,
+    terms: Terms,
+) -> None:
+    """Follow a case, or every case, as it happens; Ctrl-C ends it."""
+    if bool(case) == every:
+        raise typer.BadParameter("name a case, or say --all")
+
+    async def follow_case(client: Client) -> None:
+        found = await client.get(case)
+        if not terms.as_json:
+            output.print_heading(heading(found, None))
+        async for answer in client.watch(case):
+            if terms.as_json:
+                output.print_json_line(answer)
+            else:
+                _print_events([answer.event], found)
+
+    async def follow_all(client: Client) -> None:
+        async for event in client.watch_events(after):
+            _print_one_of_all(event, terms)
+
+    call(terms, follow_all if every else follow_case)
+
+
+@spread
+def events(case: AnyCaseArgument = "", after: AfterOption = 0, *, terms: Terms) -> None:
+    """Show what happened in a case, or in all."""
+
+    async def read(client: Client) -> None:
+        found = await client.get(case) if case and not terms.as_json else None
+        if found:
+            output.print_heading(heading(found, None))
+        async for event in client.events(case, after_position=after):
+            if found:
+                _print_events([event], found)
+            else:
+                _print_one_of_all(event, terms)
+
+    call(terms, read)
+
+
+def _print_events(told: Iterable[Event], case: Case) -> None:
+    for line in tell(told, None, case.opened_at):
+        output.print_line(line)
+
+
+def _print_one_of_all(event: Event, terms: Terms) -> None:
+    if terms.as_json:
+        output.print_json_line(event)
+        return
+    for line in tell([event], None):
+        output.print_line(line, label=f"{event.position:>8}  {event.case_id:<18}")
+
+
+def _instant(text: str) -> Timestamp | Duration:
+    """Read 2026-06-18T08:00:00+08:00, or +2h for so long after the case opened."""
+    try:
+        return short_forms.duration(text[1:]) if text.startswith("+") else short_forms.timestamp(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}, or +2h for so long after the opening", param_hint="--at") from None
+
+
+@spread
+def replay(
+    case: CaseArgument,
+    seq: Annotated[int | None, typer.Option(min=1, help="After this event.")] = None,
+    at: Annotated[str, typer.Option(metavar="TIME", help="At an instant of case time, or +2h after the opening.")] = "",
+    *,
+    terms: Terms,
+) -> None:
+    """Show a case as it was."""
+    if (seq is None) == (not at):
+        raise typer.BadParameter("say either --seq or --at")
+    point = _instant(at) if at else None
+
+    async def read(client: Client) -> ReplayCaseResponse:
+        if isinstance(point, Duration):
+            opened = (await client.get(case)).opened_at
+            return await client.replay(case, at=Timestamp(seconds=opened.seconds + point.seconds))
+        return await client.replay(case, seq=seq, at=point)
+
+    then = call(terms, read)
+    if terms.as_json:
+        output.print_json(then)
+        return
+    output.print_heading(heading(then.case, None))
+    for line in standing(then.case, None):
+        output.console.print(line)
+    _print_events(then.events, then.case)
+
+
+@spread
+def verify(case: AnyCaseArgument = "", *, terms: Terms) -> None:
+    """Check hashes, chain, numbering and projection, of a case or of the whole log."""
+    checked = call(terms, lambda client: client.verify(case))
+    if terms.as_json:
+        output.print_json(checked)
+    else:
+        _print_verdict(checked)
+    if not checked.whole:
+        raise typer.Exit(1)
+
+
+def _print_verdict(checked: VerifyCaseResponse) -> None:
+    what = f"{checked.events:,} events of {checked.cases:,} case{'' if checked.cases == 1 else 's'}"
+    if checked.whole:
+        output.console.print(f"{what} checked: every hash, every chain, the numbering, the projection. All hold.")
+        return
+    for fault in checked.faults:
+        place = f"position {fault.position}, {fault.case_id} event {fault.seq}"
+        typer.echo(f"{fault.reason}: {fault.message} ({place})", err=True)
+    typer.echo(f"{what} checked: {len(checked.faults)} do not hold.", err=True)

@@ -1,0 +1,100 @@
+"""What can be said with every command, and how a command reaches the service."""
+
+import asyncio
+import dataclasses
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from casetrail import environment
+from casetrail.client import Client
+from casetrail.v1.types_pb2 import Actor, Role
+from casetrail.words import value_of
+
+_Result = TypeVar("_Result")
+
+
+def actor(text: str) -> Actor:
+    """Read NAME:ROLE.
+
+    Raises:
+        typer.BadParameter: It is not written so, or there is no such role.
+    """
+    name, colon, role = text.rpartition(":")
+    if not (name and colon):
+        raise typer.BadParameter(f"'{text}' is not NAME:ROLE, for example amy:agent")
+    try:
+        return Actor(name=name, role=value_of(Role, role))
+    except ValueError as wrong:
+        raise typer.BadParameter(f"role {wrong}") from None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What can be said with every command."""
+
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False
+    address: Annotated[
+        str, typer.Option(envvar="CASETRAIL_ADDRESS", metavar="HOST:PORT", help="Where the engine answers.")
+    ] = environment.DEFAULT_ADDRESS
+    token: Annotated[
+        str,
+        typer.Option(
+            envvar="CASETRAIL_TOKEN",
+            show_envvar=False,
+            help="Who asks: CASETRAIL_TOKEN, or the file `token` in CASETRAIL_DATA, when left out.",
+        ),
+    ] = ""
+
+
+@dataclass(frozen=True)
+class WriteTerms(Terms):
+    """What can be said with every command that writes."""
+
+    request_id: Annotated[str, typer.Option(metavar="ID", help="Carried out once, however often it is sent.")] = ""
+    acting: Annotated[
+        Actor | None, typer.Option("--as", parser=actor, metavar="NAME:ROLE", help="Act for somebody else.")
+    ] = None
+
+
+def spread(function: Callable[..., None]) -> Callable[..., None]:
+    """Make each field of a dataclass that a command takes an option of the command line."""
+    options: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        group = parameter.annotation
+        if isinstance(group, type) and dataclasses.is_dataclass(group):
+            fields = inspect.signature(group).parameters.values()
+            groups[parameter.name] = (group, [field.name for field in fields])
+            options += fields
+        else:
+            options.append(parameter)
+
+    @functools.wraps(function)
+    def run(**given: Any) -> None:  # noqa: ANN401 - whatever the options are
+        for name, (made, fields) in groups.items():
+            given[name] = made(**{field: given.pop(field) for field in fields})
+        function(**given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__dict__["__signature__"] = inspect.Signature([option.replace(kind=keyword) for option in options])
+    return run
+
+
+def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
+    """Do something with a connected client.
+
+    Raises:
+        CasetrailError: It was refused, or nobody answers.
+    """
+
+    async def session() -> _Result:
+        async with Client(terms.address, terms.token or environment.token()) as client:
+            await client.connect()
+            return await work(client)
+
+    return asyncio.run(session())

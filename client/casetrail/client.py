@@ -1,0 +1,338 @@
+"""The client: typed calls that may be repeated safely, and watches that survive a broken connection."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from casetrail import environment
+from casetrail.commands import Action, How, command, new_request_id, timestamp, words
+from casetrail.errors import Unavailable, error_of
+from casetrail.following import follow
+from casetrail.patience import Patience
+from casetrail.v1.audit_service_pb2 import (
+    ListEventsRequest,
+    ListEventsResponse,
+    ReplayCaseRequest,
+    ReplayCaseResponse,
+    VerifyCaseRequest,
+    VerifyCaseResponse,
+    WatchEventsRequest,
+)
+from casetrail.v1.audit_service_pb2_grpc import AuditServiceStub
+from casetrail.v1.case_pb2 import Case, Customer
+from casetrail.v1.case_service_pb2 import (
+    BatchExecuteRequest,
+    BatchResult,
+    CaseFilter,
+    ExecuteRequest,
+    ExecuteResponse,
+    GetCaseRequest,
+    ListCasesRequest,
+    ListCasesResponse,
+    OpenCaseRequest,
+    OpenCaseResponse,
+    WatchCaseRequest,
+    WatchCaseResponse,
+)
+from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
+from casetrail.v1.command_pb2 import Command, Open, ParcelReference, ReturnRequest
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Actor, Attachment, Channel, Kind, Priority
+from casetrail.verbs import Verbs
+from casetrail.words import ChannelWord, KindWord, PriorityWord, value_of
+
+if TYPE_CHECKING:
+    # Names that only the generated stubs have: the same classes, as an asynchronous channel makes them.
+    from casetrail.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
+_PageRequest = TypeVar("_PageRequest", ListCasesRequest, ListEventsRequest)
+_Page = TypeVar("_Page", ListCasesResponse, ListEventsResponse)
+
+_BATCH = 1000
+"""The contract's limit."""
+
+_OPTIONS = (
+    # Back soon after the service is: our own pauses are what keeps callers from crowding it.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # A watch notices a peer that vanished without a word; more often than every 5 minutes servers take amiss.
+    ("grpc.keepalive_time_ms", 330_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A page of long events is larger than gRPC's 4 MiB.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+)
+
+
+class Client(Verbs):
+    """A connection to Casetrail, used as `async with Client(…) as client`.
+
+    Every write carries a request id, and every retry carries the same: however often a call is sent, it is
+    carried out once. What passes by itself (the service restarts, its log is busy) is retried within the
+    caller's patience; the rest is raised as `CasetrailError`.
+    """
+
+    def __init__(
+        self,
+        address: str = environment.DEFAULT_ADDRESS,
+        token: str = "",
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
+        """Say where the service is and who asks; the connection is made by the first call.
+
+        Args:
+            address: HOST:PORT.
+            token: The principal's bearer token.
+            credentials: For TLS. Without them nothing is encrypted: for loopback only.
+            patience: Deadlines and pauses of all calls.
+        """
+        self.address = address
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._credentials = credentials
+        self._patience = patience
+
+    @classmethod
+    def from_environment(cls, *, patience: Patience = Patience()) -> Self:  # noqa: B008 - frozen
+        """A client of what CASETRAIL_ADDRESS and CASETRAIL_TOKEN (or CASETRAIL_DATA) name."""
+        return cls(environment.address(), environment.token(), patience=patience)
+
+    async def __aenter__(self) -> Self:
+        """Take up a channel of the running event loop."""
+        self._channel = (
+            grpc.aio.secure_channel(self.address, self._credentials, options=_OPTIONS)
+            if self._credentials
+            else grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+        )
+        self._cases: CaseServiceAsyncStub = CaseServiceStub(self._channel)
+        self._audit: AuditServiceAsyncStub = AuditServiceStub(self._channel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of the channel, and of the watches on it."""
+        await self._channel.close()
+
+    async def connect(self, within: float = 5.0) -> None:
+        """Make the connection now, to learn at once that nobody is there.
+
+        Args:
+            within: Seconds to wait for a slow network. A refused connection is told without waiting.
+
+        Raises:
+            Unavailable: `UNREACHABLE`: there is no connection.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while (state := self._channel.get_state(try_to_connect=True)) != grpc.ChannelConnectivity.READY:
+                    if state == grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                        raise self._unreachable()
+                    await self._channel.wait_for_state_change(state)
+        except TimeoutError:
+            raise self._unreachable() from None
+
+    async def open(  # noqa: PLR0913 - what a case can begin with, each by its name
+        self,
+        *,
+        kind: KindWord,
+        customer: str | Customer,
+        channel: ChannelWord,
+        subject: str,
+        text: str = "",
+        attachments: Sequence[Attachment] = (),
+        category: str = "",
+        priority: PriorityWord | None = None,
+        order_id: str = "",
+        product_id: str = "",
+        return_request: ReturnRequest | None = None,
+        parcel: ParcelReference | None = None,
+        scale: float = 0,
+        silent: bool = False,
+        source: str = "",
+        case_id: str = "",
+        request_id: str = "",
+        actor: Actor | None = None,
+        at: datetime | None = None,
+    ) -> OpenCaseResponse:
+        """Begin a case.
+
+        Args:
+            kind: Which lifecycle.
+            customer: The customer, or only the customer's reference.
+            channel: How the customer came.
+            subject: One line.
+            text: What the customer said.
+            attachments: Evidence.
+            category: order, product, logistics, …: the policy's words.
+            priority: The policy decides when left out.
+            order_id: The shop's order; a return needs one.
+            product_id: The shop's product.
+            return_request: Of a return, and only of one: items, reason, what is wanted.
+            parcel: A parcel that the matter is about.
+            scale: Case seconds per real second; 0 and 1 are real time.
+            silent: Nobody is written to, nothing is billed.
+            source: Only for an importer: the case's number in its source.
+            case_id: Only for an importer: the number that the case gets.
+            request_id: The same again finds the same case; a new one when left out.
+            actor: Who acts, where the caller may act for others.
+            at: Only for an importer: when it happened.
+        """
+        opening = Open(
+            kind=value_of(Kind, kind),
+            channel=value_of(Channel, channel),
+            priority=value_of(Priority, priority or ""),
+            category=category,
+            customer=Customer(customer_id=customer) if isinstance(customer, str) else customer,
+            order_id=order_id,
+            product_id=product_id,
+            subject=subject,
+            words=words(text, tuple(attachments)),
+            scale=scale,
+            return_request=return_request,
+            source=source,
+            silent=silent,
+            parcel=parcel,
+        )
+        request = OpenCaseRequest(
+            request_id=request_id or new_request_id(),
+            open=opening,
+            on_behalf_of=actor,
+            case_id=case_id,
+            at=timestamp(at) if at else None,
+        )
+        return await self._ask(self._cases.OpenCase, request, request.request_id)
+
+    async def execute(self, case_id: str, action: Action, **how: Unpack[How]) -> ExecuteResponse:
+        """Carry out one command, such as `execute(case_id, Reply(words=Words(text="…")))`."""
+        made = command(case_id, action, **how)
+        return await self._ask(self._cases.Execute, ExecuteRequest(command=made), made.request_id)
+
+    async def batch(self, commands: Iterable[Command]) -> Sequence[BatchResult]:
+        """Carry out many commands: of one case in order, of different cases side by side.
+
+        Commands without a request id get one. A refused command has its refusal as result; the others go on.
+        """
+        results: list[BatchResult] = []
+        waiting = iter(commands)
+        while part := tuple(itertools.islice(waiting, _BATCH)):
+            request = BatchExecuteRequest(commands=part)
+            for made in request.commands:
+                made.request_id = made.request_id or new_request_id()
+            answer = await self._ask(self._cases.BatchExecute, request)
+            results.extend(answer.results)
+        return results
+
+    async def get(self, case_id: str, *, from_workflow: bool = False) -> Case:
+        """The case as it is now, from the log, or as its running workflow sees it."""
+        source = GetCaseRequest.SOURCE_WORKFLOW if from_workflow else GetCaseRequest.SOURCE_UNSPECIFIED
+        answer = await self._ask(self._cases.GetCase, GetCaseRequest(case_id=case_id, source=source))
+        return answer.case
+
+    async def list(self, case_filter: CaseFilter | None = None, *, page_size: int = 0) -> AsyncIterator[Case]:
+        """Cases that fit the filter, the newest first; pages are fetched as they are needed."""
+        request = ListCasesRequest(filter=case_filter, page_size=page_size)
+        async for page in self._pages(self._cases.ListCases, request):
+            for case in page.cases:
+                yield case
+
+    def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[WatchCaseResponse]:
+        """Every event of a case after one, with the case after it: what is there, then what comes.
+
+        A broken connection is taken up again where it broke: nothing is lost, nothing comes twice.
+        """
+        return follow(
+            lambda seq: self._cases.WatchCase(
+                WatchCaseRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
+            ),
+            place=lambda answer: answer.event.seq,
+            after=after_seq,
+            patience=self._patience,
+        )
+
+    async def events(self, case_id: str = "", *, after_position: int = 0, page_size: int = 500) -> AsyncIterator[Event]:
+        """Events of one case, or of all, in the log's order; pages are fetched as they are needed."""
+        request = ListEventsRequest(case_id=case_id, after_position=after_position, page_size=page_size)
+        async for page in self._pages(self._audit.ListEvents, request):
+            for event in page.events:
+                yield event
+
+    async def watch_events(self, after_position: int = 0) -> AsyncIterator[Event]:
+        """Every event after a position of the log, what is there and then what comes, over breaks as well."""
+        answers = follow(
+            lambda position: self._audit.WatchEvents(
+                WatchEventsRequest(after_position=position), metadata=self._metadata
+            ),
+            place=lambda answer: answer.event.position,
+            after=after_position,
+            patience=self._patience,
+        )
+        async for answer in answers:
+            yield answer.event
+
+    async def replay(
+        self, case_id: str, *, seq: int | None = None, at: datetime | Timestamp | None = None
+    ) -> ReplayCaseResponse:
+        """The case after one of its events, or at an instant of case time, with the events up to then.
+
+        Raises:
+            ValueError: Not exactly one of `seq` and `at` is given.
+        """
+        if (seq is None) == (at is None):
+            raise ValueError("replay needs a seq or an instant, and not both")
+        request = ReplayCaseRequest(case_id=case_id, at=timestamp(at) if isinstance(at, datetime) else at)
+        if seq is not None:
+            request.seq = seq
+        return await self._ask(self._audit.ReplayCase, request)
+
+    async def verify(self, case_id: str = "", *, within: float = 600.0) -> VerifyCaseResponse:
+        """Check one case, or the whole log, which takes its time: `within` so many seconds."""
+        patience = Patience(overall=within, attempt=within)
+        return await self._ask(self._audit.VerifyCase, VerifyCaseRequest(case_id=case_id), patience=patience)
+
+    def _unreachable(self) -> Unavailable:
+        return Unavailable(f"nothing answers at {self.address}", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
+
+    async def _ask(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer],
+        request: _Request,
+        request_id: str = "",
+        *,
+        patience: Patience | None = None,
+    ) -> _Answer:
+        """Send a request until it is answered, refused for good, or the patience ends."""
+        patience = patience or self._patience
+        end = time.monotonic() + patience.overall
+        pauses = patience.pauses()
+        while True:
+            left = end - time.monotonic()
+            try:
+                return await method(request, timeout=min(patience.attempt, left), metadata=self._metadata)
+            except grpc.aio.AioRpcError as failure:
+                error = error_of(failure, request_id)
+                pause = next(pauses)
+                if not error.passes or time.monotonic() + pause >= end:
+                    raise error from failure
+            await asyncio.sleep(pause)
+
+    async def _pages(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[_PageRequest, _Page], request: _PageRequest
+    ) -> AsyncIterator[_Page]:
+        while True:
+            page = await self._ask(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

@@ -1,0 +1,26 @@
+"""Where the service is and who asks, as the environment says."""
+
+import os
+from pathlib import Path
+
+DEFAULT_ADDRESS = "127.0.0.1:7460"
+
+
+def address() -> str:
+    """`CASETRAIL_ADDRESS`, or where `make up` listens."""
+    return os.environ.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS
+
+
+def token() -> str:
+    """`CASETRAIL_TOKEN`, or the token that the embedded stack leaves in `CASETRAIL_DATA` or ./data.
+
+    Empty when there is none.
+
+    Raises:
+        OSError: The file is there and cannot be read.
+    """
+    given = os.environ.get("CASETRAIL_TOKEN")
+    if given:
+        return given
+    file = Path(os.environ.get("CASETRAIL_DATA") or "data") / "token"
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

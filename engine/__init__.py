@@ -1,0 +1,1 @@
+"""Load, decide, append, answer: commands and the passing of time against the log."""

@@ -1,0 +1,149 @@
+"""Tells Temporal that a case needs it: a signal to its workflow, which is started where it does not run.
+
+A nudge is a courtesy. What a case needs stands in the log, and the sweep sees to every need that no nudge has met.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+from typing import Final, Protocol
+
+import structlog
+from opentelemetry import metrics
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
+
+from casetrail.v1.types_pb2 import Kind
+from casetrail.v1.workflow_pb2 import CaseRun
+from engine.naming import NUDGE, TASK_QUEUE, workflow_id, workflow_type
+from telemetry import span
+
+_AT_ONCE: Final = 32
+_MOST_WAITING: Final = 20_000
+_PATIENCE: Final = timedelta(seconds=10)
+_QUIET_SECONDS: Final = 1.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+_meter = metrics.get_meter("casetrail")
+_nudges = _meter.create_counter("casetrail.nudges", description="Nudges, by what came of them")
+_waiting = _meter.create_up_down_counter(
+    "casetrail.nudges.waiting", description="Cases with a nudge that is not sent yet"
+)
+
+
+def _always() -> bool:
+    return True
+
+
+class Waker(Protocol):
+    """Whoever tells Temporal that a case needs it."""
+
+    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always) -> None:
+        """Wake a case's workflow soon. Returns at once and never fails.
+
+        Args:
+            case_id: The case.
+            kind: Its lifecycle, which is the type of a workflow that must be started.
+            still_needed: Asked just before: a case can have closed meanwhile.
+        """
+
+
+class TemporalWaker:
+    """Wakes workflows through Temporal, one signal a case at a time."""
+
+    def __init__(self, client: Client, *, task_queue: str = TASK_QUEUE) -> None:
+        """Send over a client that somebody else opened."""
+        self._client = client
+        self._task_queue = task_queue
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        # Cases with a nudge under way; True when another one was asked for since it was sent.
+        self._under_way: dict[str, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lost_at: float | None = None
+
+    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always) -> None:
+        """Wake a case's workflow soon; nudges of one case that wait are one."""
+        if case_id in self._under_way:
+            self._under_way[case_id] = True
+            return
+        if self._is_hopeless() or len(self._under_way) >= _MOST_WAITING:
+            _nudges.add(1, {"casetrail.result": "left to the sweep"})
+            return
+        self._under_way[case_id] = False
+        task = asyncio.create_task(self._send(case_id, kind, still_needed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wake(self, case_id: str, kind: Kind.ValueType) -> None:
+        """Wake a case's workflow now, starting it where it does not run.
+
+        Raises:
+            RPCError: Temporal cannot be asked, or will not do it.
+        """
+        with span("nudge", case=case_id):
+            await self._client.start_workflow(
+                workflow_type(kind),
+                CaseRun(case_id=case_id),
+                id=workflow_id(case_id),
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                start_signal=NUDGE,
+                static_summary=f"{workflow_type(kind)} {case_id}",
+                rpc_timeout=_PATIENCE,
+            )
+
+    async def drain(self, patience: float) -> None:
+        """Send what still waits, for so many seconds at most; the sweep sees to the rest.
+
+        Args:
+            patience: How long at most, in seconds.
+        """
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=patience)
+        for task in late:
+            task.cancel()
+
+    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> None:
+        _waiting.add(1)
+        try:
+            again = True
+            while again:
+                async with self._free:
+                    # What is asked for from here on is not in this signal: it needs another one.
+                    self._under_way[case_id] = False
+                    result = await self._try(case_id, kind, still_needed)
+                again = self._under_way[case_id] and result == "sent"
+                _nudges.add(1, {"casetrail.result": result})
+        finally:
+            del self._under_way[case_id]
+            _waiting.add(-1)
+
+    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> str:
+        if not still_needed():
+            return "not needed any more"
+        if self._is_hopeless():
+            return "left to the sweep"
+        try:
+            await self.wake(case_id, kind)
+        except RPCError as error:
+            self._note_loss(error)
+            return "failed"
+        self._note_return()
+        return "sent"
+
+    def _is_hopeless(self) -> bool:
+        """Whether Temporal could not be asked just now: trying again for every case would only queue up."""
+        return self._lost_at is not None and monotonic() - self._lost_at < _QUIET_SECONDS
+
+    def _note_loss(self, error: RPCError) -> None:
+        if self._lost_at is None:
+            _log.warning("temporal cannot be asked; the sweep will wake what needs it", status=error.status.name)
+        self._lost_at = monotonic()
+
+    def _note_return(self) -> None:
+        if self._lost_at is not None:
+            _log.info("temporal answers again")
+        self._lost_at = None

@@ -1,0 +1,126 @@
+"""What a case needs from Temporal, and what its workflow is told. Neither holds personal data."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from audit.log import Need
+from casetrail.v1.case_pb2 import Alarm, Case, TimeBase
+from casetrail.v1.clock_pb2 import Clock
+from casetrail.v1.effect_pb2 import Effect
+from casetrail.v1.types_pb2 import Cause, Kind, Role, Stage
+from casetrail.v1.workflow_pb2 import PendingEffect, Step
+from domain import Rulebook, clocks, next_wake, pending_effects
+from domain.case_time import real_time
+from domain.instants import Instant, instant, to_datetime
+
+SHORTEST: Final = timedelta(seconds=1)
+"""Temporal has no timers shorter than this, however compressed a case's time is."""
+
+NOTHING: Final = Need(wake=None, effects=False)
+
+
+def need_of(case: Case) -> Need:
+    """What a case needs from Temporal: nothing while it stands on an importer's clock."""
+    if case.time_base.mode == TimeBase.MODE_IMPORTED:
+        return NOTHING
+    return Need(wake=_next_wake(case), effects=bool(pending_effects(case)))
+
+
+def step_of(case: Case, rules: Rulebook) -> Step:
+    """What the workflow of a case is told of it.
+
+    Args:
+        case: The case, up to date.
+        rules: The policy it is under, which says how often a parcel is asked for.
+    """
+    step = Step(
+        kind=case.kind,
+        stage=case.stage,
+        seq=case.seq,
+        closed=case.stage == Stage.STAGE_CLOSED,
+        summary=_summary(case),
+    )
+    need = need_of(case)
+    if need.wake is not None:
+        step.next_wake.FromDatetime(need.wake)
+        step.waits_for = " and ".join(_due_at(case, next_wake(case)))
+    if need.effects:
+        step.effects.extend(_told(effect, case, rules) for effect in pending_effects(case))
+    return step
+
+
+def _next_wake(case: Case) -> datetime | None:
+    wake = next_wake(case)
+    return None if wake is None else real_time(case.time_base, wake)
+
+
+def _told(effect: Effect, case: Case, rules: Rulebook) -> PendingEffect:
+    told = PendingEffect(effect_id=effect.effect_id, demand=effect.WhichOneof("demand") or "")
+    if effect.HasField("callback"):
+        opens = real_time(case.time_base, instant(effect.callback.not_before))
+        if opens is not None:
+            told.not_before.FromDatetime(opens)
+    if effect.HasField("tracking"):
+        every = rules.policy.track_every.ToTimedelta() / _scale(case)
+        told.every.FromTimedelta(max(every, SHORTEST))
+    return told
+
+
+def _scale(case: Case) -> float:
+    return case.time_base.scale if case.time_base.mode == TimeBase.MODE_SCALED else 1.0
+
+
+def _summary(case: Case) -> str:
+    kind = Kind.Name(case.kind).removeprefix("KIND_").capitalize()
+    return "\n".join([f"**{kind}: {_words(Stage.Name(case.stage), 'STAGE_')}**, round {case.round}", *_lines(case)])
+
+
+def _lines(case: Case) -> Iterator[str]:
+    if case.HasField("waiting"):
+        cause = _words(Cause.Name(case.waiting.cause), "CAUSE_")
+        yield f"- waits for the {cause} since {_time(instant(case.waiting.since))}"
+    for clock in case.clocks:
+        if clock.state == Clock.STATE_PAUSED:
+            yield f"- {clock.name} stands still"
+        elif clock.state == Clock.STATE_RUNNING:
+            yield f"- {clock.name} {_standing(clock)}"
+    for effect in pending_effects(case):
+        yield f"- {(effect.WhichOneof('demand') or '').replace('_', ' ')} pending"
+
+
+def _standing(clock: Clock) -> str:
+    if not clock.breached:
+        return f"is due {_time(instant(clock.due_at))}"
+    if not clock.climb.steps:
+        return f"was breached {_time(instant(clock.breached_at))}"
+    role = _words(Role.Name(clock.climb.role), "ROLE_")
+    answer = "acknowledged" if clock.climb.acknowledged else "not acknowledged"
+    return f"was breached {_time(instant(clock.breached_at))}; step {clock.climb.steps}, {role}: {answer}"
+
+
+def _due_at(case: Case, at: Instant | None) -> Iterator[str]:
+    """What happens at an instant, in a word or two each."""
+    for clock in case.clocks:
+        if not clocks.is_open(clock):
+            continue
+        if clock.warn_at.seconds == at:
+            yield f"{clock.name} warns"
+        if clock.flag_at.seconds == at:
+            yield f"{clock.name} is flagged"
+        if clock.due_at.seconds == at and not clock.breached:
+            yield f"{clock.name} is due"
+        if clock.climb.next_at.seconds == at:
+            yield f"{clock.name} escalates"
+    for alarm in case.alarms:
+        if alarm.due_at.seconds == at:
+            yield _words(Alarm.Name.Name(alarm.name), "NAME_")
+
+
+def _words(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower().replace("_", " ")
+
+
+def _time(at: Instant) -> str:
+    """Case time, which need not be that of Temporal's own clock beside it."""
+    return f"{to_datetime(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

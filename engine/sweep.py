@@ -1,0 +1,176 @@
+"""The sweep: finds every case whose need Temporal does not know, or has not served, and wakes it.
+
+So a nudge that was lost costs seconds and never a deadline, and a Temporal that has lost its memory gets it back from
+the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final
+
+import structlog
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from audit.log import Log, LogUnavailableError, Unserved
+from casetrail.v1.types_pb2 import Kind
+from engine.nudge import TemporalWaker
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_TEMPORAL: Final = "temporal"
+_CHANGING: Final = "changing to "
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the sweep is, in seconds.
+
+    Attributes:
+        every: From one round to the next.
+        first: How long a case must have been unserved before it is woken: whoever wrote it is probably doing so.
+        again: How long it is given to be served before it is woken once more; doubles each time, up to `longest`.
+        longest: The most that `again` grows to.
+        wake_grace: How late a timer may be.
+        effect_grace: How long an effect may be pending without any look at the case, such as a call owed next week.
+        limit: Cases a round.
+    """
+
+    every: float = 1.0
+    first: float = 2.0
+    again: float = 10.0
+    longest: float = 120.0
+    wake_grace: float = 5.0
+    effect_grace: float = 900.0
+    limit: int = 1000
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A case that was found unserved: when it is woken next, by the monotonic clock, and how long is waited then."""
+
+    wake_at: float
+    then: float
+
+
+def _real_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Sweep:
+    """Goes over the log's needs, round after round, until it is stopped."""
+
+    def __init__(
+        self,
+        log: Log,
+        client: Client,
+        waker: TemporalWaker,
+        *,
+        pace: Pace | None = None,
+        now: Callable[[], datetime] = _real_now,
+    ) -> None:
+        """Sweep a log for a Temporal.
+
+        Args:
+            log: Knows what is needed, and what Temporal was told.
+            client: To ask which Temporal it is.
+            waker: Wakes what needs it.
+            pace: How patient it is.
+            now: The real clock.
+        """
+        self._log = log
+        self._client = client
+        self._waker = waker
+        self._pace = pace or Pace()
+        self._now = now
+        self._watched: dict[str, _Watched] = {}
+        self._memory = ""
+        self._lost = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sweep until told to stop. With Temporal or the log away it goes on trying, quietly."""
+        while not stop.is_set():
+            try:
+                await self.round()
+            except RPCError as error:
+                self._note_loss("temporal", error.status.name)
+            except LogUnavailableError as error:
+                self._note_loss("the log", type(error.__cause__ or error).__name__)
+            else:
+                self._note_return()
+            await _until(stop, self._pace.every)
+
+    async def round(self) -> int:
+        """Wake what needs it and has waited long enough; returns how many cases that were.
+
+        Raises:
+            RPCError: Temporal cannot be asked.
+            LogUnavailableError: The log cannot be asked.
+        """
+        await self._recognise()
+        found = await self._log.unserved(
+            now=self._now(),
+            wake_grace=self._pace.wake_grace,
+            effect_grace=self._pace.effect_grace,
+            limit=self._pace.limit,
+        )
+        due = self._due(found)
+        await asyncio.gather(*(self._waker.wake(case.case_id, Kind.ValueType(case.kind)) for case in due))
+        return len(due)
+
+    async def _recognise(self) -> None:
+        """Forget what Temporal knows when its memory is another: its database was lost, or it is another cluster."""
+        described = await self._client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=self._client.namespace)
+        )
+        memory = described.namespace_info.id
+        if memory == self._memory:
+            return
+        # Not yet the new name: were this process to end here, the next one would have to forget again.
+        known = await self._log.remember(_TEMPORAL, _CHANGING + memory)
+        if known != memory:
+            _log.info("temporal's memory is new; telling it of every open case", cases=await self._log.disarm_all())
+            self._watched.clear()
+        await self._log.remember(_TEMPORAL, memory)
+        self._memory = memory
+
+    def _due(self, found: Sequence[Unserved]) -> list[Unserved]:
+        """Of the cases found, those to be woken in this round."""
+        moment = monotonic()
+        served = self._watched.keys() - {case.case_id for case in found}
+        for case_id in served:
+            del self._watched[case_id]
+        return [case for case in found if self._is_due(case.case_id, moment)]
+
+    def _is_due(self, case_id: str, moment: float) -> bool:
+        watched = self._watched.get(case_id)
+        if watched is None:
+            watched = self._watched[case_id] = _Watched(moment + self._pace.first, self._pace.again)
+        if moment < watched.wake_at:
+            return False
+        watched.wake_at = moment + watched.then
+        watched.then = min(2 * watched.then, self._pace.longest)
+        return True
+
+    def _note_loss(self, what: str, why: str) -> None:
+        if self._lost != what:
+            _log.warning("sweep interrupted: cannot be asked", what=what, why=why)
+        self._lost = what
+
+    def _note_return(self) -> None:
+        if self._lost:
+            _log.info("sweep goes on: answers again", what=self._lost)
+        self._lost = ""
+
+
+async def _until(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for a round's end, or for the stop, whichever comes first."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,99 @@
+"""Runs the gRPC server: `python -m server`, told by CASETRAIL_*, TEMPORAL_* and OTEL_*."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+import grpc
+import structlog
+import uvloop
+from opentelemetry.instrumentation.grpc import aio_server_interceptor
+from temporalio.client import Client
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.envconfig import ClientConfig
+
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.sqlite import SqliteLog
+from casetrail import policy_file
+from engine.engine import Engine
+from engine.rulebooks import PolicyIdReusedError, Rulebooks
+from server.principals import Principals, PrincipalsError
+from server.serving import AddressTakenError, Server
+from server.settings import Settings
+from server.temporal import Temporal
+from telemetry import LogGauges, Telemetry, observed, start
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
+
+# What can be wrong with what we are given, and is said in a line.
+_EXPECTED = (
+    AddressTakenError,
+    LogDamagedError,
+    LogUnavailableError,
+    PolicyIdReusedError,
+    PrincipalsError,
+    ValueError,
+    policy_file.PolicyError,
+)
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    telemetry = start("casetrail-server")
+    try:
+        uvloop.run(_serve(Settings.read(), telemetry))
+    except _EXPECTED as error:
+        _log.error("cannot serve", why=str(error))
+        return 1
+    finally:
+        telemetry.shutdown()
+    return 0
+
+
+async def _serve(settings: Settings, telemetry: Telemetry) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
+    principals = Principals(settings.principals)
+    policy = policy_file.load(settings.policy)
+    async with AsyncExitStack() as ending:
+        store = SqliteLog(settings.log)
+        ending.push_async_callback(store.close)
+        log = observed(store) if telemetry.tracing or telemetry.measuring else store
+        temporal = Temporal(lambda: _connect(telemetry))
+        engine = Engine(log, await Rulebooks.keep(log, policy), temporal)
+        server = Server(
+            engine=engine,
+            log=log,
+            temporal=temporal,
+            principals=principals,
+            interceptors=_tracers() if telemetry.tracing else [],
+        )
+        async with asyncio.TaskGroup() as background:
+            port = await server.start(settings.address)
+            tasks = [background.create_task(server.watch_health()), background.create_task(temporal.connect())]
+            if telemetry.measuring:
+                tasks.append(background.create_task(LogGauges(log).follow()))
+            _log.info("serving", port=port, log=str(settings.log), policy=policy.policy_id)
+            await stopping.wait()
+            _log.info("stopping")
+            await server.stop(settings.drain_seconds)
+            await temporal.drain(settings.drain_seconds)
+            for task in tasks:
+                task.cancel()
+    _log.info("stopped")
+
+
+def _tracers() -> list[grpc.aio.ServerInterceptor]:
+    return [aio_server_interceptor()]  # type: ignore[no-untyped-call] # the library's own omission
+
+
+async def _connect(telemetry: Telemetry) -> Client:
+    interceptors = [TracingInterceptor()] if telemetry.tracing else []
+    return await Client.connect(**ClientConfig.load_client_connect_config(), interceptors=interceptors)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""AuditService: reads and checks the log."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
+
+from audit.log import Log
+from audit.replay import replay
+from casetrail.v1.audit_service_pb2 import (
+    Fault,
+    ListEventsRequest,
+    ListEventsResponse,
+    ReplayCaseRequest,
+    ReplayCaseResponse,
+    VerifyCaseRequest,
+    VerifyCaseResponse,
+    WatchEventsRequest,
+    WatchEventsResponse,
+)
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import Event
+from domain.instants import instant
+from domain.refusal import Rejected
+from server.calls import Stream, Unary
+from server.errors import unknown_case
+from server.principals import Principal
+
+_PAGE: Final = 200
+# Clients take messages of up to 4 MiB unless they are told otherwise.
+_PAGE_BYTES: Final = 3 * 1024 * 1024
+
+
+class AuditServicer:
+    """Answers from the log alone."""
+
+    def __init__(self, log: Log) -> None:
+        """Read this log."""
+        self._log = log
+
+    def methods(self) -> Mapping[str, Unary | Stream]:
+        """What it offers, by the names of the contract."""
+        return {
+            "ListEvents": self.list_events,
+            "WatchEvents": self.watch_events,
+            "ReplayCase": self.replay_case,
+            "VerifyCase": self.verify_case,
+        }
+
+    async def list_events(self, request: ListEventsRequest, _: Principal) -> ListEventsResponse:
+        """Answer a page of events, cut earlier where they are large.
+
+        Raises:
+            Rejected: No such case, or the page token is not of this query.
+        """
+        size = request.page_size or _PAGE
+        after = _after(request)
+        if request.case_id:
+            events = await self._of_case(request.case_id, after, request.after_position, size + 1)
+        else:
+            position = max(after, request.after_position)
+            events = await self._log.scan(after_position=position, limit=size + 1)
+        page = _fitting(events[:size])
+        token = _token(request.case_id, page[-1]) if len(page) < len(events) else ""
+        return ListEventsResponse(events=page, next_page_token=token)
+
+    async def _of_case(self, case_id: str, after_seq: int, after_position: int, size: int) -> Sequence[Event]:
+        found: list[Event] = []
+        while len(found) < size:
+            events = await self._log.events(case_id, after_seq=after_seq, limit=size)
+            if not events and after_seq == 0:
+                raise unknown_case(case_id)
+            found += (event for event in events if event.position > after_position)
+            if len(events) < size:
+                break
+            after_seq = events[-1].seq
+        return found[:size]
+
+    async def watch_events(
+        self, request: WatchEventsRequest, _: Principal
+    ) -> AsyncGenerator[WatchEventsResponse, None]:
+        """Answer every event after a position, for as long as the caller listens."""
+        async for event in self._log.follow(after_position=request.after_position):
+            yield WatchEventsResponse(event=event)
+
+    async def replay_case(self, request: ReplayCaseRequest, _: Principal) -> ReplayCaseResponse:
+        """Fold the case up to a point.
+
+        Raises:
+            Rejected: No such case, or it has no such point.
+        """
+        case, events = await replay(
+            self._log,
+            request.case_id,
+            seq=request.seq if request.HasField("seq") else None,
+            at=instant(request.at) if request.HasField("at") else None,
+        )
+        return ReplayCaseResponse(case=case, events=events)
+
+    async def verify_case(self, request: VerifyCaseRequest, _: Principal) -> VerifyCaseResponse:
+        """Check one case, or the whole log.
+
+        Raises:
+            Rejected: No such case.
+        """
+        if request.case_id and await self._log.read_case(request.case_id) is None:
+            raise unknown_case(request.case_id)
+        found = await self._log.verify(request.case_id)
+        return VerifyCaseResponse(
+            whole=not found.findings,
+            events=found.events,
+            cases=found.cases,
+            faults=[
+                Fault(
+                    position=each.position,
+                    case_id=each.case_id,
+                    seq=each.seq,
+                    reason=each.reason,
+                    message=each.message,
+                )
+                for each in found.findings
+            ],
+        )
+
+
+def _fitting(events: Sequence[Event]) -> Sequence[Event]:
+    """Return as many of the first events as one answer takes, and at least one."""
+    size = 0
+    for n, event in enumerate(events):
+        size += event.ByteSize()
+        if size > _PAGE_BYTES and n:
+            return events[:n]
+    return events
+
+
+def _token(case_id: str, last: Event) -> str:
+    """Write a page token: what was asked for, and how far the page got in it."""
+    return urlsafe_b64encode(f"{case_id}:{last.seq if case_id else last.position}".encode()).decode()
+
+
+def _after(request: ListEventsRequest) -> int:
+    """Read a page token: the seq, or of all cases the position, after which the page begins."""
+    if not request.page_token:
+        return 0
+    try:
+        case_id, _, number = urlsafe_b64decode(request.page_token).decode().partition(":")
+        if case_id == request.case_id:
+            return int(number)
+    except ValueError:
+        pass
+    raise Rejected(RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN, "the page token is of another query", "page_token")

@@ -1,0 +1,145 @@
+"""What happens to every call, whichever method it is for: the gate between the wire and the servicers.
+
+In this order: it is measured, errors become statuses, the caller is found, the request is read and checked.
+One layer rather than a chain of interceptors, because each of those costs every call again.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from time import perf_counter
+from typing import Any, Final, TypeAlias, cast
+
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from opentelemetry import metrics
+
+from casetrail.v1.errors_pb2 import RefusalReason
+from domain.refusal import Rejected
+from server import validation
+from server.errors import Refused, explain
+from server.principals import Principal, Principals
+
+# The wire takes a little more than a request may have, so that it is us who refuse it, with a reason.
+MAX_MESSAGE_BYTES: Final = 4 * validation.MAX_REQUEST_BYTES
+
+# What a servicer offers, by the method's name in the contract: one answer, or a stream of them.
+Unary: TypeAlias = Callable[[Any, Principal], Awaitable[Message]]
+Stream: TypeAlias = Callable[[Any, Principal], AsyncGenerator[Message, None]]
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, Message]"
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+_seconds = metrics.get_meter("casetrail").create_histogram(
+    "rpc.server.call.duration", unit="s", description="Duration of a call, by method and status"
+)
+
+
+class Gate:
+    """Admits calls of known principals to the servicers."""
+
+    def __init__(self, principals: Principals) -> None:
+        """Admit these, until they are read anew."""
+        self._principals = principals
+        # Streams that wait for something to tell; one that is sending must not be disturbed.
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    def end_streams(self) -> None:
+        """End what would never end by itself, with a status that sends its caller to the next server."""
+        self._stopping = True
+        for task in self._waiting:
+            task.cancel()
+
+    def service(self, contract: ServiceDescriptor, methods: Mapping[str, Unary | Stream]) -> grpc.GenericRpcHandler:
+        """Make a gRPC service of what a servicer offers.
+
+        Raises:
+            KeyError: A method of the contract is missing.
+        """
+        handlers = {method.name: self._handler(method, methods[method.name]) for method in contract.methods}
+        return grpc.method_handlers_generic_handler(contract.full_name, handlers)
+
+    def _handler(self, method: MethodDescriptor, answer: Any) -> "grpc.RpcMethodHandler[Any, Any]":  # noqa: ANN401
+        kind = GetMessageClass(method.input_type)
+        validation.warm(kind)
+        serialize = GetMessageClass(method.output_type).SerializeToString
+        name = f"{method.containing_service.full_name}/{method.name}"
+        if method.server_streaming:
+            stream = self._stream(name, kind, answer)
+            return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialize)
+        unary = self._unary(name, kind, answer)
+        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialize)
+
+    def _unary(self, name: str, kind: type[Message], answer: Unary) -> Callable[..., Awaitable[Message]]:
+        async def call(data: bytes, context: Context) -> Message:
+            started = perf_counter()
+            try:
+                principal = self._principals.authenticate(context.invocation_metadata() or ())
+                response = await answer(validation.read(kind, data), principal)
+            except Exception as error:  # noqa: BLE001 - the one place where every error ends
+                refused = _refuse(name, error)
+                _measure(name, refused.code, started)
+                await context.abort(refused.code, refused.message, refused.trailers)
+            _measure(name, grpc.StatusCode.OK, started)
+            return response
+
+        return call
+
+    def _stream(self, name: str, kind: type[Message], answer: Stream) -> Callable[..., AsyncIterator[Message]]:
+        async def call(data: bytes, context: Context) -> AsyncIterator[Message]:
+            started = perf_counter()
+            code = grpc.StatusCode.CANCELLED  # how a stream ends unless something else ends it
+            try:
+                principal = self._principals.authenticate(context.invocation_metadata() or ())
+                async with aclosing(answer(validation.read(kind, data), principal)) as responses:
+                    async for response in self._until_stopped(responses):
+                        yield response
+                code = grpc.StatusCode.OK
+            except Exception as error:  # noqa: BLE001 - likewise
+                refused = _refuse(name, error)
+                code = refused.code
+                await context.abort(refused.code, refused.message, refused.trailers)
+            finally:
+                _measure(name, code, started)
+
+        return call
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    async def _until_stopped(self, responses: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        """Pass responses on, and give up waiting for the next one when the server stops.
+
+        Raises:
+            Rejected: STOPPING.
+        """
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        while not self._is_stopping():
+            self._waiting.add(task)
+            try:
+                response = await anext(responses)
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if self._is_stopping():
+                    break
+                raise
+            finally:
+                self._waiting.discard(task)
+            yield response
+        raise Rejected(RefusalReason.REFUSAL_REASON_STOPPING, "this server is stopping; go on from where you are")
+
+
+def _refuse(name: str, error: Exception) -> Refused:
+    refused = explain(error)
+    if refused.unexpected:
+        _log.error("call failed", method=name, exc_info=error)
+    return refused
+
+
+def _measure(name: str, code: grpc.StatusCode, started: float) -> None:
+    _seconds.record(perf_counter() - started, {"rpc.method": name, "rpc.response.status_code": code.name})

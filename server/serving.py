@@ -1,0 +1,113 @@
+"""The gRPC server: services, health and reflection on one port, from start to graceful stop."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from audit.log import Log, LogDamagedError, LogUnavailableError
+from casetrail.v1 import audit_service_pb2, case_service_pb2
+from engine.engine import Engine
+from server.audit import AuditServicer
+from server.calls import MAX_MESSAGE_BYTES, Gate
+from server.cases import CaseServicer
+from server.principals import Principals
+from server.temporal import Temporal
+
+_CASES: Final = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
+_AUDIT: Final = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
+_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name)
+_BETWEEN_LOOKS: Final = 1.0
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A second server on the same port is a mistake, not load balancing.
+    ("grpc.so_reuseport", 0),
+    # Streams are silent for hours: let clients find out that the way is broken.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class AddressTakenError(Exception):
+    """The address cannot be listened on."""
+
+
+class Server:
+    """Serves an engine until it is stopped."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        log: Log,
+        temporal: Temporal,
+        principals: Principals,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
+        """Wire the services; `start` opens the port."""
+        self._log = log
+        self._gate = Gate(principals)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+        self._server.add_generic_rpc_handlers(
+            (
+                self._gate.service(_CASES, CaseServicer(engine, log, temporal).methods()),
+                self._gate.service(_AUDIT, AuditServicer(log).methods()),
+            )
+        )
+        # These two answer everybody: load balancers and people who look around have no token, and they say
+        # nothing about cases.
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            [_CASES.full_name, _AUDIT.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+
+    async def start(self, address: str) -> int:
+        """Listen, and return the port.
+
+        Raises:
+            AddressTakenError: Somebody else listens there, or it is no address of this machine.
+        """
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise AddressTakenError(f"cannot listen on {address}: it is taken, or not of this machine") from error
+        await self._server.start()
+        return port
+
+    async def watch_health(self) -> None:
+        """Keep telling whether the log can be read, which is whether calls can be answered."""
+        serving = None
+        while True:
+            readable = await self._log_is_readable()
+            if readable is not serving:
+                serving = readable
+                await self._tell(serving=readable)
+            await asyncio.sleep(_BETWEEN_LOOKS)
+
+    async def stop(self, patience: float) -> None:
+        """Take no more calls, let those under way end within `patience` seconds, then cut them off."""
+        await self._health.enter_graceful_shutdown()
+        self._gate.end_streams()
+        await self._server.stop(patience)
+
+    async def _log_is_readable(self) -> bool:
+        try:
+            await self._log.size()
+        except (LogUnavailableError, LogDamagedError) as error:
+            _log.error("the log cannot be read", why=str(error))
+            return False
+        return True
+
+    async def _tell(self, *, serving: bool) -> None:
+        answer = health_pb2.HealthCheckResponse
+        status = answer.SERVING if serving else answer.NOT_SERVING
+        for name in _NAMES:
+            await self._health.set(name, status)

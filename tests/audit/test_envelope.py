@@ -1,0 +1,109 @@
+"""The envelope: canonical, complete, and without personal data."""
+
+import hashlib
+import json
+
+import pytest
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.envelope import Place, drafts_of, event_of, exact, leaf_hash, seal, sealed_event
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Actor, Role
+from tests.audit.given import NOON, digest, event, note, opening
+
+PLACE = Place(log="l1", position=7, seq=3, previous=b"\x01" * 32, recorded_at=1_795_000_000_123_456)
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def sealed(one: Event, place: Place = PLACE) -> tuple[bytes, dict[str, object]]:
+    (draft,) = drafts_of([one], key=one.key, digest=digest("r"))
+    envelope = seal(draft, place).envelope
+    return envelope, json.loads(envelope)
+
+
+def test_an_envelope_says_what_when_who_and_why() -> None:
+    one = event("INQ-1", 3, note(), key="r1", at=NOON)
+    (draft,) = drafts_of([one], key="r1", digest=digest("r"))
+    stored = seal(draft, PLACE)
+    assert stored.payload is not None
+    assert json.loads(stored.envelope) == {
+        "v": 1,
+        "log": "l1",
+        "pos": 7,
+        "case": "INQ-1",
+        "seq": 3,
+        "prev": "01" * 32,
+        "id": "INQ-1:3",
+        "type": "NoteAdded",
+        "schema": "casetrail.v1",
+        "at": "2026-09-21T14:13:20Z",
+        "due": None,
+        "recorded": "2026-11-18T11:06:40.123456Z",
+        "actor": "mei",
+        "role": "AGENT",
+        "via": "shop",
+        "key": "r1",
+        "cause": "request:" + digest("r"),
+        "correlation": "r1",
+        "payload_hash": hashlib.sha256(stored.payload).hexdigest(),
+    }
+    assert stored.leaf_hash == hashlib.sha256(b"\x00" + stored.envelope).digest() == leaf_hash(stored.envelope)
+
+
+def test_what_time_brought_says_so_also_when_a_request_came_with_it() -> None:
+    timed = event("INQ-1", 3, note(), key="first_response#1@9", at=NOON, timed=True)
+    asked = event("INQ-1", 4, note(), key="r1", at=NOON)
+    alone, before, request = (
+        drafts_of([timed], key="", digest="")[0].facts,
+        *(draft.facts for draft in drafts_of([timed, asked], key="r1", digest="d")),
+    )
+    assert [(f["cause"], f["correlation"]) for f in (alone, before, request)] == [
+        ("time", None),
+        ("time", "r1"),
+        ("request:d", "r1"),
+    ]
+
+
+def test_only_body_and_reason_are_in_the_payload() -> None:
+    one = event("INQ-1", 3, note("hello"), key="r1", at=NOON)
+    (draft,) = drafts_of([one], key="r1", digest="d")
+    assert {field.name for field, _ in Event.FromString(draft.payload).ListFields()} == {"reason", "note_added"}
+
+
+def test_no_personal_data_is_in_an_envelope() -> None:
+    envelope, _ = sealed(event("INQ-1", 1, opening(), key="r1", at=NOON))
+    for personal in ("Li Lei", "Where is my parcel", "cu-1"):
+        assert personal not in envelope.decode()
+
+
+@given(
+    name=texts, role=st.sampled_from(Role.values()), via=texts, key=texts.filter(bool), seconds=st.integers(0, 2**32)
+)
+@settings(max_examples=200, deadline=None)
+def test_an_envelope_is_canonical_json_whatever_stands_in_it(
+    name: str, role: Role.ValueType, via: str, key: str, seconds: int
+) -> None:
+    one = event("INQ-1", 3, note(), key=key, at=seconds, timed=True)
+    one.actor.CopyFrom(Actor(name=name, role=role, via=via))
+    envelope, facts = sealed(one)
+    assert rfc8785.dumps(facts) == envelope  # type: ignore[arg-type]
+
+
+@given(name=texts, role=st.sampled_from(Role.values()[1:]), via=texts, key=texts.filter(bool), timed=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_an_event_comes_back_as_it_went_in(name: str, role: Role.ValueType, via: str, key: str, *, timed: bool) -> None:
+    one = event("INQ-1", 3, note(name), key=key, at=NOON, timed=timed)
+    one.actor.CopyFrom(Actor(name=name, role=role, via=via))
+    (draft,) = drafts_of([one], key=key, digest="d")
+    stored = seal(draft, PLACE)
+    assert event_of(stored) == sealed_event(draft, stored, PLACE.previous)
+
+
+@pytest.mark.parametrize(("number", "written"), [(1, 1), (2**53, 2**53), (2**53 + 1, "9007199254740993")])
+def test_an_integer_that_json_may_round_is_text(number: int, written: int | str) -> None:
+    assert exact(number) == written
+    _, facts = sealed(event("INQ-1", 3, note(), key="r1", at=NOON), PLACE._replace(position=number))
+    assert facts["pos"] == written

@@ -1,0 +1,495 @@
+"""The log in SQLite: the contract, and what only a file, its driver and several processes can do wrong."""
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, closing
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+import pytest_asyncio
+
+from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableError
+from audit.sqlite import SqliteLog
+from audit.sqlite.file import check_sqlite
+from audit.sqlite.listing import _UNSERVED
+from tests.audit.contract import Clock, LogContract, opened, take
+from tests.audit.given import Writer, note, opening, reply
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest_asyncio.fixture
+async def log(path: Path, clock: Clock) -> AsyncIterator[SqliteLog]:
+    opened_log = SqliteLog(path, busy_timeout=0.3, clock=clock)
+    yield opened_log
+    await opened_log.close()
+
+
+class TestContract(LogContract):
+    """SQLite keeps to the contract."""
+
+
+# Groups
+
+
+async def test_batches_that_wait_together_share_a_commit(log: SqliteLog) -> None:
+    await opened(log, "INQ-0")
+    before = log.groups
+    await asyncio.gather(*(log.append(Writer(log, f"INQ-{n}").batch(opening(), key="open")) for n in range(1, 201)))
+    assert await log.size() == 201
+    assert log.groups - before <= 5
+
+
+async def test_closing_writes_what_was_asked_before(path: Path) -> None:
+    log = SqliteLog(path)
+    appending = asyncio.create_task(log.append(Writer(log, "INQ-1").batch(opening(), key="open")))
+    await asyncio.sleep(0)
+    await log.close()
+    assert isinstance(await appending, Appended)
+    with pytest.raises(LogUnavailableError, match="is closed"):
+        await log.read_case("INQ-1")
+
+
+# Several processes
+
+
+def writing_process(path: Path, case_id: str, batches: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.audit.writing_process", str(path), case_id, str(batches)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_several_processes_share_one_log_and_a_follower_loses_nothing(path: Path) -> None:
+    processes = [writing_process(path, f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
+    log = SqliteLog(path)
+    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var]
+        mine = await opened(log, "INQ-9")
+        for n in range(40):
+            await mine.write(note(), key=f"mine-{n}")
+        followed = await take(events, 41 + 3 + 4 * 40)
+    assert [process.wait(timeout=10) for process in processes] == [0] * 4
+    assert [e.position for e in followed] == list(range(1, 205))
+    assert followed == await log.scan(limit=1000)
+    assert (await log.verify()).findings == ()
+    await log.close()
+
+
+async def test_a_process_killed_while_writing_leaves_a_whole_log(path: Path) -> None:
+    process = writing_process(path, "INQ-1", 1_000_000)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline() for _ in range(30)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait(timeout=10)
+    log = SqliteLog(path)
+    seqs = [int(line) for line in acknowledged if line.endswith("\n")]
+    assert seqs == list(range(1, len(seqs) + 1))
+    verified = await log.verify()
+    assert verified.findings == ()
+    assert verified.events in (len(seqs), len(seqs) + 1)  # at most one was written and not yet told
+    assert isinstance(await log.append(Writer(log, "INQ-2").batch(opening(), key="open")), Appended)
+    await log.close()
+
+
+# What cannot be changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE event SET type = 'Rated'",
+        "DELETE FROM event",
+        "UPDATE payload SET body = x''",
+        "DELETE FROM payload",
+        "UPDATE policy SET policy_id = 'mine'",
+        "DELETE FROM policy",
+    ],
+)
+async def test_the_database_itself_refuses_changes(log: SqliteLog, path: Path, change: str) -> None:
+    await opened(log, "INQ-1")
+    await log.keep_policy("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "default", b"{}")
+    with closing(sqlite.connect(path)) as other, pytest.raises(sqlite.IntegrityError, match="never"):
+        other.execute(change)
+
+
+@pytest.fixture
+def tamper(path: Path) -> Callable[..., None]:
+    """Change the file as one who owns it can: without its triggers and rules."""
+
+    def change(*statements: str) -> None:
+        with closing(sqlite.connect(path, isolation_level=None)) as other:
+            triggers = other.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+            for (name,) in triggers:
+                other.execute(f"DROP TRIGGER {name}")
+            other.execute("PRAGMA ignore_check_constraints = ON")
+            for statement in statements:
+                assert other.execute(statement).rowcount, statement
+
+    return change
+
+
+# Two cases, their events interleaved: INQ-1 at 1, 3, 4, 6 and INQ-2 at 2, 5, 7.
+async def two_cases(log: SqliteLog) -> None:
+    first, second = await opened(log, "INQ-1"), await opened(log, "INQ-2")
+    await first.write(reply(), note(), key="r1")
+    await second.write(note(), key="r1")
+    await first.write(reply(), key="r2")
+    await second.write(reply(), key="r2")
+
+
+BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BLOB) WHERE pos = 3"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["UPDATE event SET pos = 9 WHERE pos = 7", "UPDATE payload SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
+        (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET event_id = 'INQ-1:9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET type = 'Rated' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET recorded_at = recorded_at + 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
+        (["UPDATE event SET leaf_hash = zeroblob(32) WHERE pos = 3"], ("HASH_WRONG", 3)),
+        ([BY_BOB], ("HASH_WRONG", 3)),
+        (["UPDATE event SET envelope = x'7b' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
+        (["UPDATE event SET envelope = x'5b5d' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
+        (["UPDATE event SET envelope = CAST(envelope || ' ' AS BLOB) WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
+        (["UPDATE payload SET body = CAST(body || x'00' AS BLOB) WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE payload SET body = x'' WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE payload SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
+        (["DELETE FROM payload WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
+        (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
+        (["DELETE FROM event WHERE pos = 4"], ("GAP", 4)),
+        (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
+        (["UPDATE log_head SET size = 6"], ("HEAD_WRONG", 7)),
+        (["UPDATE log_head SET size = 9"], ("HEAD_WRONG", 8)),
+        (["UPDATE log_head SET log = 'another'"], ("OTHER_LOG", 1)),
+        (["UPDATE case_index SET body = x'' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET body = x'ff' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET live = 0 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET seq = 3 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET opened = 9 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET case_id = 'INQ-0' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 1)),
+        (["DELETE FROM case_index WHERE case_id = 'INQ-2'"], ("PROJECTION_DIFFERS", 7)),
+        (["INSERT INTO policy VALUES (1, 'd', 'default', x'00')"], ("POLICY_CHANGED", 0)),
+    ],
+)
+async def test_what_was_tampered_with_is_found_where_it_is(
+    log: SqliteLog, tamper: Callable[..., None], changes: list[str], expected: tuple[str, int]
+) -> None:
+    await two_cases(log)
+    assert (await log.verify()).findings == ()
+    tamper(*changes)
+    findings = (await log.verify()).findings
+    assert expected in reasons(list(findings)), findings
+    assert all(finding.message for finding in findings)
+
+
+async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(
+    log: SqliteLog, path: Path, tamper: Callable[..., None]
+) -> None:
+    await two_cases(log)
+    tamper(BY_BOB)
+    rehash(path, 3)
+    assert reasons(await findings_of(log, "INQ-1")) == [("CHAIN_BROKEN", 4)]
+    # The last one has nobody after it; the projection knows its hash.
+    tamper(BY_BOB.replace("pos = 3", "pos = 7"))
+    rehash(path, 7)
+    assert reasons(await findings_of(log, "INQ-2")) == [("PROJECTION_DIFFERS", 7)]
+
+
+async def test_two_events_that_changed_places_are_found(log: SqliteLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper(
+        "UPDATE event SET pos = 99 WHERE pos = 3",
+        "UPDATE event SET pos = 3 WHERE pos = 4",
+        "UPDATE event SET pos = 4 WHERE pos = 99",
+    )
+    assert {f.position for f in await findings_of(log)} == {3, 4}
+
+
+async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
+    log: SqliteLog, tamper: Callable[..., None]
+) -> None:
+    await two_cases(log)
+    tamper("DELETE FROM payload WHERE pos = 3")
+    with pytest.raises(LogDamagedError, match=r"position 3 .* payload is gone; run verify"):
+        await log.events("INQ-1")
+    assert len(await log.events("INQ-2")) == 3
+
+
+async def test_a_head_that_was_set_back_stops_all_writing(log: SqliteLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper("UPDATE log_head SET size = 3")
+    with pytest.raises(LogDamagedError, match="run verify"):
+        await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
+    assert [f.reason for f in await findings_of(log)] == ["HEAD_WRONG"]
+
+
+def rehash(path: Path, position: int) -> None:
+    from audit.envelope import leaf_hash  # noqa: PLC0415 - what a forger would use
+
+    with closing(sqlite.connect(path, isolation_level=None)) as other:
+        ((envelope,),) = other.execute("SELECT envelope FROM event WHERE pos = ?", (position,)).fetchall()
+        other.execute(
+            "UPDATE event SET envelope = ?, leaf_hash = ? WHERE pos = ?",
+            (envelope, leaf_hash(envelope), position),
+        )
+
+
+async def findings_of(log: SqliteLog, case_id: str = "") -> list[Finding]:
+    return list((await log.verify(case_id)).findings)
+
+
+def reasons(findings: list[Finding]) -> list[tuple[str, int]]:
+    return [(finding.reason, finding.position) for finding in findings]
+
+
+# What goes wrong below
+
+
+async def test_a_locked_file_is_unavailable_until_it_is_let_go(log: SqliteLog, path: Path) -> None:
+    writer = await opened(log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    with closing(sqlite.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LogUnavailableError, match=r"log\.db is locked by another process"):
+            await log.append(batch)
+        assert await log.read_case("INQ-1") == writer.case  # reading goes on
+    assert isinstance(await log.append(batch), Appended)
+    assert (await log.verify()).findings == ()
+
+
+async def test_a_lock_that_passes_is_waited_for(log: SqliteLog, path: Path) -> None:
+    batch = Writer(log, "INQ-1").batch(opening(), key="open")
+    with closing(sqlite.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        appending = asyncio.create_task(log.append(batch))
+        await asyncio.sleep(0.1)
+        assert not appending.done()
+    assert isinstance(await appending, Appended)
+
+
+async def test_a_full_disk_is_unavailable_until_there_is_room(log: SqliteLog) -> None:
+    first = await opened(log, "INQ-1")
+    writers_connection(log).execute("PRAGMA max_page_count = 60")
+    large = first.batch(*[note("x" * 10_000) for _ in range(40)], key="large")
+    small = Writer(log, "INQ-2").batch(opening(), key="open")
+    outcomes = await asyncio.gather(log.append(large), log.append(small), return_exceptions=True)
+    assert [type(o) for o in outcomes] == [LogUnavailableError] * 2
+    assert "log.db cannot grow because the disk is full: free some space" in str(outcomes[0])
+    assert await log.size() == 1
+    # The bound went with the connection: there is room again.
+    assert isinstance(await log.append(large), Appended)
+    assert isinstance(await log.append(small), Appended)
+    assert (await log.verify()).findings == ()
+
+
+def writers_connection(log: SqliteLog) -> Any:  # noqa: ANN401 - the driver has no types
+    connection = log._writer._connection
+    assert connection is not None
+    return connection
+
+
+async def test_a_corrupt_file_is_damaged(path: Path) -> None:
+    log = SqliteLog(path)
+    writer = await opened(log, "INQ-1")
+    await writer.write(*[note("x" * 1000) for _ in range(100)], key="r1")
+    await log.close()
+    scramble(path)
+    with pytest.raises(LogDamagedError, match=r"log\.db .*restore the newest backup"):  # noqa: PT012 - where depends on the page
+        log = SqliteLog(path)
+        try:
+            await log.read_case("INQ-1")
+            await log.verify()
+        finally:
+            await log.close()
+
+
+def scramble(path: Path) -> None:
+    """Overwrite all pages but the first."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(LogDamagedError, match=r"log\.db is no SQLite database"):
+        SqliteLog(path)
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(path: Path) -> None:
+    with closing(sqlite.connect(path)) as other:
+        other.execute("CREATE TABLE recipe (name)")
+    with pytest.raises(LogUnavailableError, match="something else: choose another file"):
+        SqliteLog(path)
+    with closing(sqlite.connect(path)) as other:
+        assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipe",)]
+
+
+async def test_a_newer_schema_is_refused(path: Path) -> None:
+    await SqliteLog(path).close()
+    with closing(sqlite.connect(path)) as other:
+        other.execute("PRAGMA user_version = 2")
+    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 2; this one knows 1\)"):
+        SqliteLog(path)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LogUnavailableError, match=r"missing/log\.db cannot be opened: No such file or directory"):
+        SqliteLog(tmp_path / "missing" / "log.db")
+
+
+async def test_a_log_that_was_taken_away_takes_nothing_until_it_is_back(log: SqliteLog, path: Path) -> None:
+    writer = await opened(log, "INQ-1")
+    move(path, path.with_name("aside.db"))
+    with pytest.raises(LogUnavailableError, match="moved, deleted or replaced"):
+        await writer.write(note(), key="r1")
+    assert not exists(path)
+    move(path.with_name("aside.db"), path)
+    await writer.write(note(), key="r1")
+    assert (await log.verify()).findings == ()
+
+
+async def test_a_log_that_was_replaced_takes_nothing(log: SqliteLog, path: Path) -> None:
+    writer = await opened(log, "INQ-1")
+    move(path, path.with_name("aside.db"))
+    await SqliteLog(path).close()
+    with pytest.raises(LogUnavailableError, match="moved, deleted or replaced"):
+        await writer.write(note(), key="r1")
+
+
+def move(path: Path, to: Path) -> None:
+    path.replace(to)
+
+
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
+@pytest.fixture
+def folder_of_nobody() -> Iterator[Path]:
+    """A folder whose files this process may be forbidden to write: root first becomes nobody."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    os.seteuid(os.getuid())
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def forbid_writing(path: Path) -> None:
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+
+
+async def test_a_file_that_may_only_be_read_takes_nothing(folder_of_nobody: Path) -> None:
+    path = folder_of_nobody / "log.db"
+    log = SqliteLog(path)
+    await opened(log, "INQ-1")
+    await log.close()
+    forbid_writing(path)
+    with pytest.raises(LogUnavailableError, match=r"log\.db cannot be opened: Permission denied"):
+        SqliteLog(path)
+
+
+async def test_a_file_that_becomes_read_only_is_unavailable_until_it_is_writable(log: SqliteLog) -> None:
+    writer = await opened(log, "INQ-1")
+    writers_connection(log).execute("PRAGMA query_only = ON")
+    with pytest.raises(LogUnavailableError, match="give this process the right to write"):
+        await writer.write(note(), key="r1")
+    await writer.write(note(), key="r1")
+    assert await log.size() == 2
+
+
+async def test_only_the_owner_can_read_the_file(log: SqliteLog, path: Path) -> None:
+    await opened(log, "INQ-1")
+    files = list(path.parent.iterdir())
+    assert len(files) == 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+@pytest.mark.parametrize("version", ["3.6.23", "3.7.0", "3.40.1", "3.44.5", "3.45.0", "3.50.6", "3.51.0", "3.51.2"])
+def test_an_sqlite_with_the_wal_reset_defect_is_refused(version: str) -> None:
+    with pytest.raises(LogUnavailableError, match=f"SQLite {version} can corrupt"):
+        check_sqlite(version)
+
+
+@pytest.mark.parametrize("version", ["3.44.6", "3.44.9", "3.50.7", "3.51.3", "3.53.4", "4.0.0", sqlite.sqlite_version])
+def test_a_repaired_sqlite_is_taken(version: str) -> None:
+    check_sqlite(version)
+
+
+def test_every_start_checks_the_sqlite_that_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "sqlite_version", "3.40.1")
+    with pytest.raises(LogUnavailableError, match=r"3\.40\.1"):
+        SqliteLog(path)
+
+
+# What must be cheap
+
+
+async def test_the_sweep_never_looks_at_all_cases(log: SqliteLog, path: Path) -> None:
+    await opened(log, "INQ-1")
+    assert "SCAN case_index" not in " ".join(
+        step for step in plan(path, _UNSERVED, late_wake=1, late_effect=1) if "USING" not in step
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("owner = 'mei'", "case_owner"),
+        ("customer_id = 'cu-1'", "case_customer"),
+        ("order_id = 'o-1'", "case_order"),
+        ("closed = 0", "case_open"),
+        ("overdue > 0", "case_overdue"),
+    ],
+)
+async def test_a_list_by_what_is_rare_uses_an_index(log: SqliteLog, path: Path, condition: str, index: str) -> None:
+    await opened(log, "INQ-1")
+    steps = plan(path, "SELECT body FROM case_index WHERE " + condition + " ORDER BY opened DESC LIMIT 10")  # noqa: S608 - from above
+    assert index in " ".join(steps)
+    assert not any("TEMP B-TREE" in step for step in steps)
+
+
+def plan(path: Path, query: str, **values: Any) -> list[str]:  # noqa: ANN401 - whatever a query takes
+    with closing(sqlite.connect(path)) as other:
+        return [step for *_, step in other.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()]
+
+
+async def test_a_key_is_known_to_another_process_too(log: SqliteLog, path: Path) -> None:
+    other = SqliteLog(path)
+    batch = Writer(log, "INQ-1").batch(opening(), key="open")
+    await other.append(Writer(other, "INQ-1").batch(opening(), key="open"))
+    assert isinstance(await log.append(batch), Known)
+    await other.close()

@@ -1,0 +1,163 @@
+"""A whole engine on a real Temporal server with virtual time: log, engine, worker, and fakes of the world outside."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Interceptor, Worker
+
+from activities.directory import Directory
+from activities.registry import all_activities
+from audit.sqlite import SqliteLog
+from casetrail import policy_file
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.command_pb2 import Command
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Kind
+from casetrail.v1.workflow_pb2 import Step
+from engine.engine import Engine, Outcome
+from engine.naming import CASE, workflow_id
+from engine.nudge import TemporalWaker, Waker
+from engine.rulebooks import Rulebooks
+from tests.asked import command, names, opening
+from tests.fakes import CornerShop, Mailbox
+from workflows.worker import worker_for
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPORAL = Path(sys.executable).with_name("temporal")
+PATIENCE = 30.0
+
+STAFF = """\
+people:
+  - {name: amy, role: agent, email: amy@staff.example}
+  - {name: chloe, role: team_lead, email: chloe@staff.example}
+  - {name: daniel, role: supervisor, email: daniel@staff.example}
+  - {name: erin, role: director, email: erin@staff.example}
+"""
+
+
+def virtual_time(*dynamic_config: str) -> Any:
+    """A real Temporal server on which a workflow's time can be moved forward."""
+    values = ("frontend.WorkflowTimeSkippingEnabled=true", *dynamic_config)
+    return WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=str(TEMPORAL),
+        dev_server_log_level="never",
+        dev_server_extra_args=[part for value in values for part in ("--dynamic-config-value", value)],
+    )
+
+
+@dataclass
+class VirtualClock:
+    """The engine's clock, in the time of the one workflow that a test moves."""
+
+    latest: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def now(self) -> datetime:
+        if activity.in_activity() and not activity.info().is_local:
+            self.move(activity.info().started_time)
+        self.move(datetime.now(UTC))
+        return self.latest
+
+    def move(self, to: datetime) -> None:
+        self.latest = max(self.latest, to)
+
+
+@dataclass
+class World:
+    """Everything that a test drives and looks at."""
+
+    environment: WorkflowEnvironment
+    log: SqliteLog
+    engine: Engine
+    waker: Waker
+    mailbox: Mailbox
+    shop: CornerShop
+    clock: VirtualClock
+
+    async def open(self, kind: Kind.ValueType = Kind.KIND_INQUIRY, **more: Any) -> str:
+        return (await self.engine.execute(opening(kind, **more))).case.case_id
+
+    async def do(self, case_id: str, **action: Any) -> Outcome:
+        return await self.engine.execute(command(case_id, **action))
+
+    async def case(self, case_id: str) -> Case:
+        return await self.engine.case(case_id)
+
+    async def events(self, case_id: str) -> Sequence[Event]:
+        return await self.log.events(case_id)
+
+    async def until(self, case_id: str, name: str, times: int = 1) -> list[Event]:
+        """Follow the log until an event has happened so often, and return all of its name."""
+        found: list[Event] = []
+        async with asyncio.timeout(PATIENCE):
+            async for event in self.log.follow(after_position=0):
+                if event.case_id == case_id and event.WhichOneof("body") == name:
+                    found.append(event)
+                if len(found) == times:
+                    return found
+        raise AssertionError(f"{name} did not happen {times} times: {names(await self.events(case_id))}")
+
+    def handle(self, case_id: str) -> WorkflowHandle[Any, Any]:
+        return self.environment.client.get_workflow_handle(workflow_id(case_id))
+
+    async def look(self, case_id: str) -> Step:
+        step: Step = await self.handle(case_id).query(CASE, result_type=Step)
+        return step
+
+    async def pass_time(self, case_id: str, duration: timedelta) -> None:
+        """Move a workflow's time; whatever it brings on the way has been done afterwards."""
+        await self.environment.fast_forward(self.handle(case_id), duration)
+        self.clock.move(await self.environment.get_current_time(self.handle(case_id)))
+
+    async def looked_at(self, case_id: str, seq: int) -> Step:
+        """Wait until the workflow has seen the case as of an event."""
+        async with asyncio.timeout(PATIENCE):
+            while (step := await self.look(case_id)).seq < seq:
+                await asyncio.sleep(0.05)  # a query: there is nothing to wait on
+        return step
+
+    async def ended(self, case_id: str) -> None:
+        await asyncio.wait_for(self.handle(case_id).result(), PATIENCE)
+
+
+@asynccontextmanager
+async def world(
+    environment: WorkflowEnvironment,
+    folder: Path,
+    *,
+    mailbox: Mailbox | None = None,
+    shop: CornerShop | None = None,
+    waker: Waker | None = None,
+    interceptors: Sequence[Interceptor] = (),
+) -> AsyncIterator[World]:
+    """An engine with a worker on a queue of its own, until the block ends."""
+    (folder / "staff.yaml").write_text(STAFF)
+    mailbox, shop, clock = mailbox or Mailbox(), shop or CornerShop(), VirtualClock()
+    queue = f"casetrail-{uuid4()}"
+    waker = waker or TemporalWaker(environment.client, task_queue=queue)
+    log = SqliteLog(folder / "casetrail.db")
+    try:
+        rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
+        engine = Engine(log, rulebooks, waker, clock.now)
+        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"))
+        async with _worker(environment.client, activities, queue, interceptors):
+            yield World(environment, log, engine, waker, mailbox, shop, clock)
+    finally:
+        await log.close()
+
+
+def _worker(client: Client, activities: Sequence[Any], queue: str, interceptors: Sequence[Interceptor]) -> Worker:
+    return worker_for(client, activities, task_queue=queue, drain=timedelta(0), interceptors=interceptors)
+
+
+__all__ = ["PATIENCE", "Command", "VirtualClock", "World", "virtual_time", "world"]

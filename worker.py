@@ -1,0 +1,133 @@
+"""Entry of the Temporal worker: builds things and wires them, nothing else. `python worker.py`."""
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+import structlog
+import uvloop
+from temporalio.client import Client
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+from activities.directory import Directory, DirectoryError
+from activities.mail import SmtpMailer
+from activities.registry import all_activities
+from activities.shop import HttpShop
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.sqlite import SqliteLog
+from casetrail import policy_file
+from engine.engine import Engine
+from engine.nudge import TemporalWaker
+from engine.rulebooks import PolicyIdReusedError, Rulebooks
+from engine.sweep import Sweep
+from telemetry import Telemetry, observed, start
+from worker_settings import Settings
+from workflows.worker import worker_for
+
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 10.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("worker")
+
+# What can be wrong with what we are given, and is said in a line.
+_EXPECTED = (
+    DirectoryError,
+    LogDamagedError,
+    LogUnavailableError,
+    PolicyIdReusedError,
+    ValueError,
+    policy_file.PolicyError,
+)
+
+
+def main() -> int:
+    """Work until SIGTERM or SIGINT; return the exit status."""
+    telemetry = start("casetrail-worker")
+    try:
+        uvloop.run(_work(Settings.read(), telemetry))
+    except _EXPECTED as error:
+        _log.error("cannot work", why=str(error))
+        return 1
+    finally:
+        telemetry.shutdown()
+    return 0
+
+
+async def _work(settings: Settings, telemetry: Telemetry) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    policy = policy_file.load(settings.policy)
+    directory = Directory(settings.staff)
+    mailer = SmtpMailer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.sender,
+        encryption=settings.smtp_encryption,
+        login=settings.smtp_login,
+    )
+    async with AsyncExitStack() as ending:
+        store = SqliteLog(settings.log)
+        ending.push_async_callback(store.close)
+        log = observed(store) if telemetry.tracing or telemetry.measuring else store
+        rulebooks = await Rulebooks.keep(log, policy)
+        shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))
+
+        client = await _connect(telemetry, stop)
+        if client is None:
+            return
+        waker = TemporalWaker(client)
+        engine = Engine(log, rulebooks, waker)
+        worker = worker_for(
+            client,
+            all_activities(engine, mailer, shop, directory),
+            drain=timedelta(seconds=settings.drain_seconds),
+        )
+        async with asyncio.TaskGroup() as running:
+            running.create_task(worker.run())
+            running.create_task(Sweep(log, client, waker).run(stop))
+            _log.info("working", namespace=client.namespace, log=str(settings.log), policy=policy.policy_id)
+            await stop.wait()
+            _log.info("stopping")
+            await worker.shutdown()
+        await waker.drain(settings.drain_seconds)
+    _log.info("stopped")
+
+
+async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
+    """Try until Temporal answers; None when told to stop before."""
+    interceptors = [TracingInterceptor()] if telemetry.tracing else []
+    runtime = Runtime(telemetry=TelemetryConfig(logging=_core_log_lines()))
+    pause = _FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            settings = ClientConfig.load_client_connect_config()
+            return await Client.connect(**settings, interceptors=interceptors, runtime=runtime)
+        except RuntimeError as error:  # what Temporal's client raises when it cannot connect
+            if pause == _FIRST_PAUSE:
+                _log.warning("temporal is not there; trying on", why=str(error))
+        try:
+            async with asyncio.timeout(pause):
+                await stop.wait()
+        except TimeoutError:
+            pause = min(2 * pause, _LONGEST_PAUSE)
+    return None
+
+
+def _core_log_lines() -> LoggingConfig:
+    """Send what Temporal's core has to say through our own log, instead of to stderr as it is."""
+    return LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

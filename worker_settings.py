@@ -1,0 +1,101 @@
+"""What the worker is told by its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from activities.mail import Encryption, Login
+
+_ROOT = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the worker works on, and whom it reaches. Temporal's own settings are the standard TEMPORAL_*.
+
+    Attributes:
+        log: CASETRAIL_LOG, the audit log's file; `casetrail.db` in the folder CASETRAIL_DATA when left out.
+        policy: CASETRAIL_POLICY, the policy file; the shipped one when left out.
+        staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
+        shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
+        shop_token: CASETRAIL_SHOP_TOKEN, the bearer token for them, if they ask for one.
+        smtp_host: The host of CASETRAIL_SMTP_ADDRESS, host:port.
+        smtp_port: Its port.
+        smtp_encryption: CASETRAIL_SMTP_ENCRYPTION: none, starttls or tls; none when left out.
+        smtp_login: CASETRAIL_SMTP_USER and CASETRAIL_SMTP_PASSWORD, if the mail server asks for them.
+        sender: CASETRAIL_MAIL_SENDER, the address that letters come from.
+        drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
+    """
+
+    log: Path
+    policy: Path
+    staff: Path
+    shop_url: str
+    shop_token: str | None = field(repr=False)
+    smtp_host: str
+    smtp_port: int
+    smtp_encryption: Encryption
+    smtp_login: Login | None
+    sender: str
+    drain_seconds: float
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            ValueError: One of them is missing or cannot be used; the message names it.
+        """
+        data = Path(environment.get("CASETRAIL_DATA") or "data")
+        smtp_host, smtp_port = _address(environment, "CASETRAIL_SMTP_ADDRESS")
+        return cls(
+            log=Path(environment.get("CASETRAIL_LOG") or data / "casetrail.db"),
+            policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
+            staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
+            shop_url=_required(environment, "CASETRAIL_SHOP_URL"),
+            shop_token=environment.get("CASETRAIL_SHOP_TOKEN") or None,
+            smtp_host=smtp_host,
+            smtp_port=smtp_port,
+            smtp_encryption=_encryption(environment),
+            smtp_login=_login(environment),
+            sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
+            drain_seconds=_seconds(environment, "CASETRAIL_DRAIN_SECONDS", "10"),
+        )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name)
+    if not value:
+        raise ValueError(f"{name} is missing")
+    return value
+
+
+def _address(environment: Mapping[str, str], name: str) -> tuple[str, int]:
+    value = _required(environment, name)
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"{name} must be host:port, not {value!r}")
+    return host, int(port)
+
+
+def _encryption(environment: Mapping[str, str]) -> Encryption:
+    value = environment.get("CASETRAIL_SMTP_ENCRYPTION") or "none"
+    try:
+        return Encryption(value)
+    except ValueError:
+        raise ValueError(f"CASETRAIL_SMTP_ENCRYPTION must be none, starttls or tls, not {value!r}") from None
+
+
+def _login(environment: Mapping[str, str]) -> Login | None:
+    user = environment.get("CASETRAIL_SMTP_USER")
+    return Login(user, _required(environment, "CASETRAIL_SMTP_PASSWORD")) if user else None
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: str) -> float:
+    value = environment.get(name) or default
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{name} is no number of seconds: {value!r}") from None

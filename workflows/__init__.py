@@ -1,0 +1,1 @@
+"""The long-running work of each lifecycle, over one shared clockwork."""
