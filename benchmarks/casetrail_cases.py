@@ -13,10 +13,10 @@ from casetrail.v1.types_pb2 import Words
 TRAIL: Final = (
     *("case_opened", "clock_started", "clock_started"),
     "assigned",
-    *("replied", "clock_kept"),
+    *("replied", "clock_met"),
     "note_added",
-    *("resolved", "clock_kept", "clock_started"),
-    *("customer_told", "clock_kept", "confirmed", "survey_sent"),
+    *("resolved", "clock_met", "clock_started"),
+    *("customer_told", "clock_met", "confirmed", "survey_sent"),
 )
 """What a case has when it was led to its end, each once and in this order; the survey's deadline is still armed."""
 

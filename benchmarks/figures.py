@@ -82,8 +82,8 @@ def as_json(section: Section) -> dict[str, Any]:
 
 def show(console: Console, section: Section) -> None:
     """Print a section as a table."""
-    table = Table(title=section.title, title_justify="left", title_style="bold", min_width=90)
-    table.add_column("figure", ratio=1)
+    table = Table(title=section.title, title_justify="left", title_style="bold")
+    table.add_column("figure")
     table.add_column("measured", justify="right")
     table.add_column("rounds", justify="right", style="dim")
     table.add_column("target", justify="right")

@@ -4,7 +4,6 @@ A workflow a case. It keeps the audit rows in its memory, takes every command as
 kept, and holds a one-hour deadline that each command moves. Temporal's history is the only record.
 """
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -31,7 +31,8 @@ async def measure(address: str, token: str, cases: CasetrailCases, *, seconds: f
     known = await _some_cases(cases)
     metadata = (("authorization", f"Bearer {token}"),)
     async with grpc.aio.insecure_channel(address) as channel:
-        service, health = CaseServiceStub(channel), HealthStub(channel)
+        service = CaseServiceStub(channel)
+        health: Any = HealthStub(channel)  # its types do not know its methods
         wanted = cycle([GetCaseRequest(case_id=case_id) for case_id in known])
         nothing = HealthCheckRequest()
         kinds: Mapping[str, Call] = {

@@ -5,15 +5,8 @@ from datetime import datetime, timedelta
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.errors_pb2 import RefusalReason
-from domain.instants import Instant, from_datetime, instant, timestamp, to_datetime
+from domain.instants import Instant, from_datetime, instant, to_datetime
 from domain.refusal import Rejected
-
-
-def time_base(scale: float, now: datetime) -> TimeBase:
-    """The time base of a case that opens now: live, or compressed when a scale other than 1 is given."""
-    if scale in (0, 1):
-        return TimeBase(mode=TimeBase.MODE_LIVE)
-    return TimeBase(mode=TimeBase.MODE_SCALED, origin=timestamp(from_datetime(now)), scale=scale)
 
 
 def case_now(base: TimeBase, now: datetime) -> Instant:

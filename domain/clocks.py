@@ -5,6 +5,7 @@ clock's calendar, except paused time, which is counted around the clock: it is w
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.clock_pb2 import Clock, PausedTime, Reckoning
@@ -119,33 +120,40 @@ def cancelled(clock: Clock, at: Instant, why: str, rules: Rulebook) -> ClockCanc
     return ClockCancelled(clock=reckoning(clock, at, rules), why=why)
 
 
-def rebased(clock: Clock, target: Target, at: Instant, rules: Rulebook) -> ClockRebased | None:
-    """Another promise holds from `at` on: elapsed and paused time stay. None when nothing differs, or it is broken.
+def rebased(clock: Clock, target: Target, at: Instant, rules: Rulebook, rules_before: Rulebook) -> ClockRebased | None:
+    """Another promise holds from `at` on: elapsed and paused time stay, as they were counted until then.
 
-    Source: what open clocks of other systems get wrong when a priority or a policy changes under them.
+    A broken promise stays broken by the figures that it had; only its hours and its ladder change.
+
+    Returns:
+        None when nothing differs.
     """
-    if clock.breached or _same(clock, target):
+    if clock.breached:
+        target = replace(
+            target, seconds=clock.target_seconds, warn_seconds=clock.warn_seconds, flag_seconds=clock.flag_seconds
+        )
+    if _same(clock, target) and rules.same_hours(target.calendar, rules_before, clock.calendar):
         return None
     calendar = rules.calendar(target.calendar)
-    reckoned = reckoning(clock, at, rules)
+    reckoned = reckoning(clock, at, rules_before)
     reckoned.target_seconds = target.seconds
     reckoned.calendar = target.calendar
-    left = max(0, target.seconds - reckoned.elapsed_seconds)
     body = ClockRebased(
-        clock=reckoned,
         old_target_seconds=clock.target_seconds,
         warn_seconds=target.warn_seconds,
         flag_seconds=target.flag_seconds,
         pauses_for=target.pauses_for,
         ladder=target.ladder,
     )
-    if not running(clock):
-        return body
-    reckoned.due_at.seconds = calendar.add(at, left)
-    if target.warn_seconds and left > target.warn_seconds:
-        body.warn_at.seconds = calendar.add(at, left - target.warn_seconds)
-    if target.flag_seconds > reckoned.elapsed_seconds:
-        body.flag_at.seconds = calendar.add(at, target.flag_seconds - reckoned.elapsed_seconds)
+    if running(clock):
+        left = max(0, target.seconds - reckoned.elapsed_seconds)
+        if not clock.breached:
+            reckoned.due_at.seconds = calendar.add(at, left)
+        if target.warn_seconds and left > target.warn_seconds:
+            body.warn_at.seconds = calendar.add(at, left - target.warn_seconds)
+        if target.flag_seconds > reckoned.elapsed_seconds:
+            body.flag_at.seconds = calendar.add(at, target.flag_seconds - reckoned.elapsed_seconds)
+    body.clock.CopyFrom(reckoned)
     return body
 
 

@@ -101,7 +101,9 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-def decide(case: Case | None, command: Command, at: Instant, rules: Rulebook) -> list[Event]:
+def decide(
+    case: Case | None, command: Command, at: Instant, rules: Rulebook, *, rules_before: Rulebook | None = None
+) -> list[Event]:
     """What a command means for a case that time has caught up with.
 
     Args:
@@ -109,6 +111,7 @@ def decide(case: Case | None, command: Command, at: Instant, rules: Rulebook) ->
         command: With its case_id and actor set.
         at: When it happens, in case time; not before the case's last event.
         rules: The policy in force; for `change_policy` the one that will be.
+        rules_before: For `change_policy`: the policy that the case is under.
 
     Returns:
         At least one event.
@@ -119,10 +122,11 @@ def decide(case: Case | None, command: Command, at: Instant, rules: Rulebook) ->
     name = command.WhichOneof("action") or ""
     authority.require_role(name, command.actor)
     if case is None:
+        if name != "open":
+            raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {command.case_id!r}")
         return opening.begin(command, at, rules).events
     action = _action(case, name)
-    own = fold((), case)
-    draft = Draft(own, at, command.actor, rules)
+    draft = Draft(fold((), case), at, command.actor, rules, rules_before=rules_before)
     action.decide(draft, getattr(command, name))
     # A promise that the command itself made due, such as one with a shorter target, is broken now.
     pass_time(draft, at)
@@ -149,7 +153,7 @@ def act(
     # Real time has not moved a case that stands on the importer's clock, until it is handed over.
     owed = [] if command.HasField("hand_over") else expire(case, at, rules)
     caught_up = fold(owed, case) if owed else case
-    return owed + decide(caught_up, command, at, rules_after or rules)
+    return owed + decide(caught_up, command, at, rules_after or rules, rules_before=rules)
 
 
 def _action(case: Case, name: str) -> Action:

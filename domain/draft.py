@@ -29,16 +29,20 @@ class Draft:
         events: What will be written.
         at: When the next event happens.
         actor: Who causes it.
-        rules: The policy in force.
+        rules: The policy in force; for `change_policy` the one that will be.
+        rules_before: The policy under which the case's clocks have counted so far.
         key: What the next event can be written for only once; empty for a command's, whose key is its request.
     """
 
-    def __init__(self, case: Case, at: Instant, actor: Actor, rules: Rulebook) -> None:
+    def __init__(
+        self, case: Case, at: Instant, actor: Actor, rules: Rulebook, *, rules_before: Rulebook | None = None
+    ) -> None:
         self.case = case
         self.events: list[Event] = []
         self.at = at
         self.actor = actor
         self.rules = rules
+        self.rules_before = rules_before or rules
         self.key = ""
 
     def add(self, body: Message, *, rule: str = "", inputs: dict[str, str] | None = None) -> Event:

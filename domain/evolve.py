@@ -4,22 +4,26 @@
 without one only counts. Nothing here decides anything: what may happen stands in the lifecycles.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail.v1.case_pb2 import (
     Alarm,
     Callback,
     Case,
     CaseLink,
+    Closure,
     DecisionRequest,
     Parcel,
     ReturnDetails,
     Satisfaction,
     Settlement,
+    TimeBase,
 )
 from casetrail.v1.clock_pb2 import Climb, Clock, Reckoning
-from casetrail.v1.effect_pb2 import Effect, Purpose
+from casetrail.v1.effect_pb2 import CallbackScheduled, Effect, Purpose, StaffAlerted
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Cause, Kind, RemedyKind, Role, Stage
 
@@ -52,6 +56,12 @@ DEMANDS = {
     "merge_requested": "merge",
     "link_requested": "link",
 }
+
+# Demands on other cases.
+_AMONG_CASES = frozenset({"merge_requested", "link_requested"})
+
+# Letters that are true only in the round in which they were demanded.
+_OF_A_ROUND = frozenset({Purpose.PURPOSE_PROPOSAL, Purpose.PURPOSE_RESULT, Purpose.PURPOSE_SURVEY})
 
 # Outcomes after which the effect is still pending.
 PROGRESS = frozenset({"parcel_scanned", "callback_reminded"})
@@ -309,15 +319,9 @@ def _escalation_acknowledged(case: Case, event: Event, body: Any) -> None:
 @_on("staff_unreachable")
 def _staff_unreachable(case: Case, event: Event, body: Any) -> None:
     effect = _effect(case, body.effect_id)
-    if effect is None or not effect.staff_alert.step:
-        return
-    clock = find_clock(case, effect.staff_alert.clock_id)
-    # A step that has been overtaken, or acknowledged, moves nothing.
-    if clock is None or not clock.climb.HasField("next_at") or clock.climb.steps != effect.staff_alert.step:
-        return
-    clock.climb.why = Climb.WHY_UNREACHABLE
-    if effect.staff_alert.role < Role.ROLE_EXECUTIVE:
-        clock.climb.next_at.seconds = event.at.seconds
+    clock = climbing_after(case, effect.staff_alert) if effect else None
+    if clock is not None:
+        clock.climb.why = Climb.WHY_UNREACHABLE
 
 
 # --- decisions and settlements ---
@@ -389,7 +393,7 @@ def _settlement_negotiated(case: Case, event: Event, body: Any) -> None:
 @_on("settlement_agreed")
 def _settlement_agreed(case: Case, event: Event, body: Any) -> None:
     case.settlement.state = Settlement.STATE_AGREED
-    del case.settlement.alternatives[:]
+    _take_offer_back(case)
 
 
 @_on("settlement_approved")
@@ -407,6 +411,7 @@ def _remedy_carried_out(case: Case, event: Event, body: Any) -> None:
 def _remedy_requested(case: Case, event: Event, body: Any) -> None:
     case.settlement.state = Settlement.STATE_CARRYING_OUT
     case.stage = Stage.STAGE_CARRYING_OUT
+    _take_offer_back(case)
 
 
 @_on("refund_failed", "compensation_failed", "exchange_failed")
@@ -421,6 +426,7 @@ def _remedy_failed(case: Case, event: Event, body: Any) -> None:
 def _eligibility_decided(case: Case, event: Event, body: Any) -> None:
     case.return_details.eligibility = body.eligibility
     case.return_details.goods_come_back = body.goods_come_back
+    _take_offer_back(case)
     if body.eligibility == ReturnDetails.ELIGIBILITY_REJECTED:
         case.stage = Stage.STAGE_REJECTED
     elif body.goods_come_back:
@@ -440,12 +446,16 @@ def _alternative_offered(case: Case, event: Event, body: Any) -> None:
 def _alternative_chosen(case: Case, event: Event, body: Any) -> None:
     case.settlement.remedy.CopyFrom(body.remedy)
     case.settlement.state = Settlement.STATE_AGREED
-    del case.settlement.alternatives[:]
+    _take_offer_back(case)
 
 
 @_on("goods_received")
 def _goods_received(case: Case, event: Event, body: Any) -> None:
     case.stage = Stage.STAGE_RECEIVED
+    _take_offer_back(case)
+    if body.parcel_id:
+        find_parcel(case, body.parcel_id).state = Parcel.STATE_DELIVERED
+        _drop_tracking(case, body.parcel_id)
 
 
 @_on("goods_inspected")
@@ -465,6 +475,7 @@ def _parcel_tracking_started(case: Case, event: Event, body: Any) -> None:
         tracking_no=body.tracking_no,
         direction=body.direction,
         state=Parcel.STATE_UNDERWAY,
+        replacement=body.replacement,
     )
 
 
@@ -486,7 +497,7 @@ def _parcel_stalled(case: Case, event: Event, body: Any) -> None:
 @_on("parcel_given_up")
 def _parcel_given_up(case: Case, event: Event, body: Any) -> None:
     find_parcel(case, body.parcel_id).state = Parcel.STATE_GIVEN_UP
-    _drop_effects(case, lambda effect: effect.tracking.parcel_id == body.parcel_id)
+    _drop_tracking(case, body.parcel_id)
 
 
 @_on("order_found")
@@ -509,7 +520,8 @@ def _order_not_found(case: Case, event: Event, body: Any) -> None:
 def _exchange_unavailable(case: Case, event: Event, body: Any) -> None:
     case.settlement.state = Settlement.STATE_PROPOSED
     case.settlement.remedy.kind = RemedyKind.REMEDY_KIND_REFUND
-    case.settlement.remedy.sku = ""
+    case.settlement.remedy.ClearField("sku")
+    case.settlement.remedy.ClearField("quantity")
     case.stage = Stage.STAGE_PROPOSED
 
 
@@ -520,11 +532,13 @@ def _exchange_unavailable(case: Case, event: Event, body: Any) -> None:
 def _resolved(case: Case, event: Event, body: Any) -> None:
     case.stage = Stage.STAGE_RESOLVED
     case.resolved_at.seconds = event.at.seconds
+    _take_offer_back(case)
 
 
 @_on("customer_told")
 def _customer_told(case: Case, event: Event, body: Any) -> None:
-    if body.purpose == Purpose.PURPOSE_DECISION:
+    # What is still to be decided cannot have been told.
+    if body.purpose == Purpose.PURPOSE_DECISION and case.decision.state != DecisionRequest.STATE_ASKED:
         case.ClearField("decision")
     if body.purpose != Purpose.PURPOSE_RESULT or case.stage != Stage.STAGE_RESOLVED:
         return
@@ -550,6 +564,9 @@ def _survey_sent(case: Case, event: Event, body: Any) -> None:
 def _rated(case: Case, event: Event, body: Any) -> None:
     case.satisfaction.score = body.score
     _judge(case, satisfied=body.satisfied)
+    # The answer came after the case had been closed without one.
+    if body.satisfied and case.stage == Stage.STAGE_CLOSED:
+        case.closure.how = Closure.HOW_SATISFIED
 
 
 @_on("survey_lapsed")
@@ -592,13 +609,15 @@ def _dissatisfaction_reviewed(case: Case, event: Event, body: Any) -> None:
 def _reopened(case: Case, event: Event, body: Any) -> None:
     case.round = body.round
     case.counters.reopenings += 1
+    case.counters.repeat_contacts += body.repeat_contact
     case.stage = Stage.STAGE_INVESTIGATING if case.kind == Kind.KIND_COMPLAINT else Stage.STAGE_IN_PROGRESS
-    for name in ("told_at", "resolved_at", "closed_at", "satisfaction", "closure", "waiting"):
+    for name in ("told_at", "resolved_at", "closed_at", "satisfaction", "closure", "merged_into"):
         case.ClearField(name)
     del case.alarms[:]
     _end_callback(case)
     case.settlement.state = Settlement.STATE_UNSPECIFIED
-    del case.settlement.alternatives[:]
+    # What the last round had to say is no longer true.
+    _drop_effects(case, lambda effect: effect.notification.purpose in _OF_A_ROUND)
 
 
 @_on("merge_requested")
@@ -631,7 +650,6 @@ def _case_closed(case: Case, event: Event, body: Any) -> None:
     case.stage = Stage.STAGE_CLOSED
     case.closed_at.seconds = event.at.seconds
     case.closure.CopyFrom(body.closure)
-    case.ClearField("waiting")
     case.ClearField("decision")
     case.review_owed = False
     del case.alarms[:]
@@ -649,11 +667,10 @@ def _handed_over(case: Case, event: Event, body: Any) -> None:
     case.time_base.CopyFrom(body.time_base)
     case.silent = body.silent
     # The case slept on the importer's clock: what time would have brought is as far ahead as it was.
-    for alarm in case.alarms:
-        alarm.due_at.seconds += body.slept_seconds
-    for clock in case.clocks:
-        if clock.climb.HasField("next_at"):
-            clock.climb.next_at.seconds += body.slept_seconds
+    for instant in _ahead(case):
+        instant.seconds += body.slept_seconds
+    if body.HasField("confirm_by"):
+        _set_alarm(case, Alarm.NAME_CONFIRMATION_LAPSES, body.confirm_by.seconds)
 
 
 # --- parts ---
@@ -662,6 +679,14 @@ def _handed_over(case: Case, event: Event, body: Any) -> None:
 def find_clock(case: Case, clock_id: str) -> Clock | None:
     """The clock with an id, if the case still shows it."""
     return next((clock for clock in case.clocks if clock.clock_id == clock_id), None)
+
+
+def climbing_after(case: Case, alert: StaffAlerted) -> Clock | None:
+    """The clock whose last step an alert was; None when the step was overtaken or acknowledged, or it was no step."""
+    clock = find_clock(case, alert.clock_id) if alert.step else None
+    if clock is None or not clock.climb.HasField("next_at") or clock.climb.steps != alert.step:
+        return None
+    return clock
 
 
 def find_parcel(case: Case, parcel_id: str) -> Parcel:
@@ -758,13 +783,36 @@ def _scan(case: Case, body: Any, state: Parcel.State.ValueType) -> None:
     parcel.last_scan_place = body.scan.place
 
 
+def _ahead(case: Case) -> Iterator[Timestamp]:
+    """Every instant in the case's future that is no clock's own mark."""
+    yield from (alarm.due_at for alarm in case.alarms)
+    yield from (clock.climb.next_at for clock in case.clocks if clock.climb.HasField("next_at"))
+    if case.waiting.HasField("until"):
+        yield case.waiting.until
+    if case.HasField("callback"):
+        yield from _of_call(case.callback)
+    for effect in case.pending_effects:
+        if effect.HasField("callback"):
+            yield from _of_call(effect.callback)
+
+
+def _of_call(call: Callback | CallbackScheduled) -> Iterator[Timestamp]:
+    yield call.not_before
+    if call.HasField("due_at"):
+        yield call.due_at
+
+
+def _take_offer_back(case: Case) -> None:
+    del case.settlement.alternatives[:]
+
+
 def _effect(case: Case, effect_id: str) -> Effect | None:
     return next((effect for effect in case.pending_effects if effect.effect_id == effect_id), None)
 
 
 def _demand(case: Case, event: Event, name: str) -> None:
-    # Nobody is written to, asked or billed about a silent case.
-    if case.silent:
+    # Nobody outside is written to, asked or billed about a silent case; our own other cases may know of it.
+    if case.silent and (name not in _AMONG_CASES or case.time_base.mode == TimeBase.MODE_IMPORTED):
         return
     effect = case.pending_effects.add(effect_id=effect_id_of(case.case_id, event.seq))
     effect.requested_at.seconds = event.at.seconds
@@ -778,6 +826,10 @@ def _settle(case: Case, effect_id: str) -> None:
 def _drop_effects(case: Case, matches: Callable[[Effect], bool]) -> None:
     for i in reversed([i for i, effect in enumerate(case.pending_effects) if matches(effect)]):
         del case.pending_effects[i]
+
+
+def _drop_tracking(case: Case, parcel_id: str) -> None:
+    _drop_effects(case, lambda effect: effect.tracking.parcel_id == parcel_id)
 
 
 def _has_effect_id(name: str) -> bool:

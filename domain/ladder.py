@@ -5,6 +5,7 @@ from casetrail.v1.effect_pb2 import StaffAlerted
 from casetrail.v1.event_pb2 import EscalationStepped
 from casetrail.v1.types_pb2 import Role
 from domain.draft import Draft
+from domain.evolve import climbing_after
 
 # A top that stays silent is knocked at again after ever longer: doubled each time, up to this many times.
 _DOUBLINGS = 10
@@ -24,17 +25,23 @@ def step(draft: Draft, clock: Clock) -> None:
         takes_over=taken.takes_over and number <= len(ladder.steps),
     )
     if number < len(ladder.steps):
-        calendar = draft.rules.calendar(clock.calendar)
-        body.next_at.seconds = calendar.add(draft.at, ladder.steps[number].after.seconds)
+        interval = ladder.steps[number].after.seconds
     else:
-        doublings = min(number - len(ladder.steps), _DOUBLINGS)
-        body.next_at.seconds = draft.at + (ladder.repeat_every.seconds << doublings)
+        interval = ladder.repeat_every.seconds << min(number - len(ladder.steps), _DOUBLINGS)
+    body.next_at.seconds = draft.rules.calendar(clock.calendar).add(draft.at, interval)
     draft.add(
         body,
         rule=f"ladder.{clock.ladder}",
         inputs={"clock": clock.clock_id, "why": Climb.Why.Name(body.why).removeprefix("WHY_").lower()},
     )
     alert(draft, taken.role, f"{clock.name} breached", clock_id=clock.clock_id, number=number)
+
+
+def nobody_there(draft: Draft, told: StaffAlerted) -> None:
+    """The step that an alert stood for has found nobody: the next one comes at once, unless this was the top."""
+    clock = climbing_after(draft.case, told)
+    if clock is not None and told.step < len(draft.rules.ladder(clock.ladder).steps):
+        step(draft, clock)
 
 
 def warn_owner(draft: Draft, clock: Clock) -> None:

@@ -49,8 +49,7 @@ def pass_time(draft: Draft, at: Instant) -> None:
     while (due := _next_due(draft.case)) is not None and due.at <= at:
         # What was owed before the case came to be as it is now is owed since then.
         draft.at = max(due.at, draft.case.updated_at.seconds)
-        # A space, so that no request id can be the same: callers may not use one in theirs.
-        draft.key = f"{due.subject} {_NAMES[due.rank]}@{due.at}"
+        draft.key = _key(draft.case, due)
         _bring(draft, due)
     draft.actor, draft.at, draft.key = actor, now, key
 
@@ -81,12 +80,24 @@ def _dues(case: Case) -> Iterator[Due]:
         yield Due(alarm.due_at.seconds, _ALARM, Alarm.Name.Name(alarm.name))
 
 
+def _key(case: Case, due: Due) -> str:
+    name = _NAMES[due.rank]
+    if due.rank == _STEP:
+        # Two steps of one ladder can fall on one instant.
+        name += str(_clock(case, due).climb.steps + 1)
+    # A space, so that no request id can be the same: callers may not use one in theirs.
+    return f"{due.subject} {name}@{due.at}"
+
+
 def _bring(draft: Draft, due: Due) -> None:
     if due.rank == _ALARM:
         _ALARMS[Alarm.Name.Value(due.subject)](draft)
         return
-    clock = next(clock for clock in draft.case.clocks if clock.clock_id == due.subject)
-    _MARKS[due.rank](draft, clock)
+    _MARKS[due.rank](draft, _clock(draft.case, due))
+
+
+def _clock(case: Case, due: Due) -> Clock:
+    return next(clock for clock in case.clocks if clock.clock_id == due.subject)
 
 
 def _warn(draft: Draft, clock: Clock) -> None:
@@ -101,9 +112,9 @@ def _flag(draft: Draft, clock: Clock) -> None:
 def _breach(draft: Draft, clock: Clock) -> None:
     draft.add(clocks.breached(clock, draft.at, draft.rules), rule=f"clock.{clock.name}")
     if clock.name == "logistics_stall":
-        parcels.stalled(draft, clock.subject)
+        parcels.stalled(draft, clock)
     elif clock.name == "logistics_loss":
-        parcels.given_up(draft, clock.subject)
+        parcels.given_up(draft, clock)
 
 
 _MARKS: dict[int, Callable[[Draft, Clock], None]] = {

@@ -6,70 +6,85 @@ The table is the one of the operating rules ([S0 2.1, 3.1-3.4]): from → to. Fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from casetrail.v1.case_pb2 import Case, ReturnDetails
+from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade, Event
-from casetrail.v1.types_pb2 import Channel, Kind, Priority, Stage
+from casetrail.v1.types_pb2 import Channel, Kind, Priority, Role, Stage
 from domain import clocks
 
 if TYPE_CHECKING:
     from domain.draft import Draft
 
-Condition = Callable[[Case, Any], bool]
+Condition = Callable[[Case, Event, Any], bool]
 _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
+_LETTERS_BY_PEOPLE = frozenset(
+    {
+        Purpose.PURPOSE_REPLY,
+        Purpose.PURPOSE_PROPOSAL,
+        Purpose.PURPOSE_DECISION,
+        Purpose.PURPOSE_RESULT,
+        Purpose.PURPOSE_DISSATISFACTION,
+    }
+)
 
 
-def always(case: Case, body: Any) -> bool:
+def always(case: Case, event: Event, body: Any) -> bool:
     """The event alone is enough."""
     return True
 
 
 def told(purpose: Purpose.ValueType) -> Condition:
     """The customer was told just this."""
-    return lambda _case, body: body.purpose == purpose
+    return lambda _case, _event, body: body.purpose == purpose
 
 
-def _dissatisfied(case: Case, body: Any) -> bool:
+def _dissatisfied(case: Case, event: Event, body: Any) -> bool:
     return case.stage == Stage.STAGE_DISSATISFIED
 
 
-def _reached(case: Case, body: Any) -> bool:
+def _reached(case: Case, event: Event, body: Any) -> bool:
     return bool(body.result != CallbackMade.RESULT_NOT_REACHED)
 
 
-def _nothing_comes_back(case: Case, body: Any) -> bool:
+def _nothing_comes_back(case: Case, event: Event, body: Any) -> bool:
     return bool(body.eligibility == ReturnDetails.ELIGIBILITY_APPROVED and not body.goods_come_back)
 
 
-def _passed(case: Case, body: Any) -> bool:
+def _passed(case: Case, event: Event, body: Any) -> bool:
     return bool(body.inspection == ReturnDetails.INSPECTION_PASSED)
 
 
-def _unanswered(case: Case, body: Any) -> bool:
+def _unanswered(case: Case, event: Event, body: Any) -> bool:
     # While the first answer is owed, or the last message is unanswered, another message starts nothing new.
     return not clocks.open_clocks(case, "first_response") and not clocks.open_clocks(case, "next_response")
 
 
-def _came_back(case: Case, body: Any) -> bool:
-    # A dissatisfied customer is owed an answer already, by a clock of its own.
-    return _unanswered(case, body) and not clocks.open_clocks(case, "dissatisfaction_answer")
+def _came_back(case: Case, event: Event, body: Any) -> bool:
+    # A dissatisfied customer is answered, and treated again, by clocks of their own.
+    return _unanswered(case, event, body) and not clocks.open_clocks(case, "dissatisfaction_treatment")
 
 
-def _with_words(case: Case, body: Any) -> bool:
+def _with_words(case: Case, event: Event, body: Any) -> bool:
     return bool(body.words.text)
 
 
-def _substantial(case: Case, body: Any) -> bool:
-    # A notice that is no answer to what the customer said keeps no promise to answer.
-    return body.purpose not in (
-        Purpose.PURPOSE_ACKNOWLEDGEMENT,
-        Purpose.PURPOSE_SURVEY,
-        Purpose.PURPOSE_PARCEL_STALLED,
-    )
+def _by_a_person(case: Case, event: Event, body: Any) -> bool:
+    # What a person told counts, and a letter with a person's words; a letter that the engine wrote by itself does not.
+    return event.actor.role != Role.ROLE_SYSTEM or body.purpose in _LETTERS_BY_PEOPLE
+
+
+def _decision_told(case: Case, event: Event, body: Any) -> bool:
+    # A letter about an earlier decision does not tell the one that is still to be taken.
+    return body.purpose == Purpose.PURPOSE_DECISION and not case.HasField("decision")
+
+
+def _parcel_named(case: Case, event: Event, body: Any) -> bool:
+    return bool(body.parcel_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +105,7 @@ class Promise:
     begins: dict[str, Condition]
     kept: dict[str, Condition]
     per_parcel: bool = False
-    outlives_round: bool = field(default=False)
+    outlives_round: bool = False
 
 
 PROMISES = (
@@ -100,7 +115,7 @@ PROMISES = (
         begins={"case_opened": always},
         kept={
             "replied": always,
-            "customer_told": _substantial,
+            "customer_told": _by_a_person,
             "settlement_proposed": always,
             "resolved": _with_words,
         },
@@ -111,11 +126,11 @@ PROMISES = (
         begins={
             "message_received": _unanswered,
             "settlement_negotiated": _unanswered,
-            "reopened": _unanswered,
+            "reopened": _came_back,
         },
         kept={
             "replied": always,
-            "customer_told": _substantial,
+            "customer_told": _by_a_person,
             "settlement_proposed": always,
             "resolved": _with_words,
         },
@@ -148,7 +163,7 @@ PROMISES = (
         "decision",
         _ALL,
         begins={"decision_requested": always},
-        kept={"customer_told": told(Purpose.PURPOSE_DECISION)},
+        kept={"customer_told": _decision_told},
         outlives_round=True,
     ),
     Promise(
@@ -160,14 +175,19 @@ PROMISES = (
     Promise(
         "processing",
         frozenset({_RETURN}),
-        begins={"goods_inspected": _passed, "eligibility_decided": _nothing_comes_back, "reopened": always},
+        begins={
+            "goods_inspected": _passed,
+            "eligibility_decided": _nothing_comes_back,
+            "settlement_approved": always,
+            "reopened": always,
+        },
         kept={"remedy_carried_out": always, "resolved": always},
     ),
     Promise(
         "logistics_stall",
         _ALL,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
-        kept={"parcel_scanned": always, "parcel_delivered": always},
+        kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
         per_parcel=True,
         outlives_round=True,
     ),
@@ -175,7 +195,7 @@ PROMISES = (
         "logistics_loss",
         _ALL,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
-        kept={"parcel_scanned": always, "parcel_delivered": always},
+        kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
         per_parcel=True,
         outlives_round=True,
     ),
@@ -184,6 +204,7 @@ PROMISES = (
         _ALL,
         begins={"parcel_stalled": always},
         kept={"customer_told": told(Purpose.PURPOSE_PARCEL_STALLED)},
+        outlives_round=True,
     ),
     Promise(
         "result_feedback",
@@ -201,7 +222,7 @@ PROMISES = (
         "dissatisfaction_answer",
         _ALL,
         begins={"rated": _dissatisfied, "callback_made": _dissatisfied},
-        kept={"dissatisfaction_answered": always, "replied": always, "customer_told": _substantial},
+        kept={"dissatisfaction_answered": always, "replied": always, "customer_told": _by_a_person},
         outlives_round=True,
     ),
     Promise(
@@ -227,9 +248,9 @@ def follow(draft: Draft, event: Event) -> None:
         if draft.case.kind not in promise.kinds:
             continue
         subject = body.parcel_id if promise.per_parcel else ""
-        if (condition := promise.kept.get(name)) and condition(draft.case, body):
+        if (condition := promise.kept.get(name)) and condition(draft.case, event, body):
             _keep(draft, promise.name, subject)
-        if (condition := promise.begins.get(name)) and condition(draft.case, body):
+        if (condition := promise.begins.get(name)) and condition(draft.case, event, body):
             _begin(draft, promise.name, subject)
 
 
@@ -252,8 +273,8 @@ def rebase(draft: Draft) -> None:
     for clock in clocks.open_clocks(draft.case):
         target = draft.rules.target(clock.name, draft.case)
         if target is None:
-            draft.add(clocks.cancelled(clock, draft.at, "the policy asks for it no longer", draft.rules))
-        elif body := clocks.rebased(clock, target, draft.at, draft.rules):
+            draft.add(clocks.cancelled(clock, draft.at, "the policy asks for it no longer", draft.rules_before))
+        elif body := clocks.rebased(clock, target, draft.at, draft.rules, draft.rules_before):
             draft.add(body, rule=f"clock.{clock.name}", inputs=_looked_at(draft.case))
 
 
@@ -265,7 +286,7 @@ def change_kind(draft: Draft) -> None:
             cancel(draft, "the case became another kind", name=promise.name)
     rebase(draft)
     for promise in PROMISES:
-        begun = any(clock.name == promise.name for clock in draft.case.clocks)
+        begun = any(clock.name == promise.name and clock.state != Clock.STATE_CANCELLED for clock in draft.case.clocks)
         if kind in promise.kinds and "case_opened" in promise.begins and not begun:
             _begin(draft, promise.name, "")
 

@@ -50,6 +50,11 @@ class Rulebook:
         """The calendar of a running clock."""
         return self._calendars[name]
 
+    def same_hours(self, name: str, other: "Rulebook", other_name: str) -> bool:
+        """Whether a calendar here and one of another policy count alike."""
+        mine, theirs = self.policy.calendars.get(name), other.policy.calendars.get(other_name)
+        return mine is not None and mine == theirs
+
     def ladder(self, name: str) -> Ladder:
         """Who hears of a breach, and then who."""
         return self._ladders[name]
@@ -73,14 +78,16 @@ class Rulebook:
         return None
 
     def may_decide(self, role: Role.ValueType, amount_minor: int) -> bool:
-        """Whether an amount is within a role's own authority; roles beside the ladder have an agent's."""
+        """Whether an amount is within a role's own authority: customers have none, other systems an agent's."""
+        if role == Role.ROLE_CUSTOMER:
+            return amount_minor == 0
         limit = self._limits.get(role, self._limits.get(Role.ROLE_AGENT, 0))
         return limit is None or amount_minor <= limit
 
     def deciding_role(self, amount_minor: int) -> Role.ValueType:
-        """The lowest role of the ladder whose authority covers an amount."""
+        """The lowest role whose authority covers an amount, of those that take decisions."""
         return next(
-            (role for role in LADDER_ROLES if role in self._limits and self.may_decide(role, amount_minor)),
+            (role for role in LADDER_ROLES[1:] if role in self._limits and self.may_decide(role, amount_minor)),
             Role.ROLE_EXECUTIVE,
         )
 

@@ -2,16 +2,15 @@
 
 import argparse
 import asyncio
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from embedded import demo
 from embedded.folder import FolderError
 from embedded.processes import ProcessError
 from embedded.stack import Stack
@@ -29,7 +28,7 @@ def main() -> int:
     commands.add_parser("demo", help="see cases of every kind from the first message to the proof", add_help=False)
     arguments, rest = parser.parse_known_args()
     if arguments.command == "demo":
-        return _demo(rest)
+        return demo.main(rest)
     if rest:
         parser.error(f"unknown argument {rest[0]}")
     return _up(arguments.port, arguments.data)
@@ -86,11 +85,6 @@ def _show(stack: Stack, console: Console) -> None:
     console.print(f"  export CASETRAIL_ADDRESS={stack.address} CASETRAIL_DATA={stack.data}", soft_wrap=True)
     console.print("  .venv/bin/casetrail list")
     console.print("\nCtrl-C ends it; what it did is kept.", style="dim")
-
-
-def _demo(rest: Sequence[str]) -> int:
-    status: int = importlib.import_module("embedded.demo").main(rest)
-    return status
 
 
 def _port(text: str) -> int:

@@ -150,7 +150,9 @@ class Supervised:
             await self._ended(process)
             if clock() - came_up > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
-            self._say(f"{self.program.name} {_outcome(process)}; starting it again in {pause:g} s")
+            self._say(
+                f"{self.program.name} {_outcome(process)}; starting it again in {pause:g} s (log: {self._output.path})"
+            )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             process = await self._launch()
@@ -198,7 +200,7 @@ class _Output:
 
     def __init__(self, name: str, path: Path, say: Say) -> None:
         self._name = name
-        self._path = path
+        self.path = path
         self._say = say
         self._last: deque[str] = deque(maxlen=15)
 
@@ -219,9 +221,9 @@ class _Output:
 
     def _open(self) -> IO[bytes]:
         with contextlib.suppress(FileNotFoundError):
-            if self._path.stat().st_size > _LONGEST_LOG:
-                self._path.replace(self._path.with_suffix(".log.1"))
-        return self._path.open("ab", buffering=0)
+            if self.path.stat().st_size > _LONGEST_LOG:
+                self.path.replace(self.path.with_suffix(".log.1"))
+        return self.path.open("ab", buffering=0)
 
 
 def _complaint(line: str) -> str:

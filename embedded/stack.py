@@ -117,7 +117,6 @@ class Stack:
             "CASETRAIL_SMTP_ADDRESS": self.smtp_address,
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
-            "PYTHONUNBUFFERED": "1",
         }
         python = sys.executable
         return (

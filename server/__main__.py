@@ -5,10 +5,8 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
-import grpc
 import structlog
 import uvloop
-from opentelemetry.instrumentation.grpc import aio_server_interceptor
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.envconfig import ClientConfig
@@ -69,10 +67,10 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             log=log,
             temporal=temporal,
             principals=principals,
-            interceptors=_tracers() if telemetry.tracing else [],
+            tracing=telemetry.tracing,
         )
+        port = await server.start(settings.address)
         async with asyncio.TaskGroup() as background:
-            port = await server.start(settings.address)
             tasks = [background.create_task(server.watch_health()), background.create_task(temporal.connect())]
             if telemetry.measuring:
                 tasks.append(background.create_task(LogGauges(log).follow()))
@@ -86,13 +84,10 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     _log.info("stopped")
 
 
-def _tracers() -> list[grpc.aio.ServerInterceptor]:
-    return [aio_server_interceptor()]  # type: ignore[no-untyped-call] # the library's own omission
-
-
 async def _connect(telemetry: Telemetry) -> Client:
-    interceptors = [TracingInterceptor()] if telemetry.tracing else []
-    return await Client.connect(**ClientConfig.load_client_connect_config(), interceptors=interceptors)
+    settings = ClientConfig.load_client_connect_config()
+    settings.setdefault("target_host", "localhost:7233")
+    return await Client.connect(**settings, interceptors=[TracingInterceptor()] if telemetry.tracing else [])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ One layer rather than a chain of interceptors, because each of those costs every
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from time import perf_counter
 from typing import Any, Final, TypeAlias, cast
 
 import grpc
@@ -15,13 +14,13 @@ import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from opentelemetry import metrics
 
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain.refusal import Rejected
 from server import validation
 from server.errors import Refused, explain
 from server.principals import Principal, Principals
+from telemetry import observed_call
 
 # The wire takes a little more than a request may have, so that it is us who refuse it, with a reason.
 MAX_MESSAGE_BYTES: Final = 4 * validation.MAX_REQUEST_BYTES
@@ -33,17 +32,15 @@ Stream: TypeAlias = Callable[[Any, Principal], AsyncGenerator[Message, None]]
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, Message]"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-_seconds = metrics.get_meter("casetrail").create_histogram(
-    "rpc.server.call.duration", unit="s", description="Duration of a call, by method and status"
-)
 
 
 class Gate:
     """Admits calls of known principals to the servicers."""
 
-    def __init__(self, principals: Principals) -> None:
-        """Admit these, until they are read anew."""
+    def __init__(self, principals: Principals, *, tracing: bool) -> None:
+        """Admit these principals, and make spans of their calls or not."""
         self._principals = principals
+        self._tracing = tracing
         # Streams that wait for something to tell; one that is sending must not be disturbed.
         self._waiting: set[asyncio.Task[Any]] = set()
         self._stopping = False
@@ -75,38 +72,37 @@ class Gate:
         return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialize)
 
     def _unary(self, name: str, kind: type[Message], answer: Unary) -> Callable[..., Awaitable[Message]]:
-        async def call(data: bytes, context: Context) -> Message:
-            started = perf_counter()
-            try:
-                principal = self._principals.authenticate(context.invocation_metadata() or ())
-                response = await answer(validation.read(kind, data), principal)
-            except Exception as error:  # noqa: BLE001 - the one place where every error ends
-                refused = _refuse(name, error)
-                _measure(name, refused.code, started)
-                await context.abort(refused.code, refused.message, refused.trailers)
-            _measure(name, grpc.StatusCode.OK, started)
-            return response
+        async def handle(data: bytes, context: Context) -> Message:
+            metadata = context.invocation_metadata() or ()
+            with observed_call(name, metadata, tracing=self._tracing) as call:
+                try:
+                    principal = self._principals.authenticate(metadata)
+                    response = await answer(validation.read(kind, data), principal)
+                except Exception as error:  # noqa: BLE001 - the one place where every error ends
+                    refused = _refuse(name, error)
+                    call.code = refused.code
+                    await context.abort(refused.code, refused.message, refused.trailers)
+                call.code = grpc.StatusCode.OK
+                return response
 
-        return call
+        return handle
 
     def _stream(self, name: str, kind: type[Message], answer: Stream) -> Callable[..., AsyncIterator[Message]]:
-        async def call(data: bytes, context: Context) -> AsyncIterator[Message]:
-            started = perf_counter()
-            code = grpc.StatusCode.CANCELLED  # how a stream ends unless something else ends it
-            try:
-                principal = self._principals.authenticate(context.invocation_metadata() or ())
-                async with aclosing(answer(validation.read(kind, data), principal)) as responses:
-                    async for response in self._until_stopped(responses):
-                        yield response
-                code = grpc.StatusCode.OK
-            except Exception as error:  # noqa: BLE001 - likewise
-                refused = _refuse(name, error)
-                code = refused.code
-                await context.abort(refused.code, refused.message, refused.trailers)
-            finally:
-                _measure(name, code, started)
+        async def handle(data: bytes, context: Context) -> AsyncIterator[Message]:
+            metadata = context.invocation_metadata() or ()
+            with observed_call(name, metadata, tracing=self._tracing) as call:
+                try:
+                    principal = self._principals.authenticate(metadata)
+                    async with aclosing(answer(validation.read(kind, data), principal)) as responses:
+                        async for response in self._until_stopped(responses):
+                            yield response
+                except Exception as error:  # noqa: BLE001 - likewise
+                    refused = _refuse(name, error)
+                    call.code = refused.code
+                    await context.abort(refused.code, refused.message, refused.trailers)
+                call.code = grpc.StatusCode.OK
 
-        return call
+        return handle
 
     def _is_stopping(self) -> bool:
         return self._stopping
@@ -139,7 +135,3 @@ def _refuse(name: str, error: Exception) -> Refused:
     if refused.unexpected:
         _log.error("call failed", method=name, exc_info=error)
     return refused
-
-
-def _measure(name: str, code: grpc.StatusCode, started: float) -> None:
-    _seconds.record(perf_counter() - started, {"rpc.method": name, "rpc.response.status_code": code.name})

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
@@ -171,8 +171,9 @@ class CaseServicer:
         if not command.case_id and not command.HasField("open"):
             raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, "name the case", "case_id")
         command.actor.CopyFrom(actor_of(command, principal))
-        with bound_contextvars(case_id=command.case_id, request_id=command.request_id):
-            return await self._engine.execute(command)
+        # Every call has a context of its own: whatever is logged from here on belongs to this command.
+        bind_contextvars(case_id=command.case_id, request_id=command.request_id)
+        return await self._engine.execute(command)
 
     async def _result(self, command: Command, principal: Principal) -> BatchResult:
         try:
@@ -180,12 +181,7 @@ class CaseServicer:
         except Exception as error:  # noqa: BLE001 - each command has its own result
             refused = explain(error)
             if refused.unexpected:
-                _log.error(
-                    "command failed",
-                    exc_info=error,
-                    case_id=command.case_id,
-                    request_id=command.request_id,
-                )
+                _log.error("command failed", exc_info=error)
             return BatchResult(refused=Refusal(reason=refused.reason, message=refused.message))
 
 

@@ -1,7 +1,6 @@
 """The gRPC server: services, health and reflection on one port, from start to graceful stop."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 import grpc
@@ -49,13 +48,13 @@ class Server:
         log: Log,
         temporal: Temporal,
         principals: Principals,
-        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        tracing: bool = False,
     ) -> None:
         """Wire the services; `start` opens the port."""
         self._log = log
-        self._gate = Gate(principals)
+        self._gate = Gate(principals, tracing=tracing)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+        self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers(
             (
                 self._gate.service(_CASES, CaseServicer(engine, log, temporal).methods()),
@@ -84,12 +83,14 @@ class Server:
 
     async def watch_health(self) -> None:
         """Keep telling whether the log can be read, which is whether calls can be answered."""
-        serving = None
+        told = None
         while True:
-            readable = await self._log_is_readable()
-            if readable is not serving:
-                serving = readable
-                await self._tell(serving=readable)
+            trouble = await self._trouble_with_log()
+            if trouble != told:
+                told = trouble
+                if trouble:
+                    _log.error("the log cannot be read", why=trouble)
+                await self._tell(serving=not trouble)
             await asyncio.sleep(_BETWEEN_LOOKS)
 
     async def stop(self, patience: float) -> None:
@@ -98,13 +99,13 @@ class Server:
         self._gate.end_streams()
         await self._server.stop(patience)
 
-    async def _log_is_readable(self) -> bool:
+    async def _trouble_with_log(self) -> str:
+        """Why the log cannot be read; empty when it can."""
         try:
             await self._log.size()
         except (LogUnavailableError, LogDamagedError) as error:
-            _log.error("the log cannot be read", why=str(error))
-            return False
-        return True
+            return str(error)
+        return ""
 
     async def _tell(self, *, serving: bool) -> None:
         answer = health_pb2.HealthCheckResponse

@@ -41,7 +41,7 @@ class Temporal:
         while self._client is None:
             try:
                 self._client = await self._connect()
-            except RuntimeError as error:  # what Temporal's client raises when it cannot connect
+            except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
                 if pause == _FIRST_PAUSE:
                     _log.warning("temporal is not there; commands are taken, time catches up later", why=str(error))
                 await asyncio.sleep(pause)

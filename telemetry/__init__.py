@@ -3,8 +3,9 @@
 Nothing here ever holds what a customer said: log lines and spans carry numbers, ids and the types of errors.
 """
 
+from telemetry.calls import observed_call
 from telemetry.export import Telemetry, start
 from telemetry.gauges import LogGauges
 from telemetry.spans import observed, span
 
-__all__ = ["LogGauges", "Telemetry", "observed", "span", "start"]
+__all__ = ["LogGauges", "Telemetry", "observed", "observed_call", "span", "start"]

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from telemetry import logs
+from telemetry.discreet import DiscreetExporter
 
 _SPOKEN: Final = ("", "grpc")
 
@@ -61,7 +62,7 @@ def start(service: str) -> Telemetry:
     tracer_provider = meter_provider = None
     if _wanted("TRACES", os.environ):
         tracer_provider = TracerProvider(resource=resource)
-        tracer_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        tracer_provider.add_span_processor(BatchSpanProcessor(DiscreetExporter(OTLPSpanExporter())))
         trace.set_tracer_provider(tracer_provider)
     if _wanted("METRICS", os.environ):
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())

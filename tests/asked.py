@@ -58,7 +58,7 @@ def returning(
     )
 
 
-def command(case_id: str, *, request_id: str = "", actor: Actor = AMY, **action: Any) -> Command:  # noqa: ANN401 - any action
+def command(case_id: str, *, request_id: str = "", actor: Actor | None = AMY, **action: Any) -> Command:  # noqa: ANN401 - any action
     return Command(case_id=case_id, request_id=request_id or f"do-{next(_numbers)}", actor=actor, **action)
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from audit.envelope import drafts_of, sealed_event
+from audit.group import CaseHasMoved, Fate, KeyIsKnown, prepare, written_events
 from audit.log import (
     Appended,
     AppendResult,
@@ -27,11 +27,11 @@ from audit.log import (
     Unserved,
     Verification,
 )
-from audit.projection import findable, milliseconds, newest_effect
+from audit.projection import milliseconds
 from audit.sqlite import listing, reading, verifying
 from audit.sqlite.bell import Bell
 from audit.sqlite.file import Connection, DatabaseFile
-from audit.sqlite.writer import CaseHasMoved, Errand, Fate, KeyIsKnown, PreparedBatch, Writer
+from audit.sqlite.writer import Errand, Writer
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
@@ -90,7 +90,7 @@ class SqliteLog:
             ValueError: The batch is not one that a log can hold.
         """
         self._check_open()
-        prepared = _prepare(batch)
+        prepared = prepare(batch)
         fate: Fate = await self._writer.submit(prepared)
         if isinstance(fate, KeyIsKnown):
             known = await self.find_key(batch.case_id, batch.key)
@@ -99,12 +99,7 @@ class SqliteLog:
             return known
         if isinstance(fate, CaseHasMoved):
             return Behind(await self._all_after(batch.case_id, batch.expected_seq))
-        return Appended(
-            [
-                sealed_event(draft, stored, previous)
-                for draft, stored, previous in zip(prepared.drafts, fate.stored, fate.previous, strict=True)
-            ],
-        )
+        return Appended(written_events(prepared, fate))
 
     async def find_key(self, case_id: str, key: str) -> Known | None:
         """The events that a request has written in a case, those that time owed before it included."""
@@ -298,34 +293,3 @@ class _Reader:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _prepare(batch: Batch) -> PreparedBatch:
-    """Take a batch apart, so that the writer has little to do and nobody can change it meanwhile.
-
-    Raises:
-        ValueError: The batch contradicts itself.
-    """
-    _check(batch)
-    return PreparedBatch(
-        case_id=batch.case_id,
-        expected_seq=batch.expected_seq,
-        key=batch.key,
-        drafts=drafts_of(batch.events, key=batch.key, digest=batch.digest),
-        findable=findable(batch.case),
-        newest_effect=newest_effect(batch.case) or batch.case.seq,
-        need=batch.need,
-        body=batch.case.SerializeToString(deterministic=True),
-    )
-
-
-def _check(batch: Batch) -> None:
-    if not batch.events:
-        raise ValueError(f"a batch of {batch.case_id} without events")
-    if batch.case.case_id != batch.case_id or batch.case.seq != batch.expected_seq + len(batch.events):
-        raise ValueError(f"the case given with a batch of {batch.case_id} is not the fold after its events")
-    for seq, event in enumerate(batch.events, start=batch.expected_seq + 1):
-        if event.case_id != batch.case_id or event.seq not in (0, seq):
-            raise ValueError(f"{event.case_id}:{event.seq} stands where {batch.case_id}:{seq} belongs")
-    if batch.key and all(event.key != batch.key for event in batch.events):
-        raise ValueError(f"no event of this batch of {batch.case_id} has its key")

@@ -20,9 +20,8 @@ from typing import Any, Final, NamedTuple
 
 import pysqlite3.dbapi2 as sqlite
 
-from audit.envelope import Draft, Place, StoredEvent, seal
-from audit.log import LogDamagedError, Need
-from audit.projection import Findable, milliseconds
+from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written
+from audit.log import LogDamagedError
 from audit.sqlite.file import Connection, DatabaseFile
 
 _LARGEST_GROUP: Final = 256
@@ -31,53 +30,12 @@ _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
 _EVENT = "INSERT INTO event VALUES"
 _PAYLOAD = "INSERT INTO payload VALUES"
-_INDEX_COLUMNS = (
-    "opened",
-    "case_id",
-    *Findable._fields,
-    "seq",
-    "leaf_hash",
-    "next_wake",
-    "effects",
-    "effects_seq",
-    "effects_since",
-    "body",
-)
-_KEPT = frozenset({"opened", "case_id", "opened_at", "effects_since"})
-_INDEX = f"INSERT INTO case_index ({', '.join(_INDEX_COLUMNS)}) VALUES"
+_INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
 _INDEX_CONFLICT = (
     "ON CONFLICT (opened) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _INDEX_COLUMNS if name not in _KEPT)
+    + ", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)
     + ", effects_since = iif(excluded.effects, coalesce(effects_since, excluded.effects_since), NULL)"
 )
-
-
-class PreparedBatch(NamedTuple):
-    """A batch made ready by its caller: all of it that does not depend on its place in the log."""
-
-    case_id: str
-    expected_seq: int
-    key: str
-    drafts: Sequence[Draft]
-    findable: Findable
-    newest_effect: int
-    need: Need
-    body: bytes
-
-
-class Written(NamedTuple):
-    """The batch is in the log."""
-
-    stored: Sequence[StoredEvent]
-    previous: Sequence[bytes]
-
-
-class KeyIsKnown(NamedTuple):
-    """Its key was written before."""
-
-
-class CaseHasMoved(NamedTuple):
-    """The case has not the seq that was expected."""
 
 
 class Errand(NamedTuple):
@@ -86,31 +44,9 @@ class Errand(NamedTuple):
     run: Callable[[Connection], Any]
 
 
-Fate = Written | KeyIsKnown | CaseHasMoved
-
-
 class _Waiting(NamedTuple):
     task: PreparedBatch | Errand
     answer: asyncio.Future[Any]
-
-
-class _Tip(NamedTuple):
-    """Where a case ends."""
-
-    seq: int
-    leaf_hash: bytes
-    opened: int
-
-
-_NOWHERE = _Tip(seq=0, leaf_hash=b"", opened=0)
-
-
-class _Head(NamedTuple):
-    """Where the log ends."""
-
-    log: str
-    size: int
-    recorded_at: int
 
 
 class Writer:
@@ -134,8 +70,8 @@ class Writer:
         self._on_growth = on_growth
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
-        self._head = _Head("", -1, 0)
-        self._tips: dict[str, _Tip] = {}
+        self._head = Head("", -1, 0)
+        self._tips: dict[str, Tip] = {}
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -203,7 +139,7 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         head = self._read_head(connection)
         batches = [task for task in tasks if isinstance(task, PreparedBatch)]
-        group = _Group(head, self._read_tips(connection, batches), _read_keys(connection, batches), self._clock())
+        group = Group(head, self._read_tips(connection, batches), _read_keys(connection, batches), self._clock())
         fates = [group.decide(batch) for batch in batches]
         _store(connection, group)
         done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
@@ -226,15 +162,15 @@ class Writer:
         if connection is not None:
             connection.close()
 
-    def _read_head(self, connection: Connection) -> _Head:
+    def _read_head(self, connection: Connection) -> Head:
         ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
         if size == self._head.size:
             return self._head
         self._tips.clear()
         last = connection.execute("SELECT recorded_at FROM event WHERE pos = ?", (size,)).fetchall()
-        return _Head(log, size, last[0][0] if last else 0)
+        return Head(log, size, last[0][0] if last else 0)
 
-    def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, _Tip]:
+    def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, Tip]:
         if len(self._tips) > _MOST_TIPS:
             self._tips.clear()
         unknown = list({batch.case_id for batch in batches if batch.case_id not in self._tips})
@@ -244,66 +180,8 @@ class Writer:
                 f"WHERE case_id IN ({', '.join('?' * len(unknown))})",
                 unknown,
             ).fetchall()
-            self._tips |= {case_id: _Tip(*tip) for case_id, *tip in found}
+            self._tips |= {case_id: Tip(*tip) for case_id, *tip in found}
         return self._tips
-
-
-class _Group:
-    """What one transaction writes, as its batches are decided one after the other."""
-
-    def __init__(self, head: _Head, tips_before: dict[str, _Tip], keys: set[tuple[str, str]], now: int) -> None:
-        self.head = head
-        self.tips: dict[str, _Tip] = {}
-        self.events: list[StoredEvent] = []
-        self.index: dict[str, tuple[Any, ...]] = {}
-        self._tips_before = tips_before
-        self._keys = keys
-        self._recorded_at = max(now, head.recorded_at)
-
-    def decide(self, batch: PreparedBatch) -> Fate:
-        if (batch.case_id, batch.key) in self._keys:
-            return KeyIsKnown()
-        tip = self.tips.get(batch.case_id) or self._tips_before.get(batch.case_id, _NOWHERE)
-        if tip.seq != batch.expected_seq:
-            return CaseHasMoved()
-        return self._take(batch, tip)
-
-    def _take(self, batch: PreparedBatch, tip: _Tip) -> Written:
-        stored: list[StoredEvent] = []
-        previous = [tip.leaf_hash]
-        opened = tip.opened or self.head.size + 1
-        for number, draft in enumerate(batch.drafts, start=1):
-            place = Place(
-                log=self.head.log,
-                position=self.head.size + number,
-                seq=tip.seq + number,
-                previous=previous[-1],
-                recorded_at=self._recorded_at,
-            )
-            event = seal(draft, place)
-            stored.append(event)
-            previous.append(event.leaf_hash)
-        self.head = _Head(self.head.log, stored[-1].position, self._recorded_at)
-        self.tips[batch.case_id] = tip = _Tip(stored[-1].seq, stored[-1].leaf_hash, opened)
-        self.events += stored
-        self.index[batch.case_id] = self._index_row(batch, tip)
-        if batch.key:
-            self._keys.add((batch.case_id, batch.key))
-        return Written(stored, previous[:-1])
-
-    def _index_row(self, batch: PreparedBatch, tip: _Tip) -> tuple[Any, ...]:
-        return (
-            tip.opened,
-            batch.case_id,
-            *batch.findable,
-            tip.seq,
-            tip.leaf_hash,
-            milliseconds(batch.need.wake),
-            batch.need.effects,
-            batch.newest_effect if batch.need.effects else 0,
-            self._recorded_at // 1000 if batch.need.effects else None,
-            batch.body,
-        )
 
 
 def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[tuple[str, str]]:
@@ -319,7 +197,7 @@ def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[
     return set(found.fetchall())
 
 
-def _store(connection: Connection, group: _Group) -> None:
+def _store(connection: Connection, group: Group) -> None:
     if not group.events:
         return
     _insert(connection, _EVENT, [event[:10] for event in group.events])

@@ -235,7 +235,13 @@ class Client(Verbs):
         return results
 
     async def get(self, case_id: str, *, from_workflow: bool = False) -> Case:
-        """The case as it is now, from the log, or as its running workflow sees it."""
+        """The case as it is now, from the log.
+
+        Args:
+            case_id: The case.
+            from_workflow: Ask its running workflow instead, which knows number, kind, stage and seq as of when it
+                last looked at the log: a cross-check.
+        """
         source = GetCaseRequest.SOURCE_WORKFLOW if from_workflow else GetCaseRequest.SOURCE_UNSPECIFIED
         answer = await self._ask(self._cases.GetCase, GetCaseRequest(case_id=case_id, source=source))
         return answer.case

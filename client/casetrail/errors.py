@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import grpc
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
-from google.rpc.status_pb2 import Status
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # type: ignore[import-untyped] # has no types
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # likewise
 from grpc_status import rpc_status
 
 

@@ -66,7 +66,7 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
         f"with {case.owner}" if case.owner else "with nobody",
         f"waiting for the {_word(Cause.DESCRIPTOR, case.waiting.cause)}" if case.HasField("waiting") else "",
     )
-    yield "  " + " · ".join(filter(None, facts))
+    yield "  " + " · ".join(printable(fact) for fact in facts if fact)
     opened = _local(case.opened_at, zone)
     pace = _PACE.get(case.time_base.mode, "").format(case.time_base)
     yield f"  opened {opened:%a %d %b %Y %H:%M:%S %Z}{pace}"
@@ -106,7 +106,7 @@ def tell(events: Iterable[Event], zone: tzinfo | None, opened_at: Timestamp | No
             else (Weight.WARNING, "something that this version of casetrail does not know; a newer one does")
         )
         since = _since(event.at.seconds - opened_at.seconds) if opened_at else ""
-        yield Line(since, _clock(event.at, zone), _who(event), _printable(what), weight)
+        yield Line(since, _clock(event.at, zone), _who(event), printable(what), weight)
 
 
 def event_type(event: Event) -> str:
@@ -255,15 +255,15 @@ def _who(event: Event) -> str:
     if actor.role == Role.ROLE_SYSTEM:
         return "time" if event.HasField("due") else "engine"
     role = _word(Role.DESCRIPTOR, actor.role)
-    return _printable(actor.name if actor.name == role or not role else f"{actor.name} ({role})")
+    return printable(actor.name if actor.name == role or not role else f"{actor.name} ({role})")
 
 
 def _quote(text: str) -> str:
-    said = _printable(text)
+    said = printable(text)
     return f"“{said}”" if len(said) <= _LONGEST_QUOTE else f"“{said[:_LONGEST_QUOTE].rstrip()}…”"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what would break the line or command the terminal: anybody may have written it."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 

@@ -4,7 +4,7 @@ Nothing ends without the customer having been told [S0 1.1]. A dissatisfied cust
 again within 72 h, after a supervisor's review, until satisfied or withdrawn [S0 3.4, S2, S4].
 """
 
-from casetrail.v1.case_pb2 import Closure, Satisfaction
+from casetrail.v1.case_pb2 import Closure, Satisfaction, TimeBase
 from casetrail.v1.command_pb2 import (
     AnswerDissatisfaction,
     Confirm,
@@ -70,8 +70,8 @@ def confirm(draft: Draft, command: Confirm) -> None:
     draft.add(Confirmed())
     if command.HasField("satisfied"):
         _judge(draft, Rated(satisfied=command.satisfied, words=command.words))
-        return
-    _survey(draft)
+    elif draft.case.satisfaction.verdict == Satisfaction.VERDICT_UNSPECIFIED:
+        _survey(draft)
 
 
 def rate(draft: Draft, command: Rate) -> None:
@@ -79,6 +79,11 @@ def rate(draft: Draft, command: Rate) -> None:
     late = draft.case.stage == Stage.STAGE_CLOSED and draft.case.closure.how == Closure.HOW_UNRATED
     if not late:
         draft.require_stage(Stage.STAGE_TOLD, Stage.STAGE_CONFIRMED)
+    if draft.case.satisfaction.verdict == Satisfaction.VERDICT_SATISFIED:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ALREADY_SO,
+            f"the customer of {draft.case.case_id} has said so; reopen it when that is true no more",
+        )
     body = Rated(satisfied=command.satisfied, score=command.score, words=command.words)
     if command.HasField("recommend"):
         body.recommend = command.recommend
@@ -137,29 +142,32 @@ def reopen(draft: Draft, command: Reopen) -> None:
             RefusalReason.REFUSAL_REASON_CASE_CLOSED,
             f"{draft.case.case_id} goes on as {draft.case.merged_into}; reopen that one",
         )
-    _reopen(draft, command.why)
+    _reopen(draft, command.why, repeat_contact=talk.soon_after_result(draft))
 
 
 def withdraw(draft: Draft, command: Withdraw) -> None:
     """The customer does not pursue it."""
+    refuse_while_paying(draft)
+    draft.add(Withdrawn(why=command.why))
+    close(draft, Closure.HOW_WITHDRAWN)
+
+
+def refuse_while_paying(draft: Draft) -> None:
+    """Refuse to end a case whose remedy the shop is carrying out: its outcome would come to nobody.
+
+    Raises:
+        Rejected: NOT_YET.
+    """
     if any(effect.WhichOneof("demand") in _PENDING_REMEDIES for effect in draft.case.pending_effects):
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,
             f"a remedy of {draft.case.case_id} is being carried out; wait for its outcome",
         )
-    waiting.end(draft, "withdrawn")
-    draft.add(Withdrawn(why=command.why))
-    close(draft, Closure.HOW_WITHDRAWN)
-
-
-def close_imported(draft: Draft) -> None:
-    """The source of an imported case had closed it."""
-    waiting.end(draft, "closed in the source")
-    close(draft, Closure.HOW_IMPORTED)
 
 
 def close(draft: Draft, how: Closure.How.ValueType) -> None:
     """End the case: no promise is owed any more."""
+    waiting.end(draft, "the case is closed")
     promises.cancel(draft, "the case is closed")
     draft.add(CaseClosed(closure=Closure(how=how)))
 
@@ -203,13 +211,23 @@ def survey_lapsed(draft: Draft) -> None:
     close_if_over(draft)
 
 
+def go_on(draft: Draft) -> None:
+    """Ask the customer of a confirmed case that was handed over: its source no longer says how it ended."""
+    unasked = draft.case.satisfaction.verdict == Satisfaction.VERDICT_UNSPECIFIED
+    if draft.case.stage == Stage.STAGE_CONFIRMED and unasked:
+        _survey(draft)
+
+
 def callback_opened(draft: Draft) -> None:
     """From now on the follow-up call may be made."""
     draft.add(CallbackOpened())
 
 
 def _survey(draft: Draft) -> None:
+    if draft.case.time_base.mode == TimeBase.MODE_IMPORTED:
+        return
     if draft.case.silent:
+        close(draft, Closure.HOW_UNRATED)
         return
     body = SurveySent()
     body.lapses_at.seconds = draft.at + draft.rules.policy.closing.survey_within.seconds
@@ -230,6 +248,7 @@ def _dissatisfied(draft: Draft) -> None:
     alert(draft, Role.ROLE_SUPERVISOR, "dissatisfied customer: review needed")
 
 
-def _reopen(draft: Draft, why: str) -> None:
+def _reopen(draft: Draft, why: str, *, repeat_contact: bool = False) -> None:
+    waiting.end(draft, "a new round begins")
     promises.end_round(draft, "a new round begins")
-    draft.add(Reopened(round=draft.case.round + 1, why=why))
+    draft.add(Reopened(round=draft.case.round + 1, why=why, repeat_contact=repeat_contact))

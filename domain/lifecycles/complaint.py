@@ -18,7 +18,7 @@ from casetrail.v1.event_pb2 import (
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain import promises
 from domain.draft import Draft
-from domain.lifecycles import talk
+from domain.lifecycles import remedies, talk
 from domain.refusal import Rejected
 
 _BEING_INVESTIGATED = (Stage.STAGE_INVESTIGATING, Stage.STAGE_PROPOSED, Stage.STAGE_NEGOTIATING)
@@ -66,6 +66,7 @@ def propose(draft: Draft, command: Propose) -> None:
         )
     else:
         draft.require_stage(*_BEING_INVESTIGATED)
+    remedies.require_amount(draft, command.remedy, field="propose.remedy.amount_minor")
     draft.add(SettlementProposed(remedy=command.remedy, words=command.words, proposed_role=draft.actor.role))
     talk.tell_or_said(draft, Purpose.PURPOSE_PROPOSAL, command.words.text)
 

@@ -5,12 +5,12 @@ from casetrail.v1.command_pb2 import Acknowledge, Decide, Escalate
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import DecisionRequested, DecisionTaken, EscalationAcknowledged
-from casetrail.v1.types_pb2 import Role
+from casetrail.v1.types_pb2 import Role, Stage
 from domain import clocks
 from domain.draft import Draft
 from domain.instants import timestamp
 from domain.ladder import alert
-from domain.lifecycles import remedies, talk
+from domain.lifecycles import remedies, returns, talk
 from domain.refusal import Rejected
 from domain.rulebook import next_role
 
@@ -28,6 +28,7 @@ def ask(
     *,
     question: str = "",
     amount_minor: int = 0,
+    keep_goods: bool = False,
 ) -> None:
     """Request a decision; the customer is to be told of it within the promised time."""
     if draft.case.HasField("decision"):
@@ -43,6 +44,7 @@ def ask(
         asked_by=draft.actor.name,
         state=DecisionRequest.STATE_ASKED,
         subject=subject,
+        keep_goods=keep_goods,
     )
     draft.add(
         DecisionRequested(request=request),
@@ -68,13 +70,16 @@ def decide(draft: Draft, command: Decide) -> None:
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
             f"this takes a {role_word(request.needed_role)}; you act as {role_word(draft.actor.role)}",
         )
-    subject = request.subject
+    subject, keep_goods = request.subject, request.keep_goods
     draft.add(DecisionTaken(granted=command.granted, subject=subject, words=command.words))
     talk.tell_or_said(draft, Purpose.PURPOSE_DECISION, command.words.text)
-    if command.granted and subject == DecisionRequest.SUBJECT_SETTLEMENT:
+    if not command.granted:
+        return
+    if subject == DecisionRequest.SUBJECT_SETTLEMENT and draft.case.stage == Stage.STAGE_AWAITING_APPROVAL:
         remedies.approve(draft, draft.actor.role)
-    elif command.granted and subject == DecisionRequest.SUBJECT_REMEDY:
-        remedies.approve_return(draft, "granted by a " + role_word(draft.actor.role), rule="authority")
+    elif subject == DecisionRequest.SUBJECT_REMEDY and returns.undecided(draft):
+        why = f"granted by a {role_word(draft.actor.role)}"
+        remedies.approve_return(draft, why, rule="authority", keep_goods=keep_goods)
 
 
 def acknowledge(draft: Draft, command: Acknowledge) -> None:

@@ -1,13 +1,13 @@
 """History that comes from elsewhere: on the importer's clock until it is handed over to live time."""
 
-from casetrail.v1.case_pb2 import TimeBase
+from casetrail.v1.case_pb2 import Closure, TimeBase
 from casetrail.v1.command_pb2 import HandOver, ImportRow
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import HandedOver, RowImported
-from casetrail.v1.types_pb2 import Cause
+from casetrail.v1.types_pb2 import Cause, Stage
 from domain import clocks
 from domain.draft import Draft
-from domain.lifecycles import closing
+from domain.lifecycles import closing, waiting
 from domain.refusal import Rejected
 
 
@@ -23,7 +23,7 @@ def close(draft: Draft) -> None:
             RefusalReason.REFUSAL_REASON_WRONG_TIME,
             f"{draft.case.case_id} lives; it ends by confirm, withdraw or merge",
         )
-    closing.close_imported(draft)
+    closing.close(draft, Closure.HOW_IMPORTED)
 
 
 def hand_over(draft: Draft, command: HandOver) -> None:
@@ -31,19 +31,24 @@ def hand_over(draft: Draft, command: HandOver) -> None:
     if draft.case.time_base.mode != TimeBase.MODE_IMPORTED:
         raise Rejected(RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{draft.case.case_id} lives already")
     now, draft.at = draft.at, draft.case.updated_at.seconds
-    slept = [clock.clock_id for clock in clocks.open_clocks(draft.case) if clocks.running(clock)]
-    for clock in clocks.open_clocks(draft.case):
-        if clock.clock_id in slept:
-            draft.add(clocks.paused(clock, draft.at, Cause.CAUSE_IMPORT, draft.rules))
-    slept_seconds, draft.at = now - draft.at, now
-    draft.add(
-        HandedOver(
-            time_base=TimeBase(mode=TimeBase.MODE_LIVE),
-            why=command.why,
-            silent=draft.case.silent and not command.speak,
-            slept_seconds=slept_seconds,
-        )
+    _fall_asleep(draft)
+    body = HandedOver(
+        time_base=TimeBase(mode=TimeBase.MODE_LIVE),
+        why=command.why,
+        silent=draft.case.silent and not command.speak,
+        slept_seconds=now - draft.at,
     )
+    draft.at = now
+    if draft.case.stage == Stage.STAGE_TOLD:
+        body.confirm_by.seconds = now + draft.rules.policy.closing.confirm_within.seconds
+    draft.add(body)
+    waiting.apply_rules(draft)
+    closing.go_on(draft)
+
+
+def _fall_asleep(draft: Draft) -> None:
+    """Stop every clock where the source's time ends; one that stood on somebody's account stands on the import's."""
     for clock in clocks.open_clocks(draft.case):
-        if clock.clock_id in slept:
+        if not clocks.running(clock):
             draft.add(clocks.resumed(clock, draft.at, draft.rules))
+        draft.add(clocks.paused(clock, draft.at, Cause.CAUSE_IMPORT, draft.rules))

@@ -10,6 +10,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import DuplicateAbsorbed, Linked
 from casetrail.v1.types_pb2 import Stage
 from domain.draft import Draft
+from domain.lifecycles import closing
 from domain.refusal import Rejected
 
 
@@ -35,6 +36,7 @@ def merge(draft: Draft, command: Merge) -> None:
             RefusalReason.REFUSAL_REASON_ALREADY_SO,
             f"{draft.case.case_id} is being merged into {draft.case.merged_into}",
         )
+    closing.refuse_while_paying(draft)
     draft.add(MergeRequested(into_case_id=command.into_case_id, reason=command.why))
 
 

@@ -87,7 +87,10 @@ def reclassify(draft: Draft, command: Reclassify) -> None:
 
 
 def change_policy(draft: Draft, command: ChangePolicy) -> None:
-    """Put the case under the policy that the draft decides by; open promises are measured by it from now on."""
+    """Put the case under the policy that the draft decides by; open promises are measured by it from now on.
+
+    What they have counted until now, they have counted by the policy before.
+    """
     if draft.case.policy == draft.rules.ref:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_ALREADY_SO,
@@ -95,6 +98,7 @@ def change_policy(draft: Draft, command: ChangePolicy) -> None:
         )
     draft.add(PolicyChanged(policy=draft.rules.ref, why=command.why))
     promises.rebase(draft)
+    waiting.apply_rules(draft)
 
 
 def _become_return(draft: Draft, command: Reclassify, body: Reclassified) -> None:

@@ -8,14 +8,16 @@ from casetrail.v1.command_pb2 import ReportOutcome
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Channel, ParcelDirection, Role, Stage
+from domain import ladder
 from domain.draft import Draft
 from domain.evolve import find_parcel
-from domain.ladder import alert
 from domain.lifecycles import closing, remedies, returns, talk
 from domain.refusal import Rejected
 from domain.rulebook import next_role
 
 Consequence = Callable[[Draft, Effect, Any], None]
+
+_ABOUT_A_PARCEL = ("tracking", "carrier_question")
 
 
 def report(draft: Draft, command: ReportOutcome) -> None:
@@ -31,7 +33,12 @@ def report(draft: Draft, command: ReportOutcome) -> None:
         )
     body = getattr(command.outcome, name)
     body.effect_id = command.effect_id
+    if demand in _ABOUT_A_PARCEL:
+        body.parcel_id = getattr(effect, demand).parcel_id
     draft.add(body)
+    # What comes after the end is kept, and leads to nothing.
+    if draft.case.stage == Stage.STAGE_CLOSED:
+        return
     if consequence := _RESULTS[demand][name]:
         consequence(draft, effect, body)
 
@@ -51,7 +58,7 @@ def _delivered(draft: Draft, effect: Effect, body: Any) -> None:
 
 
 def _undeliverable(draft: Draft, effect: Effect, body: Any) -> None:
-    alert(
+    ladder.alert(
         draft,
         Role.ROLE_AGENT,
         "the customer cannot be written to; tell by another way",
@@ -60,11 +67,11 @@ def _undeliverable(draft: Draft, effect: Effect, body: Any) -> None:
 
 
 def _nobody_there(draft: Draft, effect: Effect, body: Any) -> None:
-    # A ladder's next step comes by itself, at once (see evolve); anything else goes on to the next role here.
     if effect.staff_alert.step:
+        ladder.nobody_there(draft, effect.staff_alert)
         return
     if above := next_role(max(effect.staff_alert.role, Role.ROLE_AGENT)):
-        alert(draft, above, effect.staff_alert.text, clock_id=effect.staff_alert.clock_id)
+        ladder.alert(draft, above, effect.staff_alert.text, clock_id=effect.staff_alert.clock_id)
 
 
 def _order_known(draft: Draft, effect: Effect, body: Any) -> None:
@@ -89,15 +96,15 @@ def _out_of_stock(draft: Draft, effect: Effect, body: Any) -> None:
 
 def _arrived(draft: Draft, effect: Effect, body: Any) -> None:
     parcel = find_parcel(draft.case, body.parcel_id)
-    if parcel.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND:
-        if draft.case.stage == Stage.STAGE_AWAITING_GOODS:
-            returns.arrived(draft, body.parcel_id)
-    elif draft.case.stage == Stage.STAGE_CARRYING_OUT:
+    sent_back = parcel.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND
+    if sent_back and draft.case.stage == Stage.STAGE_AWAITING_GOODS:
+        returns.arrived(draft, body.parcel_id)
+    elif parcel.replacement and draft.case.stage == Stage.STAGE_CARRYING_OUT:
         closing.resolved(draft, solution="exchange")
 
 
 def _lost_track(draft: Draft, effect: Effect, body: Any) -> None:
-    alert(draft, Role.ROLE_AGENT, "the carrier does not know the parcel", owner=draft.case.owner)
+    ladder.alert(draft, Role.ROLE_AGENT, "the carrier does not know the parcel", owner=draft.case.owner)
 
 
 def _merged(draft: Draft, effect: Effect, body: Any) -> None:

@@ -25,6 +25,9 @@ from domain.lifecycles import closing, decisions, parcels, talk
 from domain.refusal import Rejected
 
 _BY_HAND = frozenset({RemedyKind.REMEDY_KIND_REPAIR, RemedyKind.REMEDY_KIND_OTHER})
+_MONEY = frozenset({RemedyKind.REMEDY_KIND_REFUND, RemedyKind.REMEDY_KIND_COMPENSATION})
+# Asked of the shop, or sent off by it.
+_WITH_THE_SHOP = frozenset({Settlement.STATE_CARRYING_OUT, Settlement.STATE_CARRIED_OUT})
 # Faults that are ours: the goods may stay with the customer when they are worth little.
 _OUR_FAULT = frozenset(
     {
@@ -57,37 +60,64 @@ def choose_alternative(draft: Draft, command: ChooseAlternative) -> None:
             f"{remedy_word(command.remedy.kind)} is not offered in {draft.case.case_id}; offered: {words}",
             field="choose_alternative.remedy.kind",
         )
+    require_amount(draft, command.remedy, field="choose_alternative.remedy.amount_minor")
     draft.add(AlternativeChosen(remedy=_priced(draft, command.remedy)))
-    _approve_or_ask(draft, Role.ROLE_AGENT)
+    _approve_or_ask(draft, draft.actor.role)
 
 
 def carry_out(draft: Draft, command: CarryOut) -> None:
     """A person has carried the remedy out: a repair, an apology, or by hand what the shop refused."""
     draft.require_stage(Stage.STAGE_CARRYING_OUT)
-    by_hand = draft.case.settlement.remedy.kind in _BY_HAND or draft.case.silent
-    if not by_hand and draft.case.settlement.state != Settlement.STATE_FAILED:
+    if draft.case.settlement.state in _WITH_THE_SHOP:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,
             f"the shop's systems are carrying out the remedy of {draft.case.case_id}",
         )
-    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    _carried_out(draft)
     closing.resolved(draft, command.words, solution=remedy_word(draft.case.settlement.remedy.kind))
 
 
-def approve(draft: Draft, by_role: Role.ValueType) -> None:
-    """Somebody with the authority stands for it: carry it out."""
-    draft.add(SettlementApproved(by_role=by_role), rule="authority", inputs={"by": decisions.role_word(by_role)})
+def approve(draft: Draft, by_role: Role.ValueType, *, rule: str = "authority") -> None:
+    """Somebody with the authority, or a rule, stands for it: carry it out."""
+    draft.add(SettlementApproved(by_role=by_role), rule=rule, inputs={"by": decisions.role_word(by_role)})
     begin(draft)
 
 
-def approve_return(draft: Draft, why: str, *, rule: str, keep_goods: bool = False) -> None:
+def approve_return(
+    draft: Draft, why: str, *, rule: str, inputs: dict[str, str] | None = None, keep_goods: bool = False
+) -> None:
     """The return is eligible: the goods come back, or the remedy is carried out at once."""
     back = not keep_goods and _comes_back(draft)
     body = EligibilityDecided(eligibility=ReturnDetails.ELIGIBILITY_APPROVED, goods_come_back=back, why=why)
-    draft.add(body, rule=rule)
+    draft.add(body, rule=rule, inputs=inputs)
     talk.tell(draft, Purpose.PURPOSE_ELIGIBILITY, why)
     if not back:
         begin(draft)
+
+
+def within_rules(draft: Draft) -> bool:
+    """Whether a rule may grant what the customer of a return wants: goods for goods, or back what was paid.
+
+    Anything else is somebody's to grant, by an authority that a rule does not have.
+    """
+    remedy = _priced(draft, draft.case.settlement.remedy)
+    if remedy.kind == RemedyKind.REMEDY_KIND_REFUND:
+        return remedy.amount_minor <= draft.case.order.paid_minor
+    return remedy.kind in (RemedyKind.REMEDY_KIND_EXCHANGE, RemedyKind.REMEDY_KIND_REPAIR)
+
+
+def require_amount(draft: Draft, remedy: Remedy, *, field: str) -> None:
+    """Refuse money without a sum, where the order does not say one.
+
+    Raises:
+        Rejected: INVALID.
+    """
+    if remedy.kind in _MONEY and not draft.case.silent and not _priced(draft, remedy).amount_minor:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_INVALID,
+            f"how much {remedy_word(remedy.kind)}? {draft.case.case_id} knows no price; give amount_minor",
+            field=field,
+        )
 
 
 def begin(draft: Draft) -> None:
@@ -120,15 +150,15 @@ def begin(draft: Draft) -> None:
 
 def paid(draft: Draft) -> None:
     """The shop has paid: the remedy is carried out, and the case solved."""
-    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    _carried_out(draft)
     closing.resolved(draft, Words(), solution=remedy_word(draft.case.settlement.remedy.kind))
 
 
 def dispatched(draft: Draft, outcome: ExchangeDispatched) -> None:
     """The other goods are on their way; the case is solved when they have arrived."""
-    draft.add(RemedyCarriedOut(remedy=draft.case.settlement.remedy))
+    _carried_out(draft)
     parcel = ParcelReference(carrier=outcome.carrier, tracking_no=outcome.tracking_no)
-    parcels.track(draft, parcel, ParcelDirection.PARCEL_DIRECTION_OUTBOUND)
+    parcels.track(draft, parcel, ParcelDirection.PARCEL_DIRECTION_OUTBOUND, replacement=True)
 
 
 def out_of_stock(draft: Draft) -> None:
@@ -151,9 +181,9 @@ def remedy_word(kind: RemedyKind.ValueType) -> str:
 
 
 def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
-    amount = draft.case.settlement.remedy.amount_minor
+    amount = _priced(draft, draft.case.settlement.remedy).amount_minor
     if _owed_by_rule(draft, amount):
-        approve(draft, draft.actor.role)
+        approve(draft, Role.ROLE_SYSTEM, rule="return.eligible")
         return
     if draft.rules.may_decide(proposed_role, amount):
         approve(draft, proposed_role)
@@ -162,19 +192,23 @@ def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
 
 
 def _owed_by_rule(draft: Draft, amount: int) -> bool:
-    # What an eligible return had cost is owed whoever decides: the authority was in the eligibility.
+    # What an eligible return had cost is owed whoever decides: the authority was in the eligibility. But only once:
+    # in a later round something has been done for the customer already.
     eligible = draft.case.return_details.eligibility == ReturnDetails.ELIGIBILITY_APPROVED
     refund = draft.case.settlement.remedy.kind == RemedyKind.REMEDY_KIND_REFUND
-    return eligible and refund and amount <= draft.case.order.paid_minor
+    return eligible and refund and draft.case.round == 1 and amount <= draft.case.order.paid_minor
+
+
+def _carried_out(draft: Draft) -> None:
+    draft.add(RemedyCarriedOut(remedy=_priced(draft, draft.case.settlement.remedy)))
 
 
 def _comes_back(draft: Draft) -> bool:
     details, remedy = draft.case.return_details, _priced(draft, draft.case.settlement.remedy)
     if details.reason == ReturnReason.RETURN_REASON_NOT_RECEIVED:
         return False
-    pays = remedy.kind in (RemedyKind.REMEDY_KIND_REFUND, RemedyKind.REMEDY_KIND_COMPENSATION)
     worth_little = remedy.amount_minor <= draft.rules.policy.returns.keep_goods_up_to_minor
-    return not (details.reason in _OUR_FAULT and pays and worth_little)
+    return not (details.reason in _OUR_FAULT and remedy.kind in _MONEY and worth_little)
 
 
 def _priced(draft: Draft, remedy: Remedy) -> Remedy:

@@ -5,9 +5,12 @@ from casetrail.v1.command_pb2 import DecideEligibility, Inspect, ReceiveGoods, S
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import AlternativeOffered, EligibilityDecided, GoodsInspected, GoodsReceived
 from casetrail.v1.policy_pb2 import EligibilityRule
-from casetrail.v1.types_pb2 import ItemState, ParcelDirection, RemedyKind, ReturnReason, Stage
+from casetrail.v1.types_pb2 import ItemState, Kind, ParcelDirection, RemedyKind, ReturnReason, Stage
 from domain.draft import Draft
 from domain.lifecycles import decisions, parcels, remedies, talk
+
+# Until then, and again after a rejection, a person decides.
+_DECIDABLE = (Stage.STAGE_ACCEPTED, Stage.STAGE_REJECTED)
 
 
 def try_rules(draft: Draft) -> None:
@@ -21,14 +24,15 @@ def try_rules(draft: Draft) -> None:
     if rule is None or rule.verdict == EligibilityRule.VERDICT_ASK:
         return
     if rule.verdict == EligibilityRule.VERDICT_APPROVE:
-        remedies.approve_return(draft, rule.rule, rule=rule.rule)
+        if remedies.within_rules(draft):
+            remedies.approve_return(draft, rule.rule, rule=rule.rule, inputs=_looked_at(draft))
         return
     _reject(draft, rule.rule, list(rule.alternatives), rule=rule.rule)
 
 
 def decide_eligibility(draft: Draft, command: DecideEligibility) -> None:
     """A person decides; an amount above that person's authority is decided further up."""
-    draft.require_stage(Stage.STAGE_ACCEPTED, Stage.STAGE_REJECTED)
+    draft.require_stage(*_DECIDABLE)
     if not command.eligible:
         _reject(draft, command.why, list(command.alternatives), rule="person")
         return
@@ -36,9 +40,21 @@ def decide_eligibility(draft: Draft, command: DecideEligibility) -> None:
     amount = remedy.amount_minor or draft.case.order.paid_minor
     if not draft.rules.may_decide(draft.actor.role, amount):
         needed = draft.rules.deciding_role(amount)
-        decisions.ask(draft, DecisionRequest.SUBJECT_REMEDY, needed, question=command.why, amount_minor=amount)
+        decisions.ask(
+            draft,
+            DecisionRequest.SUBJECT_REMEDY,
+            needed,
+            question=command.why,
+            amount_minor=amount,
+            keep_goods=command.keep_goods,
+        )
         return
     remedies.approve_return(draft, command.why, rule="person", keep_goods=command.keep_goods)
+
+
+def undecided(draft: Draft) -> bool:
+    """Whether the case is a return that a person may still find eligible."""
+    return draft.case.kind == Kind.KIND_RETURN and draft.case.stage in _DECIDABLE
 
 
 def ship_back(draft: Draft, command: ShipBack) -> None:
@@ -50,8 +66,12 @@ def ship_back(draft: Draft, command: ShipBack) -> None:
 def receive_goods(draft: Draft, command: ReceiveGoods) -> None:
     """The warehouse has the goods, whatever the carrier says."""
     draft.require_stage(Stage.STAGE_AWAITING_GOODS)
-    underway = (parcel for parcel in draft.case.parcels if parcel.state != Parcel.STATE_DELIVERED)
-    arrived(draft, next((parcel.parcel_id for parcel in underway), ""))
+    sent_back = (
+        parcel.parcel_id
+        for parcel in draft.case.parcels
+        if parcel.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND and parcel.state != Parcel.STATE_DELIVERED
+    )
+    arrived(draft, next(sent_back, ""))
 
 
 def arrived(draft: Draft, parcel_id: str) -> None:
@@ -88,7 +108,9 @@ def _offer(draft: Draft, why: str, alternatives: list[RemedyKind.ValueType], *, 
 
 def _fits(draft: Draft, rule: EligibilityRule) -> bool:
     details, order = draft.case.return_details, draft.case.order
-    since_delivery = draft.at - order.delivered_at.seconds if order.HasField("delivered_at") else None
+    # The customer asked when the case was opened, however long we took since.
+    asked_at = draft.case.opened_at.seconds
+    since_delivery = asked_at - order.delivered_at.seconds if order.HasField("delivered_at") else None
     if rule.HasField("within") and (since_delivery is None or since_delivery > rule.within.seconds):
         return False
     if rule.HasField("beyond") and (since_delivery is None or since_delivery <= rule.beyond.seconds):
@@ -108,5 +130,6 @@ def _looked_at(draft: Draft) -> dict[str, str]:
         "item_state": ItemState.Name(details.item_state).removeprefix("ITEM_STATE_").lower(),
         "category": order.category or draft.case.category,
         "order_state": order.state,
+        "asked_at": draft.case.opened_at.ToJsonString(),
         "delivered_at": order.delivered_at.ToJsonString() if order.HasField("delivered_at") else "",
     }

@@ -1,5 +1,6 @@
 """What is said: to the customer, by the customer, and among ourselves."""
 
+from casetrail.v1.case_pb2 import DecisionRequest, Settlement, TimeBase
 from casetrail.v1.command_pb2 import AddNote, Inform, OfferAnswer, ReceiveMessage, Reply
 from casetrail.v1.effect_pb2 import NotificationRequested, Purpose
 from casetrail.v1.errors_pb2 import RefusalReason
@@ -24,7 +25,7 @@ def reply(draft: Draft, command: Reply) -> None:
 
 def receive_message(draft: Draft, command: ReceiveMessage) -> None:
     """The customer says something: a wait for the customer is over."""
-    draft.add(MessageReceived(words=command.words, repeat_contact=_soon_after_result(draft)))
+    draft.add(MessageReceived(words=command.words, repeat_contact=soon_after_result(draft)))
     if draft.case.waiting.cause == Cause.CAUSE_CUSTOMER:
         waiting.end(draft, "the customer answered")
 
@@ -41,6 +42,13 @@ def inform(draft: Draft, command: Inform) -> None:
             RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
             f"{draft.case.case_id} has no result that is still to be told",
         )
+    if command.purpose == Purpose.PURPOSE_DECISION and not _decided(draft):
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
+            f"{draft.case.case_id} has no decision that is still to be told",
+        )
+    if command.purpose == Purpose.PURPOSE_PROPOSAL and draft.case.settlement.state == Settlement.STATE_UNSPECIFIED:
+        raise Rejected(RefusalReason.REFUSAL_REASON_NOTHING_TO_DO, f"nothing is proposed in {draft.case.case_id}")
     told(draft, command.purpose, draft.case.channel)
 
 
@@ -62,14 +70,20 @@ def told(draft: Draft, purpose: Purpose.ValueType, channel: Channel.ValueType) -
     """The customer knows; after a result, silence will count as confirmation and a follow-up call may be owed."""
     body = CustomerTold(purpose=purpose, channel=channel)
     result = purpose == Purpose.PURPOSE_RESULT and draft.case.stage == Stage.STAGE_RESOLVED
-    if result and not draft.case.silent:
+    # How an imported case ended, its source says.
+    if result and draft.case.time_base.mode != TimeBase.MODE_IMPORTED:
         body.confirm_by.seconds = draft.at + draft.rules.policy.closing.confirm_within.seconds
     draft.add(body)
     if result:
         closing.schedule_callback(draft)
 
 
-def _soon_after_result(draft: Draft) -> bool:
+def soon_after_result(draft: Draft) -> bool:
+    """Whether a customer who comes back now counts against first-contact resolution [S4 2.2]."""
     resolved = draft.case.resolved_at.seconds
     window = draft.rules.policy.closing.repeat_contact_within.seconds
     return draft.case.HasField("resolved_at") and draft.at - resolved <= window
+
+
+def _decided(draft: Draft) -> bool:
+    return draft.case.HasField("decision") and draft.case.decision.state != DecisionRequest.STATE_ASKED

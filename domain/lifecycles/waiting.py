@@ -22,7 +22,7 @@ def wait(draft: Draft, command: Wait) -> None:
     if command.HasField("at_most"):
         waiting.until.seconds = draft.at + max(1, command.at_most.seconds)
     draft.add(WaitStarted(waiting=waiting, why=command.why))
-    pause(draft, command.cause)
+    apply_rules(draft)
 
 
 def resume(draft: Draft, command: Resume) -> None:
@@ -43,18 +43,17 @@ def end(draft: Draft, why: str) -> None:
         return
     cause = draft.case.waiting.cause
     draft.add(WaitEnded(cause=cause, why=why))
-    count_on(draft)
+    apply_rules(draft)
 
 
-def pause(draft: Draft, cause: Cause.ValueType) -> None:
-    """Stop the clocks that a cause stops."""
+def apply_rules(draft: Draft) -> None:
+    """Let every clock stand, or count, as its rules now ask for in the wait that there is."""
+    waits_for = draft.case.waiting.cause
     for clock in clocks.open_clocks(draft.case):
-        if clocks.running(clock) and cause in clock.pauses_for:
-            draft.add(clocks.paused(clock, draft.at, cause, draft.rules))
-
-
-def count_on(draft: Draft) -> None:
-    """Let every stopped clock count on."""
-    for clock in clocks.open_clocks(draft.case):
+        cause = waits_for if waits_for in clock.pauses_for else Cause.CAUSE_UNSPECIFIED
+        if clock.pause_cause == cause:
+            continue
         if not clocks.running(clock):
             draft.add(clocks.resumed(clock, draft.at, draft.rules))
+        if cause:
+            draft.add(clocks.paused(clock, draft.at, cause, draft.rules))

@@ -47,7 +47,7 @@ def casetrail(service: Service, tmp_path: Path) -> Callable[..., Awaitable[Ran]]
             **os.environ,
             "CASETRAIL_ADDRESS": address or service.address,
             "CASETRAIL_TOKEN": "secret",
-            "COLUMNS": "200",
+            "COLUMNS": "100",
             "TZ": "UTC",
         }
         process = await asyncio.create_subprocess_exec(

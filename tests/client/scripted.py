@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
-from google.rpc.status_pb2 import Status
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # type: ignore[import-untyped] # has no types
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # likewise
 from grpc_status import rpc_status
 
 from casetrail.v1.audit_service_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server

@@ -24,7 +24,7 @@ from casetrail.v1.case_service_pb2 import (
     WatchCaseResponse,
 )
 from casetrail.v1.event_pb2 import CaseOpened, ClockBreached, Event
-from casetrail.v1.types_pb2 import Kind, RemedyKind, Role
+from casetrail.v1.types_pb2 import Kind, RemedyKind, Role, Stage
 from tests.client.conftest import Ran
 from tests.client.scripted import Refusal, Service
 
@@ -33,6 +33,7 @@ Casetrail = Callable[..., Awaitable[Ran]]
 CASE = Case(
     case_id="INQ-7K3",
     kind=Kind.KIND_INQUIRY,
+    stage=Stage.STAGE_OPENED,
     seq=2,
     round=1,
     customer=Customer(customer_id="C-1"),
@@ -218,6 +219,8 @@ async def test_a_case_is_printed_as_the_service_answers(service: Service, casetr
     ran = await casetrail("get", "INQ-7K3", "--from-workflow", "--json")
     assert json.loads(ran.out)["case"]["seq"] == "2"
     assert service.requests("GetCase")[0].source == 1
+    ran = await casetrail("get", "INQ-7K3", "--from-workflow")
+    assert ran.out == "INQ-7K3  inquiry, opened after event 2, when its workflow last looked\n"
 
 
 async def test_a_list_is_filtered_and_limited(service: Service, casetrail: Casetrail) -> None:
@@ -229,6 +232,14 @@ async def test_a_list_is_filtered_and_limited(service: Service, casetrail: Caset
     assert list(asked.filter.kinds) == [Kind.KIND_INQUIRY, Kind.KIND_RETURN]
     assert asked.filter.open
     assert "No case fits" in (await casetrail("list")).out
+
+
+async def test_a_list_cuts_no_number_off(service: Service, casetrail: Casetrail) -> None:
+    case = Case(case_id="RET-" + "7K3-" * 15, customer=Customer(customer_id="C-[/b]" + "1" * 60))
+    service.script("ListCases", ListCasesResponse(cases=[case]))
+    ran = await casetrail("list")
+    assert case.case_id in ran.out
+    assert case.customer.customer_id in ran.out
 
 
 async def test_a_replay_can_be_told_how_long_after_the_opening(service: Service, casetrail: Casetrail) -> None:
@@ -288,6 +299,12 @@ async def test_a_refusal_is_told_with_what_to_do(
     assert ran.err.startswith(f"Refused ({refusal.reason}): {refusal.message}")
     assert words in ran.err
     assert ran.out == ""
+
+
+async def test_what_is_wrong_is_said_once(service: Service, casetrail: Casetrail) -> None:
+    refusal = Refusal(grpc.StatusCode.NOT_FOUND, "UNKNOWN_CASE", "no such case", (("case_id", "no such case"),))
+    service.script("GetCase", refusal)
+    assert (await casetrail("get", "INQ-NOPE")).err.count("no such case") == 1
 
 
 async def test_nobody_there_is_told_with_the_address_and_how_to_start(casetrail: Casetrail) -> None:

@@ -109,13 +109,19 @@ def test_a_case_reads_as_its_story() -> None:
         "+00:00:30  22 Nov 12:00:30  engine                clock first response met in 30s, 9m30s to spare",
         "+00:00:30  22 Nov 12:00:30  amy (agent)           replied: “We are asking the carrier.”",
         "+00:10:00  22 Nov 12:10:00  time                  clock first response BREACHED: 10m are over",
-        "+00:10:00  22 Nov 12:10:00  time                  escalation of first response, step 1, to the team lead: "
-        "the promise was not kept; next step 23 Nov 12:15:00",
+        (
+            "+00:10:00  22 Nov 12:10:00  time                  escalation of first response, step 1, to the team lead: "
+            "the promise was not kept; next step 23 Nov 12:15:00"
+        ),
         "+00:10:05  22 Nov 12:10:05  engine                reached lee, kim (team lead)",
-        "+1d 01:02  23 Nov 13:02:00  engine                clock resolution met 1h late, after 1d1h of 1d; "
-        "stood 2h for the customer",
-        "+1d 01:02  23 Nov 13:02:00  engine                clock resolution stands: waiting for the carrier; "
-        "1d1h counted",
+        (
+            "+1d 01:02  23 Nov 13:02:00  engine                clock resolution met 1h late, after 1d1h of 1d; "
+            "stood 2h for the customer"
+        ),
+        (
+            "+1d 01:02  23 Nov 13:02:00  engine                clock resolution stands: waiting for the carrier; "
+            "1d1h counted"
+        ),
         "+400d 00:00  27 Dec 12:00:00  engine                the customer was told the result by email",
     ]
 
@@ -239,7 +245,7 @@ def test_the_last_sentence_of_every_event_always_fits() -> None:
     assert [name for name, alternatives in SENTENCES.items() if alternatives[-1].when] == []
 
 
-@pytest.mark.parametrize(("name", "sentence"), sentences())
+@pytest.mark.parametrize(("name", "sentence"), list(sentences()))
 def test_a_sentence_speaks_only_of_fields_that_its_event_has(name: str, sentence: Sentence) -> None:
     body = getattr(Event(), FIELDS[name])
     paths = re.findall(r"\{([\w.]+)", sentence.text) + [sentence.when.partition("=")[0]] * bool(sentence.when)

@@ -29,7 +29,9 @@ activities:
       - reply: { words: { text: "{Halter}, eine Frage zu {Fahrzeug|slug}" } }
       - wait: { cause: customer }
   - { enter: [Weiter], after: [Rückfrage], do: [{ resume: {} }] }
-  - { enter: [Fertig], do: [{ resolve: { solution: "{Vorgang}" } }], live: [{ resolve: {} }, { confirm: { satisfied: true } }] }
+  - enter: [Fertig]
+    do: [{ resolve: { solution: "{Vorgang}" } }]
+    live: [{ resolve: {} }, { confirm: { satisfied: true } }]
   - { enter: [Abgeholt], do: [{ close: {} }] }
   - { enter: [Reklamation], after: [Fertig, Abgeholt], do: [{ reopen: { why: "{Vorgang}" } }] }
 """
@@ -37,7 +39,9 @@ WORKSHOP_HEADER = ("Auftrag", "Vorgang", "Zeitpunkt", "Mechaniker", "Halter", "F
 WORKSHOP_ACTIVITIES = ("Annahme", "Rückfrage", "Weiter", "Fertig", "Abgeholt", "Reklamation")
 
 
-def workshop(tmp_path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = WORKSHOP_HEADER) -> tuple[Path, Path]:
+def workshop(
+    tmp_path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = WORKSHOP_HEADER
+) -> tuple[Path, Path]:
     """Write a workshop's log and its mapping; gives the paths of both."""
     text = io.StringIO()
     csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([header, *rows])

@@ -13,7 +13,9 @@ def row(case: str, activity: str, time: str, mechanic: str = "") -> tuple[str, .
 
 
 def test_a_log_with_other_columns_delimiter_encoding_and_times_is_read(tmp_path: Path) -> None:
-    file, mapping = workshop(tmp_path, [row("A 1", "Annahme", "2026-06-18T08:00:00"), row("A 1", "Rückfrage", "2026-06-18T06:30:00Z")])
+    file, mapping = workshop(
+        tmp_path, [row("A 1", "Annahme", "2026-06-18T08:00:00"), row("A 1", "Rückfrage", "2026-06-18T06:30:00Z")]
+    )
 
     log = read(file, mapping)[1]
 
@@ -48,12 +50,18 @@ def test_a_case_opens_no_later_than_its_first_row() -> None:
     cases = {case.number: case for case in read(SAMPLE, SERVICENOW)[1].cases}
 
     early, late = cases["INC0000130"], cases["INC0000045"]
-    assert early.opened_at == early.rows[0].at < (early.rows[0].opened_at or 0)
-    assert late.opened_at == late.rows[0].opened_at < late.rows[0].at
+    assert early.rows[0].opened_at is not None
+    assert early.opened_at == early.rows[0].at < early.rows[0].opened_at
+    assert late.opened_at == late.rows[0].opened_at
+    assert late.opened_at < late.rows[0].at
 
 
 def test_a_row_is_known_by_what_it_says_and_not_by_where_it_stands(tmp_path: Path) -> None:
-    rows = [row("A", "Annahme", "2026-06-18T08:00"), row("A", "Fertig", "2026-06-18T09:00"), row("B", "Annahme", "2026-06-18T08:30")]
+    rows = [
+        row("A", "Annahme", "2026-06-18T08:00"),
+        row("A", "Fertig", "2026-06-18T09:00"),
+        row("B", "Annahme", "2026-06-18T08:30"),
+    ]
     digests = []
     for place in ("one", "two"):
         (tmp_path / place).mkdir()
@@ -104,7 +112,9 @@ def test_an_utf8_mark_at_the_beginning_is_no_part_of_the_first_column(tmp_path: 
 def test_a_bad_row_is_named_with_line_and_column_and_the_others_are_read(
     tmp_path: Path, bad: tuple[str, ...], column: str, said: str
 ) -> None:
-    file, mapping = workshop(tmp_path, [row("B", "Annahme", "2026-06-18T08:00"), bad, row("B", "Fertig", "2026-06-18T09:00")])
+    file, mapping = workshop(
+        tmp_path, [row("B", "Annahme", "2026-06-18T08:00"), bad, row("B", "Fertig", "2026-06-18T09:00")]
+    )
 
     log = read(file, mapping)[1]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casetrail.play.log_file import LogCase, Row
 from casetrail.play.mapping_file import load_mapping
-from casetrail.play.plan import CasePlan, Planner, Style
+from casetrail.play.plan import CasePlan, Planner, Style, columns_of
 from casetrail.play.playback import Playback, Stopped
 from casetrail.v1.case_service_pb2 import BatchResult, Refusal
 from tests.play.logs import SAMPLE, SERVICENOW, plans
@@ -24,14 +24,15 @@ def rows_of(said: Sequence[tuple[str, str, int]]) -> tuple[Row, ...]:
     """Rows of one incident: state, owner and minutes since it began."""
     rows = []
     for number, (state, owner, minutes) in enumerate(said):
-        cells = dict.fromkeys(
-            ["number", "caller_id", "category", "subcategory", "u_symptom", "contact_type", "priority", "impact"]
-            + ["urgency", "problem_id", "vendor", "closed_code", "resolved_by", "sys_updated_by", "opened_at"],
-            "x",
-        )
-        cells |= {"incident_state": state, "assigned_to": owner, "assignment_group": f"group of {owner}" if owner else ""}
+        cells = dict.fromkeys(columns_of(MAPPING), "x") | {
+            "incident_state": state,
+            "assigned_to": owner,
+            "assignment_group": f"group of {owner}" if owner else "",
+        }
         raw = json.dumps({"state": state, "owner": owner, "number": number})
-        rows.append(Row(number + 2, "INC1", state, minutes * 60, None, cells, raw, hashlib.sha256(raw.encode()).hexdigest()))
+        rows.append(
+            Row(number + 2, "INC1", state, minutes * 60, None, cells, raw, hashlib.sha256(raw.encode()).hexdigest())
+        )
     return tuple(sorted(rows, key=lambda row: row.at))
 
 
@@ -84,6 +85,26 @@ def test_cut_off_anywhere_and_played_again_the_history_is_the_undisturbed_one(
     play(disturbed, plan)
 
     assert disturbed.shape() == undisturbed.shape()
+
+
+@given(logs, st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
+def test_two_players_at_once_come_to_the_history_of_one(rows: tuple[Row, ...], turns: list[tuple[bool, bool]]) -> None:
+    alone, shared, plan = ToyEngine(), ToyEngine(), plan_of(rows)
+    play(alone, plan)
+    players = (Playback(plan, live=False), Playback(plan, live=False))
+
+    for which, answer_is_lost in (*turns, *[(False, False), (True, False)] * 100):
+        player = players[which]
+        if player.over:
+            continue
+        answer = shared.send(player.command())
+        if not answer_is_lost:
+            player.answer(answer)
+        if player.known:
+            player.resume(shared.cases["INC1"])
+
+    assert all(player.over for player in players)
+    assert shared.shape() == alone.shape()
 
 
 @given(logs)

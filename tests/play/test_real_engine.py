@@ -183,19 +183,32 @@ def at_of(event: Event) -> int:
 
 
 async def test_live_cases_run_on_compressed_time_and_end_as_their_source_ended_them(tmp_path: Path) -> None:
-    # 48 days in less than five seconds.
-    found = plans(SAMPLE, SERVICENOW, Style(scale=1_000_000, prefix="live-"))[:6]
-    playbacks = [Playback(plan, live=True) for plan in found]
-    async with running(tmp_path) as server, server.client() as client:
-        await send_live(client, playbacks, 1_000_000, 8, ignore)
-        summary = await summarize(client, playbacks, mode="live", skipped=0, seconds=1)
+    # Two weeks in little more than a second.
+    style = Style(scale=1_000_000, prefix="live-")
+    rows = [
+        ("A", "Annahme", "2016-03-01T08:00", "Ute", "J", "K"),
+        ("A", "Fertig", "2016-03-09T09:00", "Ute", "J", "K"),
+        ("B", "Annahme", "2016-03-01T08:00", "Ute", "J", "K"),
+        ("B", "Rückfrage", "2016-03-14T09:00", "Ute", "J", "K"),
+    ]
+    found = plans(*workshop(tmp_path, rows), style)
+    async with running(tmp_path / "data") as server, server.client() as client:
+        first, summary = await live(client, found)
         cases = [await client.get(plan.case_id) for plan in found]
         before = await server.shape()
-        again = [Playback(plan, live=True) for plan in found]
-        await send_live(client, again, 1_000_000, 8, ignore)
+        await live(client, found)
         after = await server.shape()
 
+    assert all(playback.over for playback in first)
     assert summary.escalations > 0
-    assert {case.stage for case in cases} == {Stage.STAGE_CLOSED}
+    assert summary.refused == 0
+    assert [case.stage for case in cases] == [Stage.STAGE_CLOSED, Stage.STAGE_IN_PROGRESS]
     assert {case.time_base.mode for case in cases} == {TimeBase.MODE_SCALED}
+    assert not any(case.silent for case in cases)
     assert after == before
+
+
+async def live(client: Client, found: list[CasePlan]) -> tuple[list[Playback], Summary]:
+    playbacks = [Playback(plan, live=True) for plan in found]
+    await send_live(client, playbacks, 1_000_000, 8, ignore)
+    return playbacks, await summarize(client, playbacks, mode="live", skipped=0, seconds=1)

@@ -7,6 +7,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from casetrail.v1.case_service_pb2 import (
     BatchExecuteRequest,
@@ -157,3 +159,21 @@ async def test_an_unknown_method_is_told_as_such(running: Running) -> None:
     call = raw(running, "Nope")
 
     assert (await fails(call(b"", metadata=token("shop")))).code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_fault_of_ours_is_told_without_details_and_logged_with_the_requests_ids(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: object) -> None:
+        raise KeyError("Ms Wang, 12 Fuxing Road")
+
+    case_id = (await running.open()).case.case_id
+    monkeypatch.setattr(running.log, "append", fail)
+    with capture_logs(processors=[merge_contextvars]) as lines, pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.note(case_id, 1)
+
+    told = refusal(caught.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "Wang" not in told.message
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["case_id"], line["request_id"]) == (case_id, "note-1")

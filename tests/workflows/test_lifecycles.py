@@ -8,25 +8,17 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.shop import Scan, ScanStatus
 from casetrail.v1.event_pb2 import CallbackMade
-from casetrail.v1.types_pb2 import Kind, Remedy, RemedyKind, ReturnReason, Stage, Words
+from casetrail.v1.types_pb2 import Kind, RemedyKind, ReturnReason, Stage
 from tests.asked import EMAIL, names, returning
 from tests.fakes import CornerShop, Mailbox
+from tests.workflows.stories import complaint_that_is_told, return_that_is_received
 from tests.workflows.world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def _return_that_is_received(one: World, wanted: RemedyKind.ValueType) -> str:
-    case_id = await one.open(Kind.KIND_RETURN, return_request=returning(wanted))
-    await one.until(case_id, "order_found")
-    await one.do(case_id, accept={})
-    await one.until(case_id, "eligibility_decided")
-    await one.do(case_id, receive_goods={})
-    return case_id
-
-
 async def test_a_return_is_refunded_once_and_the_customer_is_told(world: World) -> None:
-    case_id = await _return_that_is_received(world, RemedyKind.REMEDY_KIND_REFUND)
+    case_id = await return_that_is_received(world, RemedyKind.REMEDY_KIND_REFUND)
 
     await world.do(case_id, inspect={"passed": True})
 
@@ -49,7 +41,7 @@ async def test_a_shop_that_is_away_is_asked_again_until_it_has_refunded(
 
 
 async def test_an_exchange_reserves_dispatches_and_follows_the_parcel_until_it_arrives(world: World) -> None:
-    case_id = await _return_that_is_received(world, RemedyKind.REMEDY_KIND_EXCHANGE)
+    case_id = await return_that_is_received(world, RemedyKind.REMEDY_KIND_EXCHANGE)
     await world.do(case_id, inspect={"passed": True})
     await world.until(case_id, "exchange_dispatched")
     now = datetime.now(UTC)
@@ -76,7 +68,7 @@ async def test_an_exchange_that_is_out_of_stock_becomes_an_offer(
     environment: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     async with world(environment, tmp_path, shop=CornerShop(stock=0)) as one:
-        case_id = await _return_that_is_received(one, RemedyKind.REMEDY_KIND_EXCHANGE)
+        case_id = await return_that_is_received(one, RemedyKind.REMEDY_KIND_EXCHANGE)
         await one.do(case_id, inspect={"passed": True})
         await one.until(case_id, "exchange_unavailable")
         await one.until(case_id, "alternative_offered")
@@ -87,7 +79,7 @@ async def test_an_exchange_that_will_not_be_dispatched_goes_back_on_the_shelf(
     environment: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     async with world(environment, tmp_path, shop=CornerShop(refuses={"dispatch": "ADDRESS_REFUSED"})) as one:
-        case_id = await _return_that_is_received(one, RemedyKind.REMEDY_KIND_EXCHANGE)
+        case_id = await return_that_is_received(one, RemedyKind.REMEDY_KIND_EXCHANGE)
         await one.do(case_id, inspect={"passed": True})
         failed = (await one.until(case_id, "exchange_failed"))[0].exchange_failed
         assert failed.why == "ADDRESS_REFUSED"
@@ -99,30 +91,17 @@ async def test_a_refund_that_the_shop_refuses_is_reported_not_repeated(
     environment: WorkflowEnvironment, tmp_path: Path
 ) -> None:
     async with world(environment, tmp_path, shop=CornerShop(refuses={"refund": "ALREADY_REFUNDED"})) as one:
-        case_id = await _return_that_is_received(one, RemedyKind.REMEDY_KIND_REFUND)
+        case_id = await return_that_is_received(one, RemedyKind.REMEDY_KIND_REFUND)
         await one.do(case_id, inspect={"passed": True})
         failed = (await one.until(case_id, "refund_failed"))[0].refund_failed
         assert failed.why == "ALREADY_REFUNDED"
         assert one.shop.calls.count("refund") == 1
 
 
-async def _complaint_that_is_told(one: World) -> str:
-    case_id = await one.open(Kind.KIND_COMPLAINT, order_id="O-1")
-    await one.do(case_id, accept={"words": Words(text="I am sorry.")})
-    await one.do(case_id, investigate={})
-    remedy = Remedy(kind=RemedyKind.REMEDY_KIND_COMPENSATION, amount_minor=2_000, currency="CNY")
-    await one.do(case_id, propose={"remedy": remedy, "words": Words(text="20 yuan for the trouble")})
-    await one.until(case_id, "notification_delivered", 2)
-    await one.do(case_id, agree={})
-    await one.until(case_id, "compensated")
-    await one.until(case_id, "callback_scheduled")
-    return case_id
-
-
 async def test_a_complaints_follow_up_call_is_reminded_of_when_it_may_be_made_and_owed_until_it_was(
     world: World,
 ) -> None:
-    case_id = await _complaint_that_is_told(world)
+    case_id = await complaint_that_is_told(world)
     scheduled = next(event for event in await world.events(case_id) if event.HasField("callback_scheduled"))
 
     await world.pass_time(case_id, timedelta(hours=23))

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from casetrail.v1.types_pb2 import Cause, Kind, Role, Stage, Words
-from engine.nudge import TemporalWaker
 from tests.asked import names
 from tests.workflows.world import World
 
@@ -17,7 +16,7 @@ async def test_a_promise_that_nobody_keeps_climbs_its_ladder_each_step_on_its_se
     await world.until(case_id, "notification_delivered")
     due = next(clock for clock in (await world.case(case_id)).clocks if clock.name == "first_response").due_at
 
-    await world.pass_time(case_id, timedelta(days=1))
+    await world.pass_time(case_id, timedelta(hours=2))
 
     events = await world.events(case_id)
     breach = next(event for event in events if event.HasField("clock_breached"))
@@ -79,8 +78,7 @@ async def test_a_closed_case_that_is_reopened_gets_a_workflow_again(world: World
     await world.do(case_id, resolve={})
     await world.until(case_id, "notification_delivered", 2)
     await world.do(case_id, confirm={"satisfied": True})
-    assert isinstance(world.waker, TemporalWaker)
-    await world.waker.wake(case_id, Kind.KIND_INQUIRY)
+    await world.wake(case_id)
     await world.ended(case_id)
 
     outcome = await world.do(case_id, reopen={"why": "broken again"})
@@ -107,8 +105,7 @@ async def test_a_case_that_becomes_another_kind_goes_on_as_that_kinds_workflow(w
     await world.until(case_id, "notification_delivered")
 
     outcome = await world.do(case_id, reclassify={"kind": Kind.KIND_COMPLAINT, "why": "angry, and rightly so"})
-    assert isinstance(world.waker, TemporalWaker)
-    await world.waker.wake(case_id, Kind.KIND_COMPLAINT)
+    await world.wake(case_id)
 
     await world.looked_at(case_id, outcome.case.seq)
     assert (await world.handle(case_id).describe()).workflow_type == "Complaint"

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,6 @@ from activities.registry import all_activities
 from audit.sqlite import SqliteLog
 from casetrail import policy_file
 from casetrail.v1.case_pb2 import Case
-from casetrail.v1.command_pb2 import Command
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import Step
@@ -45,15 +44,23 @@ people:
 """
 
 
-def virtual_time(*dynamic_config: str) -> Any:
+async def virtual_time(*dynamic_config: str, identity: str | None = None) -> WorkflowEnvironment:
     """A real Temporal server on which a workflow's time can be moved forward."""
     values = ("frontend.WorkflowTimeSkippingEnabled=true", *dynamic_config)
-    return WorkflowEnvironment.start_time_skipping_v2(
+    return await WorkflowEnvironment.start_time_skipping_v2(
+        identity=identity,
         ts_config=TimeSkippingConfig(enabled=False),
         dev_server_existing_path=str(TEMPORAL),
         dev_server_log_level="never",
         dev_server_extra_args=[part for value in values for part in ("--dynamic-config-value", value)],
     )
+
+
+async def become_true(check: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again: Temporal tells nobody when a run, a query or a retry changes."""
+    async with asyncio.timeout(PATIENCE):
+        while not await check():  # noqa: ASYNC110 - there is nothing of Temporal to wait on
+            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -83,11 +90,12 @@ class World:
     mailbox: Mailbox
     shop: CornerShop
     clock: VirtualClock
+    queue: str
 
-    async def open(self, kind: Kind.ValueType = Kind.KIND_INQUIRY, **more: Any) -> str:
+    async def open(self, kind: Kind.ValueType = Kind.KIND_INQUIRY, **more: Any) -> str:  # noqa: ANN401 - fields of Open
         return (await self.engine.execute(opening(kind, **more))).case.case_id
 
-    async def do(self, case_id: str, **action: Any) -> Outcome:
+    async def do(self, case_id: str, **action: Any) -> Outcome:  # noqa: ANN401 - any action
         return await self.engine.execute(command(case_id, **action))
 
     async def case(self, case_id: str) -> Case:
@@ -121,10 +129,17 @@ class World:
 
     async def looked_at(self, case_id: str, seq: int) -> Step:
         """Wait until the workflow has seen the case as of an event."""
-        async with asyncio.timeout(PATIENCE):
-            while (step := await self.look(case_id)).seq < seq:
-                await asyncio.sleep(0.05)  # a query: there is nothing to wait on
-        return step
+
+        async def has_looked() -> bool:
+            return (await self.look(case_id)).seq >= seq
+
+        await become_true(has_looked)
+        return await self.look(case_id)
+
+    async def wake(self, case_id: str) -> None:
+        """Nudge a case's workflow, and wait until Temporal has taken the nudge."""
+        kind = (await self.case(case_id)).kind
+        await TemporalWaker(self.environment.client, task_queue=self.queue).wake(case_id, kind)
 
     async def ended(self, case_id: str) -> None:
         await asyncio.wait_for(self.handle(case_id).result(), PATIENCE)
@@ -151,13 +166,10 @@ async def world(
         engine = Engine(log, rulebooks, waker, clock.now)
         activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"))
         async with _worker(environment.client, activities, queue, interceptors):
-            yield World(environment, log, engine, waker, mailbox, shop, clock)
+            yield World(environment, log, engine, waker, mailbox, shop, clock, queue)
     finally:
         await log.close()
 
 
 def _worker(client: Client, activities: Sequence[Any], queue: str, interceptors: Sequence[Interceptor]) -> Worker:
     return worker_for(client, activities, task_queue=queue, drain=timedelta(0), interceptors=interceptors)
-
-
-__all__ = ["PATIENCE", "Command", "VirtualClock", "World", "virtual_time", "world"]

@@ -40,9 +40,11 @@ class _Loading(TyperGroup):
         found = getattr(import_module(module), name)
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(add_completion=False)
-            alone.command(cmd_name)(found)
+            alone.command()(found)
             found = alone
-        return cast("TyperCommand | TyperGroup", typer.main.get_command(found))
+        command = cast("TyperCommand | TyperGroup", typer.main.get_command(found))
+        command.name = cmd_name
+        return command
 
 
 app = typer.Typer(cls=_Loading, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

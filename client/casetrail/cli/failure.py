@@ -50,7 +50,11 @@ def _headline(error: CasetrailError) -> str:
 
 
 def _details(error: CasetrailError) -> list[str]:
-    lines = [f"  {wrong.field}: {wrong.description}" for wrong in error.field_violations]
+    lines = [
+        f"  {wrong.field}: {wrong.description}"
+        for wrong in error.field_violations
+        if wrong.description != error.message
+    ]
     if error.reason in _ADVICE:
         lines.append(f"  {_ADVICE[error.reason]}")
     elif isinstance(error, Unavailable) and error.request_id:

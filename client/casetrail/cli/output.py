@@ -24,6 +24,9 @@ _STYLES = {
 
 console = Console(highlight=False, soft_wrap=True)
 
+# Wider than any terminal, which then breaks the lines of a table itself: no number is cut off.
+wide_console = Console(highlight=False, width=250)
+
 
 def print_json(message: Message) -> None:
     """Print an answer as proto3 JSON."""

@@ -8,13 +8,14 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
+from rich.text import Text
 
 from casetrail import short_forms
 from casetrail.cli import output
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
-from casetrail.timeline import heading, standing, tell
+from casetrail.timeline import heading, printable, standing, tell
 from casetrail.v1.audit_service_pb2 import ReplayCaseResponse, VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter, GetCaseResponse, ListCasesResponse
@@ -41,9 +42,13 @@ def get(
     if terms.as_json:
         output.print_json(GetCaseResponse(case=found))
         return
+    if from_workflow:
+        kind, stage = word_of(Kind.DESCRIPTOR, found.kind), word_of(Stage.DESCRIPTOR, found.stage)
+        output.console.print(f"{found.case_id}  {kind}, {stage} after event {found.seq}, when its workflow last looked")
+        return
     output.print_heading(heading(found, None))
     for line in standing(found, None):
-        output.console.print(line)
+        output.console.print(line, markup=False)
 
 
 @spread
@@ -94,7 +99,7 @@ def list_cases(
     if terms.as_json:
         output.print_json(ListCasesResponse(cases=found))
         return
-    output.console.print(_table(found) if found else "No case fits.")
+    output.wide_console.print(_table(found) if found else "No case fits.")
 
 
 _PAGE = 500
@@ -105,7 +110,7 @@ def _table(cases: list[Case]) -> Table:
     table = Table("number", "kind", "stage", "priority", "customer", "with", "opened", "clocks", box=None)
     for case in cases:
         breached = [clock.name for clock in case.clocks if clock.breached]
-        table.add_row(
+        cells = (
             case.case_id,
             word_of(Kind.DESCRIPTOR, case.kind),
             word_of(Stage.DESCRIPTOR, case.stage),
@@ -114,8 +119,8 @@ def _table(cases: list[Case]) -> Table:
             case.owner,
             f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}",
             f"{', '.join(breached)} breached" if breached else "",
-            style="red" if breached else "",
         )
+        table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached else "")
     return table
 
 
@@ -211,7 +216,7 @@ def replay(
         return
     output.print_heading(heading(then.case, None))
     for line in standing(then.case, None):
-        output.console.print(line)
+        output.console.print(line, markup=False)
     _print_events(then.events, then.case)
 
 

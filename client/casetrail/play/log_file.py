@@ -97,9 +97,9 @@ def read_log(path: Path, mapping: Mapping, columns: frozenset[str]) -> EventLog:
         reader = _RowReader(path, mapping, header)
         rows = list(reader.read(_numbered(lines)))
     except csv.Error as error:
-        raise FileError([_problem(path, lines.line_num, "", f"this is no CSV: {error}")]) from error
+        raise FileError([_problem(path, lines.line_num, "", f"is no CSV: {error}")]) from error
     if not rows and not reader.bad_rows:
-        raise FileError([_problem(path, 0, "", "the file has a header and no rows")])
+        raise FileError([_problem(path, 0, "", "has a header and no rows")])
     by_case: dict[str, list[Row]] = {}
     for row in rows:
         by_case.setdefault(row.case, []).append(row)
@@ -118,19 +118,19 @@ def _decode(path: Path, encoding: str) -> str:
     try:
         return path.read_bytes().decode(codec, errors="surrogateescape")
     except OSError as error:
-        raise FileError([_problem(path, 0, "", f"the file cannot be read: {error.strerror}")]) from error
+        raise FileError([_problem(path, 0, "", f"cannot be read: {error.strerror}")]) from error
     except LookupError as error:
         raise FileError([_problem(path, 0, "", f"the mapping's csv.encoding `{encoding}` is unknown")]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        message = f"the file is not {encoding}: {error.reason}; set csv.encoding in the mapping"
+        message = f"is not {encoding}: {error.reason}; set csv.encoding in the mapping"
         raise FileError([_problem(path, line, "", message)]) from error
 
 
 def _check_header(path: Path, header: Sequence[str], columns: frozenset[str]) -> None:
     """Refuse a header that lacks a column or has one twice."""
     if not header:
-        raise FileError([_problem(path, 1, "", "the file is empty; its first line must name the columns")])
+        raise FileError([_problem(path, 1, "", "is empty; its first line must name the columns")])
     problems = [
         _problem(path, 1, name, f"{count} columns have this name; rename all but one")
         for name, count in Counter(header).items()

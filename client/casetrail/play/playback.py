@@ -10,9 +10,11 @@ Playing is safe to repeat because of four rules:
    the case's events are read, and every step whose own or kept row is among them is left out. Only the opening is
    ever sent twice on purpose.
 4. **A refusal whose row is kept is never asked for again**, and one whose row is not kept yet is refused the same way
-   again: nothing has happened in the case since.
+   again: nothing has happened in the case since. (Time moves a live case meanwhile: there, only the rest holds.)
 
-Without the third rule, a step that was refused in its place might be taken later, at the case's end.
+Without the third rule, a step that was refused in its place might be taken later, at the case's end. For the same
+reason every command of history names the number of events that it follows: one that was on its way for long, or that a
+second player sends, finds that the case has moved on, and the player reads the log again.
 
 History keeps the times of its rows. Time never runs backwards in a case: a row that is dated before what the case has
 reached (because a longer file was played later) counts at the time reached, and is kept besides, with a remark.
@@ -35,7 +37,6 @@ _ABOUT_US = frozenset(
         "UNKNOWN_PRINCIPAL",
         "MAY_NOT_ACT_FOR",
         "REQUEST_ID_REUSED",
-        "STALE_SEQ",
         "LOG_UNAVAILABLE",
         "LOG_DAMAGED",
         "WORKFLOW_UNAVAILABLE",
@@ -76,7 +77,8 @@ class Playback:
 
     Attributes:
         plan: The whole plan.
-        known: The case was there before; its events must be told with `resume` before the next command is asked for.
+        known: The case was there before, or has moved on without us; its events must be told with `resume` before the
+            next command is asked for.
         began: When it opened, on the case's own clock, in unix seconds; None until that is known.
         written: Events that this playing has written.
     """
@@ -89,6 +91,7 @@ class Playback:
         self._live = live
         self._ahead = [_Task(step, _kept_anyway(step)) for step in reversed(plan.steps)]
         self._reached = plan.source.opened_at
+        self._seq = 0
         self._refused_lines: set[int] = set()
         self._noted_lines: set[int] = set()
 
@@ -124,6 +127,8 @@ class Playback:
         command = _keep(task.step, task.keeping, self.plan.case_id) if task.keeping else _copy(task.step.command)
         if not self._live:
             command.at.seconds = max(self.due, self._reached)
+        if not self._live and not self._opening(task.step):
+            command.expected_seq = self._seq
         return command
 
     def answer(self, result: BatchResult) -> None:
@@ -142,6 +147,7 @@ class Playback:
                 return
             self.began = result.done.events[0].at.seconds
         self.written += len(result.done.events)
+        self._seq = result.done.events[-1].seq
         self._done(task)
 
     def resume(self, events: Iterable[Event]) -> None:
@@ -154,8 +160,10 @@ class Playback:
         for event in events:
             self.began = event.at.seconds if self.began is None else self.began
             self._reached = event.at.seconds
+            self._seq = event.seq
             done[event.key] = event
         self.known = False
+        self._refused_lines, self._noted_lines = set(), set()
         self._ahead = [task for step in reversed(self.plan.steps) for task in self._left_of(step, done)]
 
     def _left_of(self, step: Step, done: dict[str, Event]) -> Iterator[_Task]:
@@ -168,6 +176,9 @@ class Playback:
 
     def _take_refusal(self, task: _Task, refusal: Refusal) -> None:
         step, said = task.step, f"{refusal.reason}: {refusal.message}"
+        if refusal.reason == "STALE_SEQ":
+            self.known = True
+            return
         if self._opening(step):
             taken = refusal.reason in _NUMBER_TAKEN
             advice = "; something else has opened it: choose another --prefix" if taken else ""

@@ -454,6 +454,7 @@ class DecisionRequest(google.protobuf.message.Message):
     ASKED_BY_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     SUBJECT_FIELD_NUMBER: builtins.int
+    KEEP_GOODS_FIELD_NUMBER: builtins.int
     question: builtins.str
     needed_role: casetrail.v1.types_pb2.Role.ValueType
     """The lowest role that may decide."""
@@ -461,6 +462,8 @@ class DecisionRequest(google.protobuf.message.Message):
     asked_by: builtins.str
     state: Global___DecisionRequest.State.ValueType
     subject: Global___DecisionRequest.Subject.ValueType
+    keep_goods: builtins.bool
+    """Of a remedy: the goods need not come back when it is granted."""
     @property
     def asked_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -473,9 +476,10 @@ class DecisionRequest(google.protobuf.message.Message):
         asked_by: builtins.str = ...,
         state: Global___DecisionRequest.State.ValueType = ...,
         subject: Global___DecisionRequest.Subject.ValueType = ...,
+        keep_goods: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["asked_at", b"asked_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["amount_minor", b"amount_minor", "asked_at", b"asked_at", "asked_by", b"asked_by", "needed_role", b"needed_role", "question", b"question", "state", b"state", "subject", b"subject"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["amount_minor", b"amount_minor", "asked_at", b"asked_at", "asked_by", b"asked_by", "keep_goods", b"keep_goods", "needed_role", b"needed_role", "question", b"question", "state", b"state", "subject", b"subject"]) -> None: ...
 
 Global___DecisionRequest: typing_extensions.TypeAlias = DecisionRequest
 
@@ -635,6 +639,7 @@ class Parcel(google.protobuf.message.Message):
     LAST_SCAN_AT_FIELD_NUMBER: builtins.int
     LAST_SCAN_PLACE_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
+    REPLACEMENT_FIELD_NUMBER: builtins.int
     parcel_id: builtins.str
     """Inside the case: P1, P2, …"""
     carrier: builtins.str
@@ -642,6 +647,8 @@ class Parcel(google.protobuf.message.Message):
     direction: casetrail.v1.types_pb2.ParcelDirection.ValueType
     last_scan_place: builtins.str
     state: Global___Parcel.State.ValueType
+    replacement: builtins.bool
+    """Whether it brings what was exchanged: the case is solved when it arrives."""
     @property
     def last_scan_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -654,9 +661,10 @@ class Parcel(google.protobuf.message.Message):
         last_scan_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         last_scan_place: builtins.str = ...,
         state: Global___Parcel.State.ValueType = ...,
+        replacement: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["last_scan_at", b"last_scan_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["carrier", b"carrier", "direction", b"direction", "last_scan_at", b"last_scan_at", "last_scan_place", b"last_scan_place", "parcel_id", b"parcel_id", "state", b"state", "tracking_no", b"tracking_no"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["carrier", b"carrier", "direction", b"direction", "last_scan_at", b"last_scan_at", "last_scan_place", b"last_scan_place", "parcel_id", b"parcel_id", "replacement", b"replacement", "state", b"state", "tracking_no", b"tracking_no"]) -> None: ...
 
 Global___Parcel: typing_extensions.TypeAlias = Parcel
 
@@ -865,7 +873,7 @@ class Counters(google.protobuf.message.Message):
     clocks_breached: builtins.int
     surveys: builtins.int
     repeat_contacts: builtins.int
-    """Messages that came within 24 h after a result: each counts against first-contact resolution."""
+    """Messages, and wishes to reopen, that came within 24 h after a result: each counts against first-contact resolution."""
     departments_asked: builtins.int
     assignments: builtins.int
     def __init__(

@@ -498,7 +498,7 @@ class Wait(google.protobuf.message.Message):
     why: builtins.str
     @property
     def at_most(self) -> google.protobuf.duration_pb2.Duration:
-        """How long at most, in case time."""
+        """How long at most, in case time; ten years is the most."""
 
     def __init__(
         self,

@@ -280,10 +280,13 @@ class ParcelTrackingStarted(google.protobuf.message.Message):
     CARRIER_FIELD_NUMBER: builtins.int
     TRACKING_NO_FIELD_NUMBER: builtins.int
     DIRECTION_FIELD_NUMBER: builtins.int
+    REPLACEMENT_FIELD_NUMBER: builtins.int
     parcel_id: builtins.str
     carrier: builtins.str
     tracking_no: builtins.str
     direction: casetrail.v1.types_pb2.ParcelDirection.ValueType
+    replacement: builtins.bool
+    """Whether it brings what was exchanged."""
     def __init__(
         self,
         *,
@@ -291,8 +294,9 @@ class ParcelTrackingStarted(google.protobuf.message.Message):
         carrier: builtins.str = ...,
         tracking_no: builtins.str = ...,
         direction: casetrail.v1.types_pb2.ParcelDirection.ValueType = ...,
+        replacement: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["carrier", b"carrier", "direction", b"direction", "parcel_id", b"parcel_id", "tracking_no", b"tracking_no"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["carrier", b"carrier", "direction", b"direction", "parcel_id", b"parcel_id", "replacement", b"replacement", "tracking_no", b"tracking_no"]) -> None: ...
 
 Global___ParcelTrackingStarted: typing_extensions.TypeAlias = ParcelTrackingStarted
 

@@ -1652,16 +1652,20 @@ class Reopened(google.protobuf.message.Message):
 
     ROUND_FIELD_NUMBER: builtins.int
     WHY_FIELD_NUMBER: builtins.int
+    REPEAT_CONTACT_FIELD_NUMBER: builtins.int
     round: builtins.int
     """The round that begins."""
     why: builtins.str
+    repeat_contact: builtins.bool
+    """The customer came back within 24 h after a result."""
     def __init__(
         self,
         *,
         round: builtins.int = ...,
         why: builtins.str = ...,
+        repeat_contact: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["round", b"round", "why", b"why"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["repeat_contact", b"repeat_contact", "round", b"round", "why", b"why"]) -> None: ...
 
 Global___Reopened: typing_extensions.TypeAlias = Reopened
 
@@ -1729,6 +1733,7 @@ class HandedOver(google.protobuf.message.Message):
     WHY_FIELD_NUMBER: builtins.int
     SILENT_FIELD_NUMBER: builtins.int
     SLEPT_SECONDS_FIELD_NUMBER: builtins.int
+    CONFIRM_BY_FIELD_NUMBER: builtins.int
     why: builtins.str
     silent: builtins.bool
     """Whether nobody is written to or billed from now on either."""
@@ -1736,6 +1741,10 @@ class HandedOver(google.protobuf.message.Message):
     """How long it stood, in seconds: everything that time had in store moves by as much."""
     @property
     def time_base(self) -> casetrail.v1.case_pb2.TimeBase: ...
+    @property
+    def confirm_by(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When silence counts as confirmation, where the customer knows the result."""
+
     def __init__(
         self,
         *,
@@ -1743,9 +1752,10 @@ class HandedOver(google.protobuf.message.Message):
         why: builtins.str = ...,
         silent: builtins.bool = ...,
         slept_seconds: builtins.int = ...,
+        confirm_by: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["time_base", b"time_base"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["silent", b"silent", "slept_seconds", b"slept_seconds", "time_base", b"time_base", "why", b"why"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["confirm_by", b"confirm_by", "time_base", b"time_base"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["confirm_by", b"confirm_by", "silent", b"silent", "slept_seconds", b"slept_seconds", "time_base", b"time_base", "why", b"why"]) -> None: ...
 
 Global___HandedOver: typing_extensions.TypeAlias = HandedOver
 

@@ -1,0 +1,43 @@
+"""What a run measures with: the embedded stack, a worker for the plain cases, and the callers of each."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.sqlite import SqliteLog
+from benchmarks.processes import Child
+from embedded.stack import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that runs, each in processes of its own.
+
+    Attributes:
+        stack: Casetrail as `make up` starts it, on an empty folder.
+        log: Its log, opened a second time: to look at, never to write.
+        casetrail: The process with Casetrail's callers.
+        plain: The process with the plain cases' callers; their worker is another one, on the stack's Temporal.
+    """
+
+    stack: Stack
+    log: SqliteLog
+    casetrail: Child
+    plain: Child
+
+    @classmethod
+    @asynccontextmanager
+    async def set_up(cls, folder: Path) -> AsyncIterator["Bench"]:
+        """Start it all in a folder, and end it all when the block ends."""
+        async with (
+            Stack.start(data=folder) as stack,
+            Child.started("benchmarks.plain_temporal", stack.temporal_address),
+            Child.started("benchmarks.driver", "plain", stack.temporal_address) as plain,
+            Child.started("benchmarks.driver", "casetrail", stack.address, stack.token) as casetrail,
+        ):
+            log = SqliteLog(stack.data / "casetrail.db")
+            try:
+                yield cls(stack, log, casetrail, plain)
+            finally:
+                await log.close()

@@ -1,0 +1,50 @@
+"""What is written to a customer."""
+
+import pytest
+
+from activities.effects import Errand
+from activities.notices import _filled, notice_for
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.effect_pb2 import Effect, NotificationRequested, Purpose
+from casetrail.v1.policy_pb2 import Notice, Notices, Policy
+
+RESULT, SURVEY = Purpose.PURPOSE_RESULT, Purpose.PURPOSE_SURVEY
+
+
+def _policy() -> Policy:
+    policy = Policy()
+    for locale, purposes in {"en": (RESULT, SURVEY), "zh-CN": (RESULT,), "zh-TW": (RESULT, SURVEY)}.items():
+        notices = [Notice(purpose=purpose, subject="s", text=f"{locale} {purpose}") for purpose in purposes]
+        policy.notices[locale].CopyFrom(Notices(notices=notices))
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("locale", "purpose", "found"),
+    [
+        ("zh-TW", RESULT, "zh-TW"),
+        ("zh", RESULT, "zh-CN"),
+        ("zh-HK", RESULT, "zh-CN"),
+        ("zh-CN", SURVEY, "zh-TW"),
+        ("fr-FR", RESULT, "en"),
+        ("", RESULT, "en"),
+    ],
+)
+def test_a_notice_is_in_the_customers_language_or_the_nearest(
+    locale: str, purpose: Purpose.ValueType, found: str
+) -> None:
+    notice = notice_for(_policy(), locale, purpose)
+    assert notice is not None
+    assert notice.text == f"{found} {purpose}"
+
+
+def test_a_purpose_without_a_notice_has_none() -> None:
+    assert notice_for(_policy(), "en", Purpose.PURPOSE_OFFER) is None
+
+
+def test_what_a_customer_wrote_is_never_taken_for_a_template() -> None:
+    errand = Errand(
+        Case(case_id="INQ-1", subject="{text} {case}"),
+        Effect(notification=NotificationRequested(text="{subject}")),
+    )
+    assert _filled("{case}: {subject} | {text} | {other}", errand) == "INQ-1: {text} {case} | {subject} | {other}"

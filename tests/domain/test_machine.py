@@ -1,0 +1,445 @@
+"""Whatever is done to a case, and however long it waits: what must always hold, holds."""
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from casetrail.v1.case_pb2 import Alarm, Case
+from casetrail.v1.clock_pb2 import Clock, Reckoning
+from casetrail.v1.effect_pb2 import Effect
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Actor, Role, Stage
+from casetrail.words import value_of
+from domain import Rejected, Rulebook, evolve, expire, fold, next_wake
+from domain.decide import ACTIONS
+from domain.evolve import DEMANDS, PROGRESS
+from domain.instants import Instant
+from domain.lifecycles.outcomes import _RESULTS
+from tests.domain.story import CUSTOMER, DELIVERED, RETURN, RULES, Story, rules_with, type_of
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def _stricter(policy: Any) -> None:
+    """Other hours, other targets, other ladders, other pauses, and a clock that nobody has any more."""
+    policy.calendars["desk"].CopyFrom(policy.calendars["business"])
+    policy.calendars["business"].ClearField("sunday")
+    policy.calendars["business"].monday[0].begins = "09:30"
+    policy.ladders["short"].CopyFrom(policy.ladders["direction"])
+    for name in ("direction", "team"):
+        del policy.ladders[name]
+    for rule_ in policy.clocks.values():
+        rule_.ladder = rule_.ladder if rule_.ladder in policy.ladders else "short"
+        for target in rule_.targets:
+            target.within.seconds = target.within.seconds // 3 + 1
+            target.ClearField("warn_before")
+            if target.calendar == "business":
+                target.calendar = "desk"
+    policy.clocks["resolution"].pauses_for[:] = [4]
+    policy.clocks["processing"].targets[0].calendar = "desk"
+    del policy.clocks["stall_notice"]
+
+
+POLICIES = (RULES, rules_with(_stricter, "stricter-1"))
+
+texts = st.sampled_from(["", "Hello", "I see"])
+said = st.sampled_from(["Hello", "I see"])
+amounts = st.sampled_from([0, 1, 5000, 20_000, 20_001, 60_000, 3_000_000])
+flags = st.booleans()
+remedies = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["refund", "exchange", "repair", "compensation", "other"]), "amount_minor": amounts}
+)
+parcels = st.fixed_dictionaries({"carrier": st.just("sf"), "tracking_no": st.sampled_from(["SF1", "SF2"])})
+return_requests = st.builds(
+    lambda reason, state, wanted: RETURN | {"reason": reason, "item_state": state, "wanted": wanted},
+    st.sampled_from(["changed_mind", "quality", "wrong_item", "not_received"]),
+    st.sampled_from(["unopened", "used", "faulty"]),
+    remedies,
+)
+
+ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "assign": {"to": st.sampled_from(["amy", "bob"])},
+    "transfer": {"to": st.sampled_from(["", "bob"]), "team": st.just("logistics")},
+    "accept": {"words": texts},
+    "offer_answer": {"article": st.just("faq-1")},
+    "reply": {"words": said},
+    "receive_message": {"words": said},
+    "inform": {"purpose": st.sampled_from(["reply", "proposal", "decision", "result", "parcel_stalled", "offer"])},
+    "note": {"words": said},
+    "wait": {
+        "cause": st.sampled_from(["customer", "vendor", "carrier", "department"]),
+        "at_most": st.sampled_from(["1s", "1h", "30h"]),
+    },
+    "resume": {},
+    "prioritize": {"priority": st.sampled_from(["low", "normal", "high", "urgent"])},
+    "link": {"case_id": st.sampled_from(["CASE-1", "CASE-2"]), "relation": st.just("related")},
+    "merge": {"into_case_id": st.sampled_from(["CASE-1", "CASE-2"])},
+    "absorb": {
+        "case_id": st.sampled_from(["CASE-2", "CASE-3"]),
+        "customer_id": st.sampled_from(["c-1", "c-2"]),
+        "only_link": flags,
+    },
+    "acknowledge": {},
+    "escalate": {"question": said, "to_role": st.sampled_from(["unspecified", "supervisor", "executive"])},
+    "decide": {"granted": flags, "words": texts},
+    "classify": {"category": st.sampled_from(["order", "refund"]), "priority": st.sampled_from(["high", "unspecified"])},
+    "investigate": {"specialist": st.sampled_from(["", "sam"])},
+    "ask_department": {"department": st.sampled_from(["warehouse", "finance"])},
+    "record_finding": {"department": st.sampled_from(["", "warehouse"]), "words": said},
+    "propose": {"remedy": remedies, "words": texts},
+    "negotiate": {"wanted_minor": amounts},
+    "agree": {},
+    "carry_out": {"words": texts},
+    "choose_alternative": {"remedy": remedies},
+    "decide_eligibility": {
+        "eligible": flags,
+        "keep_goods": flags,
+        "alternatives": st.sampled_from([[], ["exchange", "compensation"]]),
+    },
+    "ship_back": {"parcel": parcels},
+    "receive_goods": {},
+    "inspect": {"passed": flags, "words": texts},
+    "track_parcel": {"parcel": parcels},
+    "resolve": {"words": texts},
+    "confirm": {},
+    "rate": {"satisfied": flags, "score": st.integers(0, 5)},
+    "record_callback": {"result": st.sampled_from(["satisfied", "dissatisfied", "not_reached"])},
+    "answer_dissatisfaction": {"words": said},
+    "review_dissatisfaction": {"words": said},
+    "reopen": {},
+    "withdraw": {},
+    "hand_over": {"speak": flags},
+    "import_row": {"raw": said},
+    "close": {},
+}
+BY_KIND = {
+    "inquiry": {"kind": st.just("inquiry")},
+    "complaint": {"kind": st.just("complaint")},
+    "return": {"kind": st.just("return"), "return_request": return_requests, "order_id": st.just("O-1")},
+}
+reclassifications = st.one_of(
+    [st.fixed_dictionaries(fields) for fields in BY_KIND.values()]
+    + [st.fixed_dictionaries({"category": st.sampled_from(["order", "product"])})]
+)
+# What moves a case on from a stage, so that the deep ones are reached often.
+LIKELY = {
+    "opened": ["assign", "reply", "accept", "resolve"],
+    "accepted": ["reply", "resolve", "classify", "investigate", "decide_eligibility"],
+    "in_progress": ["resolve", "propose"],
+    "classified": ["investigate"],
+    "investigating": ["ask_department", "record_finding", "propose", "resolve"],
+    "proposed": ["agree", "negotiate", "choose_alternative"],
+    "negotiating": ["propose", "agree"],
+    "awaiting_approval": ["decide"],
+    "carrying_out": ["carry_out", "propose", "choose_alternative"],
+    "rejected": ["choose_alternative", "agree", "decide_eligibility", "propose"],
+    "awaiting_goods": ["ship_back", "receive_goods", "choose_alternative"],
+    "received": ["inspect"],
+    "resolved": ["inform", "confirm", "reopen"],
+    "told": ["confirm", "rate", "record_callback"],
+    "confirmed": ["rate", "record_callback"],
+    "dissatisfied": ["answer_dissatisfaction", "review_dissatisfaction"],
+    "closed": ["rate", "reopen", "note"],
+}
+ROLES = [name.removeprefix("ROLE_").lower() for name in Role.keys() if name != "ROLE_UNSPECIFIED"]  # noqa: SIM118
+RESULTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "order_found": st.builds(
+        lambda paid, state, ago: DELIVERED | {"paid_minor": paid, "state": state, "delivered_at": ago},
+        amounts,
+        st.sampled_from(["delivered", "paid"]),
+        st.sampled_from(["-1d", "-7d", "-8d", "-20d"]),
+    ),
+    "parcel_scanned": st.just({"scan": {"place": "Hangzhou", "scanned_at": "0s"}}),
+    "parcel_delivered": st.just({"scan": {"place": "here", "scanned_at": "0s"}}),
+    "exchange_dispatched": st.just({"sku": "MUG-02", "carrier": "sf", "tracking_no": "SF9"}),
+}
+OF_A_ROUND = {"notification", "tracking", "carrier_question", "callback"}
+REMEDIES = {"refund", "compensation", "exchange"}
+
+
+def reckoning(event: Event) -> Reckoning | None:
+    body = getattr(event, event.WhichOneof("body") or "")
+    if "clock" in body.DESCRIPTOR.fields_by_name and isinstance(body.clock, Reckoning):
+        return body.clock
+    return None
+
+
+class Machine(RuleBasedStateMachine):
+    """A case that anything may happen to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.story = Story()
+        self.checked = 0
+        self.before: Case | None = None
+        self.dues: dict[str, tuple[int, int]] = {}
+        self.batch = 0
+
+    # --- what may happen ---
+
+    @initialize(
+        data=st.data(),
+        kind=st.sampled_from(list(BY_KIND)),
+        channel=st.sampled_from(["chat", "email"]),
+        region=st.sampled_from(["", "eu"]),
+        email=st.sampled_from(["", "customer@example.com"]),
+        silent=st.sampled_from([False, False, True]),
+        source=st.sampled_from(["", "", "INC1"]),
+        hour=st.integers(0, 200),
+        depth=st.integers(0, 12),
+    )
+    def opened(
+        self,
+        data: st.DataObject,
+        kind: str,
+        channel: str,
+        region: str,
+        email: str,
+        silent: bool,
+        source: str,
+        hour: int,
+        depth: int,
+    ) -> None:
+        self.story.now += hour * HOUR
+        fields = data.draw(st.fixed_dictionaries(BY_KIND[kind])) | {"channel": channel, "silent": silent}
+        customer = CUSTOMER | {"email": email, "region": region}
+        self.story.open(fields.pop("kind"), by="importer", customer=customer, source=source, **fields)
+        for _ in range(depth):
+            self._move_on(data)
+
+    @rule(data=st.data(), pause=st.sampled_from([0, 0, 1, 20, MINUTE]))
+    def move_on(self, data: st.DataObject, pause: int) -> None:
+        self.story.now += pause
+        self._move_on(data)
+
+    @rule(data=st.data(), rare=st.sampled_from(["reclassify", "change_policy"] + 10 * ["anything"]))
+    def do_anything(self, data: st.DataObject, rare: str) -> None:
+        if rare == "reclassify":
+            self._try("reclassify", "agent", data.draw(reclassifications))
+        elif rare == "change_policy":
+            self._change_policy(data.draw(st.sampled_from(POLICIES)))
+        else:
+            self._do(data, data.draw(st.sampled_from(sorted(ARGUMENTS))), data.draw(st.sampled_from(ROLES)))
+
+    @precondition(lambda self: self.story.told and self.story.pending())
+    @rule(data=st.data(), pause=st.sampled_from([0, 0, 1, HOUR]))
+    def an_effect_ends(self, data: st.DataObject, pause: int) -> None:
+        self.story.now += pause
+        self._end_effect(data)
+
+    @rule(
+        data=st.data(),
+        seconds=st.sampled_from([1, 29, 30, 59, 10 * MINUTE, HOUR, 7 * HOUR, DAY, 3 * DAY, 20 * DAY]),
+    )
+    def wait(self, data: st.DataObject, seconds: int) -> None:
+        self._wait_until(data, self.story.now + seconds)
+
+    @rule(data=st.data(), later=st.sampled_from([-1, 0, 1]))
+    def wait_for_what_comes_next(self, data: st.DataObject, later: int) -> None:
+        wake = next_wake(self.story.case)
+        if wake is not None:
+            self._wait_until(data, max(self.story.now, wake + later))
+
+    def _move_on(self, data: st.DataObject) -> None:
+        """Do what usually comes next: an action of the stage, or the end of the work that is asked of the shop."""
+        urgent = [effect for effect in self.story.pending() if _demand(effect) in (*REMEDIES, "order_lookup", "tracking")]
+        if urgent and data.draw(flags):
+            self._end_effect(data, urgent)
+        else:
+            self._do(data, data.draw(st.sampled_from(LIKELY[self.story.stage])), "director")
+
+    def _end_effect(self, data: st.DataObject, among: list[Effect] | None = None) -> None:
+        effect = data.draw(st.sampled_from(among or self.story.pending()))
+        result = data.draw(st.sampled_from(list(_RESULTS[_demand(effect)])))
+        facts = data.draw(RESULTS.get(result, st.just({})))
+        self._try("report_outcome", "system", {"effect_id": effect.effect_id, "outcome": {result: facts}})
+
+    def _change_policy(self, rules: Rulebook) -> None:
+        try:
+            self.story.change_policy(rules)
+        except Rejected:
+            assert self.story.rules is rules or self.story.stage == "closed"
+
+    def _wait_until(self, data: st.DataObject, until: Instant) -> None:
+        if self.story.is_imported:
+            self.story.now = until
+            return
+        case, rules = self.story.case, self.story.rules
+        stops = sorted(data.draw(st.lists(st.integers(self.story.now, until), max_size=3)))
+        by_steps: list[Event] = []
+        for stop in (*stops, until):
+            by_steps += expire(fold(by_steps, case), stop, rules)
+        assert by_steps == expire(case, until, rules), "waiting in pieces brings something else"
+        self.story.now = until
+        self.story.wait("0s")
+        wake = next_wake(self.story.case)
+        assert wake is None or wake > until
+
+    def _do(self, data: st.DataObject, action: str, role: str) -> None:
+        self._try(action, role, data.draw(st.fixed_dictionaries(ARGUMENTS[action])))
+
+    def _try(self, action: str, role: str, fields: dict[str, Any]) -> None:
+        case, was = self.story.case, self.story.case.SerializeToString(deterministic=True)
+        try:
+            self.story.carry_out(Actor(name="somebody", role=value_of(Role, role)), action, **fields)
+        except Rejected as refusal:
+            assert refusal.message, "a refusal says why"
+        assert case.SerializeToString(deterministic=True) == was, "a decision changed the case that it was given"
+
+    # --- what always holds ---
+
+    @invariant()
+    def its_events_are_the_case(self) -> None:
+        if self.story.told is None:
+            return
+        case = self.before or Case()
+        reached = case.updated_at.seconds
+        self.batch += 1
+        for number, event in enumerate(self.story.events[self.checked :], start=self.checked + 1):
+            assert event.seq == number
+            assert event.at.seconds >= reached, "time ran backwards"
+            reached = event.at.seconds
+            was = case.SerializeToString(deterministic=True)
+            after = evolve(case, event)
+            assert case.SerializeToString(deterministic=True) == was, "evolve changed what it was given"
+            case = after
+            if event.key:
+                # The log takes a key once: never again later, and never for another time.
+                assert self.dues.setdefault(event.key, (self.batch, event.due.seconds)) == (
+                    self.batch,
+                    event.due.seconds,
+                ), event.key
+        assert case == self.story.case
+        self.before, self.checked = case, len(self.story.events)
+
+    @invariant()
+    def no_escalation_is_lost(self) -> None:
+        if self.story.told is None:
+            return
+        for clock in self.story.case.clocks:
+            if clock.breached and clock.state in (Clock.STATE_RUNNING, Clock.STATE_PAUSED):
+                assert clock.climb.HasField("next_at") != clock.climb.acknowledged, clock
+
+    @invariant()
+    def a_clock_stands_only_for_what_the_case_waits_for(self) -> None:
+        if self.story.told is None:
+            return
+        for clock in self.story.case.clocks:
+            if clock.state == Clock.STATE_PAUSED:
+                assert self.story.case.waiting.cause == clock.pause_cause, clock
+            elif clock.state == Clock.STATE_RUNNING:
+                assert self.story.case.waiting.cause not in clock.pauses_for, clock
+                assert clock.HasField("due_at"), clock
+
+    @invariant()
+    def a_closed_case_is_at_rest(self) -> None:
+        if self.story.told is None or self.story.stage != "closed":
+            return
+        assert not self.story.clocks()
+        assert not self.story.case.alarms
+        assert self.story.wake is None
+        assert not self.story.case.HasField("waiting")
+        assert not self.story.case.HasField("decision")
+
+    @invariant()
+    def an_open_case_is_never_forgotten(self) -> None:
+        if self.story.told is None or self.story.is_imported or self.story.stage not in ("told", "confirmed"):
+            return
+        assert self.story.wake is not None or self.story.case.HasField("callback")
+
+    @invariant()
+    def alarms_belong_to_their_stage(self) -> None:
+        if self.story.told is None:
+            return
+        names = [alarm.name for alarm in self.story.case.alarms]
+        assert len(names) == len(set(names))
+        if Alarm.NAME_CONFIRMATION_LAPSES in names:
+            assert self.story.stage == "told"
+        if Alarm.NAME_SURVEY_LAPSES in names:
+            assert self.story.stage == "confirmed"
+
+    @invariant()
+    def one_remedy_at_a_time(self) -> None:
+        if self.story.told is None:
+            return
+        remedies_ = [effect for effect in self.story.pending() if effect.WhichOneof("demand") in REMEDIES]
+        assert len(remedies_) <= 1
+        assert not remedies_ or self.story.stage in ("carrying_out", "closed")
+
+    @invariant()
+    def what_is_pending_was_demanded_and_has_no_outcome(self) -> None:
+        if self.story.told is None:
+            return
+        open_demands: dict[str, str] = {}
+        silent = True
+        for event in self.story.events:
+            name = event.WhichOneof("body") or ""
+            body = getattr(event, name)
+            if name in ("case_opened", "handed_over"):
+                silent = body.silent
+            if name in DEMANDS and not silent:
+                open_demands[f"{event.case_id}:{event.seq}"] = DEMANDS[name]
+            elif "effect_id" in body.DESCRIPTOR.fields_by_name and name not in PROGRESS:
+                open_demands.pop(body.effect_id, None)
+        pending = {effect.effect_id: _demand(effect) for effect in self.story.pending()}
+        missing = {demand for effect_id, demand in open_demands.items() if effect_id not in pending}
+        assert missing <= OF_A_ROUND, missing
+        surplus = {demand for effect_id, demand in pending.items() if effect_id not in open_demands}
+        assert surplus <= {"link", "merge"}, "a silent case demands nothing outside"
+
+    @invariant()
+    def totals_are_those_of_the_events(self) -> None:
+        if self.story.told is None:
+            return
+        seen = Counter(map(type_of, self.story.events))
+        came_back = self.story.bodies("MessageReceived") + self.story.bodies("Reopened")
+        totals = self.story.case.counters
+        assert totals.replies == seen["Replied"]
+        assert totals.messages == 1 + seen["MessageReceived"]
+        assert totals.notes == seen["NoteAdded"]
+        assert totals.transfers == seen["Transferred"]
+        assert totals.reopenings == seen["Reopened"] == self.story.case.round - 1
+        assert totals.escalations == seen["EscalationStepped"]
+        assert totals.clocks_met == seen["ClockMet"]
+        assert totals.clocks_breached == seen["ClockBreached"]
+        assert totals.surveys == seen["SurveySent"]
+        assert totals.repeat_contacts == sum(body.repeat_contact for body in came_back)
+        assert totals.departments_asked == seen["DepartmentAsked"]
+        assert totals.assignments == seen["Assigned"]
+
+    def teardown(self) -> None:
+        if self.story.told is None:
+            return
+        self.story.end()
+        self._every_second_is_booked()
+
+    def _every_second_is_booked(self) -> None:
+        """On a clock that runs around the clock, what has passed since its start was either counted or stood."""
+        begun: dict[str, int] = {}
+        for event in self.story.events:
+            if event.HasField("clock_started") and event.clock_started.clock.calendar == "always":
+                begun[event.clock_started.clock.clock_id] = event.at.seconds
+            reckoned = reckoning(event)
+            if reckoned is None or reckoned.clock_id not in begun:
+                continue
+            if reckoned.calendar != "always":
+                del begun[reckoned.clock_id]
+                continue
+            stood = sum(entry.seconds for entry in reckoned.paused)
+            assert event.at.seconds - begun[reckoned.clock_id] == reckoned.elapsed_seconds + stood, event
+
+
+def _demand(effect: Effect) -> str:
+    return effect.WhichOneof("demand") or ""
+
+
+Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+TestMachine = Machine.TestCase
+
+
+def test_the_machine_knows_every_action_result_and_stage() -> None:
+    assert set(ARGUMENTS) | {"reclassify", "change_policy", "report_outcome"} == set(ACTIONS)
+    assert set(LIKELY) == {name.removeprefix("STAGE_").lower() for name in Stage.keys()} - {"unspecified"}  # noqa: SIM118

@@ -1,0 +1,103 @@
+"""Nudges: one at a time for each case, never in the caller's way."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from casetrail.v1.types_pb2 import Kind
+from engine.nudge import TemporalWaker
+
+INQUIRY = Kind.KIND_INQUIRY
+
+
+@dataclass
+class SlowTemporal:
+    """Takes starts when the test lets it, or refuses them."""
+
+    started: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    away: bool = False
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def start_workflow(self, workflow: str, _run: object, *, id: str, **_more: Any) -> None:  # noqa: A002, ANN401 - the client's signature
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await self.gate.wait()
+        self.at_once -= 1
+        if self.away:
+            raise RPCError("no connection", RPCStatusCode.UNAVAILABLE, b"")
+        self.started.append(f"{workflow} {id}")
+
+
+@pytest.fixture
+def temporal() -> SlowTemporal:
+    return SlowTemporal()
+
+
+@pytest.fixture
+def waker(temporal: SlowTemporal) -> TemporalWaker:
+    return TemporalWaker(cast("Client", temporal))
+
+
+async def test_a_nudge_starts_the_workflow_of_the_cases_kind(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    temporal.gate.set()
+    waker.nudge("CMP-1", Kind.KIND_COMPLAINT)
+    await waker.drain(5)
+    assert temporal.started == ["Complaint case/CMP-1"]
+
+
+async def test_nudges_while_one_is_under_way_become_one_more(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    waker.nudge("INQ-1", INQUIRY)
+    await asyncio.sleep(0)  # let it begin
+    for _ in range(10):
+        waker.nudge("INQ-1", INQUIRY)
+    temporal.gate.set()
+    await waker.drain(5)
+    assert len(temporal.started) == 2
+
+
+async def test_only_so_many_are_sent_at_once(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    for number in range(100):
+        waker.nudge(f"INQ-{number}", INQUIRY)
+    await asyncio.sleep(0)
+    temporal.gate.set()
+    await waker.drain(5)
+    assert temporal.most_at_once == 32
+    assert len(temporal.started) == 100
+
+
+async def test_a_case_that_needs_nothing_any_more_is_left_in_peace(
+    waker: TemporalWaker, temporal: SlowTemporal
+) -> None:
+    temporal.gate.set()
+    waker.nudge("INQ-1", INQUIRY, lambda: False)
+    await waker.drain(5)
+    assert temporal.started == []
+
+
+async def test_a_temporal_that_is_away_is_said_once_and_nobody_queues_up(
+    waker: TemporalWaker, temporal: SlowTemporal
+) -> None:
+    temporal.away = True
+    temporal.gate.set()
+    with capture_logs() as lines:
+        for number in range(50):
+            waker.nudge(f"INQ-{number}", INQUIRY)
+            await waker.drain(5)
+    assert [line["event"] for line in lines] == ["temporal cannot be asked; the sweep will wake what needs it"]
+    temporal.away = False
+    with capture_logs() as lines:
+        await waker.wake("INQ-1", INQUIRY)
+    assert temporal.started == ["Inquiry case/INQ-1"]
+
+
+async def test_draining_gives_up_on_what_takes_too_long(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    waker.nudge("INQ-1", INQUIRY)
+    await waker.drain(0.05)
+    assert temporal.started == []

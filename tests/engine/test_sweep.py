@@ -1,0 +1,157 @@
+"""The sweep, against a real Temporal whose database is deleted under it."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from audit.sqlite import SqliteLog
+from engine.engine import Engine
+from engine.naming import workflow_id
+from engine.nudge import TemporalWaker
+from engine.sweep import Pace, Sweep
+from tests.asked import IMPORTER, command, opening
+from tests.engine.conftest import SetClock
+
+TEMPORAL = Path(sys.executable).with_name("temporal")
+AT_ONCE = Pace(every=0.1, first=0.0, again=60.0)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def _temporal(port: int, database: Path) -> AsyncIterator[None]:
+    """A Temporal server with its memory in a file."""
+    server = await asyncio.create_subprocess_exec(
+        *(TEMPORAL, "server", "start-dev", "--headless", "--log-level", "never"),
+        *("--port", str(port), "--db-filename", database),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def _client(port: int) -> Client:
+    """A client, as soon as the server answers for the first time."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await Client.connect(f"127.0.0.1:{port}")
+            except RuntimeError:
+                await asyncio.sleep(0.1)
+
+
+def _delete(database: Path) -> None:
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
+
+
+async def _round(sweep: Sweep) -> int:
+    """A round, as soon as the server answers."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await sweep.round()
+            except RPCError:
+                await asyncio.sleep(0.1)
+
+
+async def _said(lines: list[EventDict], words: str) -> None:
+    async with asyncio.timeout(30):
+        while not any(words in line["event"] for line in lines):  # noqa: ASYNC110 - a log line is nothing to wait on
+            await asyncio.sleep(0.05)
+
+
+async def test_a_temporal_that_lost_its_memory_is_told_of_every_open_case_again(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    open_case = (await engine.execute(opening(customer={"customer_id": "cu-1"}))).case.case_id
+    closed_case = (await engine.execute(opening(customer={"customer_id": "cu-1"}))).case.case_id
+    await engine.execute(command(closed_case, withdraw={}))
+    imported = opening(source="INC1")
+    imported.actor.CopyFrom(IMPORTER)
+    imported.at.FromDatetime(clock.now())
+    await engine.execute(imported)
+    port, database = _free_port(), tmp_path / "temporal.db"
+
+    def sweep() -> Sweep:
+        return Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)
+
+    async with _temporal(port, database):
+        client = await _client(port)
+        first = sweep()
+        assert await _round(first) == 1
+        assert (await client.get_workflow_handle(workflow_id(open_case)).describe()).workflow_type == "Inquiry"
+        await engine.advance(open_case)  # what its workflow would do
+        assert await _round(first) == 0
+    async with _temporal(port, database):
+        assert await _round(sweep()) == 0, "the same Temporal, started again, still knows"
+    _delete(database)
+    async with _temporal(port, database):
+        with capture_logs() as lines:
+            assert await _round(first) == 1
+        assert {"event": "temporal's memory is new; telling it of every open case", "cases": 1}.items() <= lines[
+            0
+        ].items()
+        assert (await client.get_workflow_handle(workflow_id(open_case)).describe()).run_id
+
+
+async def test_a_process_that_dies_while_it_forgets_leaves_that_to_the_next_one(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    case_id = (await engine.execute(opening())).case.case_id
+    await engine.advance(case_id)
+    port = _free_port()
+    async with _temporal(port, tmp_path / "temporal.db"):
+        client = await _client(port)
+        await _round(Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now))
+        await engine.advance(case_id)
+        known = await log.remember("temporal", "")
+        await log.remember("temporal", f"changing to {known}")
+        assert await _round(Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)) == 1
+
+
+async def test_a_case_just_written_is_left_to_whoever_wrote_it(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    await engine.execute(opening())
+    port = _free_port()
+    async with _temporal(port, tmp_path / "temporal.db"):
+        client = await _client(port)
+        assert await _round(Sweep(log, client, TemporalWaker(client), now=clock.now)) == 0
+
+
+async def test_the_sweep_outlives_a_temporal_that_is_away_and_says_so_once(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    case_id = (await engine.execute(opening())).case.case_id
+    port = _free_port()
+    async with _temporal(port, tmp_path / "temporal.db"):
+        client = await _client(port)
+    stop = asyncio.Event()
+    sweep = Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)
+    with capture_logs() as lines:
+        running = asyncio.create_task(sweep.run(stop))
+        await _said(lines, "interrupted")
+        async with _temporal(port, tmp_path / "temporal.db"):
+            await _said(lines, "goes on")
+            assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
+            stop.set()
+            await running
+    assert [line["event"] for line in lines].count("sweep interrupted: cannot be asked") == 1
