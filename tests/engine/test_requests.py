@@ -138,6 +138,15 @@ async def test_a_refused_request_wrote_nothing_and_may_be_carried_out_later(engi
     assert (await engine.execute(confirm)).case.stage == Stage.STAGE_CLOSED
 
 
+async def test_a_request_id_cannot_stand_in_the_way_of_what_time_brings(engine: Engine) -> None:
+    case_id = (await engine.execute(opening())).case.case_id
+    for taken in ("first_response#2@1772589630", "NAME_SURVEY_LAPSES@1772589630"):
+        assert await _refusal(engine, command(case_id, request_id=taken, assign={"to": "amy"})) == "INVALID"
+    assert (
+        await engine.execute(command(case_id, request_id="order-7#2@noon", assign={"to": "amy"}))
+    ).case.owner == "amy"
+
+
 async def test_expected_seq_refuses_what_was_decided_on_an_older_case(engine: Engine) -> None:
     case = (await engine.execute(opening())).case
     asked = command(case.case_id, expected_seq=case.seq, assign={"to": "amy"})
