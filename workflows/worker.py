@@ -12,8 +12,9 @@ from engine.naming import TASK_QUEUE
 from workflows.complaint import Complaint
 from workflows.inquiry import Inquiry
 from workflows.return_ import Return
+from workflows.seal import Seal
 
-WORKFLOWS: Final = (Inquiry, Complaint, Return)
+WORKFLOWS: Final = (Inquiry, Complaint, Return, Seal)
 
 # Of what is imported inside the sandbox, these have no state that a replay could notice.
 _PASSED_THROUGH: Final = ("activities", "casetrail", "domain", "engine.naming", "google.protobuf", "structlog")

@@ -35,6 +35,7 @@ class Command(google.protobuf.message.Message):
     EXPECTED_SEQ_FIELD_NUMBER: builtins.int
     AT_FIELD_NUMBER: builtins.int
     ACTOR_FIELD_NUMBER: builtins.int
+    SOURCE_ACTIVITY_FIELD_NUMBER: builtins.int
     OPEN_FIELD_NUMBER: builtins.int
     ASSIGN_FIELD_NUMBER: builtins.int
     TRANSFER_FIELD_NUMBER: builtins.int
@@ -87,6 +88,8 @@ class Command(google.protobuf.message.Message):
     """Chosen by the caller; the same request is carried out once, however often it is sent."""
     expected_seq: builtins.int
     """When given, the command is refused unless the case has exactly this many events."""
+    source_activity: builtins.str
+    """Where the step comes from another log: what it is called there. Kept with the first event that it leads to."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Only for an importer: when it happened, between 1970 and 2200."""
@@ -195,6 +198,7 @@ class Command(google.protobuf.message.Message):
         expected_seq: builtins.int | None = ...,
         at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         actor: casetrail.v1.types_pb2.Actor | None = ...,
+        source_activity: builtins.str = ...,
         open: Global___Open | None = ...,
         assign: Global___Assign | None = ...,
         transfer: Global___Transfer | None = ...,
@@ -243,7 +247,7 @@ class Command(google.protobuf.message.Message):
         report_outcome: Global___ReportOutcome | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "ask_department", b"ask_department", "assign", b"assign", "at", b"at", "carry_out", b"carry_out", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "confirm", b"confirm", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "escalate", b"escalate", "expected_seq", b"expected_seq", "hand_over", b"hand_over", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "reopen", b"reopen", "reply", b"reply", "report_outcome", b"report_outcome", "resolve", b"resolve", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "ask_department", b"ask_department", "assign", b"assign", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "confirm", b"confirm", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "escalate", b"escalate", "expected_seq", b"expected_seq", "hand_over", b"hand_over", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "reopen", b"reopen", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "ask_department", b"ask_department", "assign", b"assign", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "confirm", b"confirm", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "escalate", b"escalate", "expected_seq", b"expected_seq", "hand_over", b"hand_over", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "reopen", b"reopen", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "ship_back", b"ship_back", "source_activity", b"source_activity", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_seq", b"_expected_seq"]) -> typing.Literal["expected_seq"] | None: ...
     @typing.overload

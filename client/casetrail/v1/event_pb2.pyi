@@ -43,6 +43,7 @@ class Event(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: builtins.int
     HASH_FIELD_NUMBER: builtins.int
+    SOURCE_ACTIVITY_FIELD_NUMBER: builtins.int
     CASE_OPENED_FIELD_NUMBER: builtins.int
     ASSIGNED_FIELD_NUMBER: builtins.int
     TRANSFERRED_FIELD_NUMBER: builtins.int
@@ -138,6 +139,8 @@ class Event(google.protobuf.message.Message):
     MERGE_REFUSED_FIELD_NUMBER: builtins.int
     LINK_ACCEPTED_FIELD_NUMBER: builtins.int
     LINK_FAILED_FIELD_NUMBER: builtins.int
+    LOG_SEALED_FIELD_NUMBER: builtins.int
+    SIGNING_KEY_CHANGED_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     seq: builtins.int
     """1 for the first event of the case, without a gap."""
@@ -150,6 +153,8 @@ class Event(google.protobuf.message.Message):
     previous_hash: builtins.str
     """Hex SHA-256 of the previous envelope of the case, and of this one; see AuditService."""
     hash: builtins.str
+    source_activity: builtins.str
+    """Of the first event that a step of another log led to: what the step is called there."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it happened, in case time."""
@@ -356,6 +361,10 @@ class Event(google.protobuf.message.Message):
     def link_accepted(self) -> casetrail.v1.effect_pb2.LinkAccepted: ...
     @property
     def link_failed(self) -> casetrail.v1.effect_pb2.LinkFailed: ...
+    @property
+    def log_sealed(self) -> Global___LogSealed: ...
+    @property
+    def signing_key_changed(self) -> Global___SigningKeyChanged: ...
     def __init__(
         self,
         *,
@@ -371,6 +380,7 @@ class Event(google.protobuf.message.Message):
         reason: casetrail.v1.types_pb2.Reason | None = ...,
         previous_hash: builtins.str = ...,
         hash: builtins.str = ...,
+        source_activity: builtins.str = ...,
         case_opened: Global___CaseOpened | None = ...,
         assigned: Global___Assigned | None = ...,
         transferred: Global___Transferred | None = ...,
@@ -466,10 +476,12 @@ class Event(google.protobuf.message.Message):
         merge_refused: casetrail.v1.effect_pb2.MergeRefused | None = ...,
         link_accepted: casetrail.v1.effect_pb2.LinkAccepted | None = ...,
         link_failed: casetrail.v1.effect_pb2.LinkFailed | None = ...,
+        log_sealed: Global___LogSealed | None = ...,
+        signing_key_changed: Global___SigningKeyChanged | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "investigation_started", b"investigation_started", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_id", b"case_id", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "investigation_started", b"investigation_started", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "investigation_started", b"investigation_started", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_id", b"case_id", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "investigation_started", b"investigation_started", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "source_activity", b"source_activity", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "log_sealed", "signing_key_changed"] | None: ...
 
 Global___Event: typing_extensions.TypeAlias = Event
 
@@ -1779,3 +1791,62 @@ class RowImported(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["raw", b"raw", "refused", b"refused"]) -> None: ...
 
 Global___RowImported: typing_extensions.TypeAlias = RowImported
+
+@typing.final
+class LogSealed(google.protobuf.message.Message):
+    """What all cases were at the end of a day, so that an extract of one can be shown to be complete. An event of the log
+    itself, in no case.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    CASES_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    day: builtins.str
+    """The UTC day that it closes, for example 2026-11-22."""
+    size: builtins.int
+    """It is about the events up to this position."""
+    cases: builtins.int
+    root: builtins.str
+    """Hex, over the last event of each case; docs/proof.md says how."""
+    def __init__(
+        self,
+        *,
+        day: builtins.str = ...,
+        size: builtins.int = ...,
+        cases: builtins.int = ...,
+        root: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "day", b"day", "root", b"root", "size", b"size"]) -> None: ...
+
+Global___LogSealed: typing_extensions.TypeAlias = LogSealed
+
+@typing.final
+class SigningKeyChanged(google.protobuf.message.Message):
+    """From this event's position on, checkpoints are signed with another key. An event of the log itself, in no case."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OLD_KEY_FIELD_NUMBER: builtins.int
+    NEW_KEY_FIELD_NUMBER: builtins.int
+    SIGNATURE_FIELD_NUMBER: builtins.int
+    NEW_SIGNATURE_FIELD_NUMBER: builtins.int
+    old_key: builtins.str
+    """C2SP verifier keys."""
+    new_key: builtins.str
+    signature: builtins.bytes
+    """By the old and by the new key, over the same text; docs/proof.md says which."""
+    new_signature: builtins.bytes
+    def __init__(
+        self,
+        *,
+        old_key: builtins.str = ...,
+        new_key: builtins.str = ...,
+        signature: builtins.bytes = ...,
+        new_signature: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "new_signature", b"new_signature", "old_key", b"old_key", "signature", b"signature"]) -> None: ...
+
+Global___SigningKeyChanged: typing_extensions.TypeAlias = SigningKeyChanged
