@@ -205,4 +205,6 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "MergeRefused": _one(_WARNING, "{into_case_id} does not take this case over[: {why:quote}]"),
     "LinkAccepted": _one(_QUIET, "{case_id} has noted the link"),
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
+    "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
+    "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
 }
