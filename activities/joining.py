@@ -33,6 +33,7 @@ class Joining:
                 case_id=run.case_id,
                 why=errand.effect.merge.reason,
                 customer_id=errand.case.customer.customer_id,
+                drill_id=errand.case.drill_id,
             ),
         )
         if why:
@@ -47,8 +48,10 @@ class Joining:
         errand = await self._errands.find(run)
         if errand is None:
             return
-        other = errand.effect.link.case_id
-        why = await self._join(run, other, Absorb(case_id=run.case_id, only_link=True))
+        link = errand.effect.link
+        other = link.case_id
+        absorb = Absorb(case_id=run.case_id, only_link=True, drill_id=errand.case.drill_id, incident=link.incident)
+        why = await self._join(run, other, absorb)
         if why:
             outcome = Outcome(link_failed=LinkFailed(case_id=other, why=why))
         else:

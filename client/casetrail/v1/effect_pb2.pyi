@@ -39,6 +39,10 @@ class _PurposeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     PURPOSE_OFFER: _Purpose.ValueType  # 9
     PURPOSE_DISSATISFACTION: _Purpose.ValueType  # 10
     """The answer that a dissatisfied customer is owed."""
+    PURPOSE_INCIDENT: _Purpose.ValueType  # 11
+    """An incident touches the customer's case."""
+    PURPOSE_INCIDENT_OVER: _Purpose.ValueType  # 12
+    """That incident is over."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """What a notice to a customer is about."""
@@ -55,6 +59,10 @@ PURPOSE_ELIGIBILITY: Purpose.ValueType  # 8
 PURPOSE_OFFER: Purpose.ValueType  # 9
 PURPOSE_DISSATISFACTION: Purpose.ValueType  # 10
 """The answer that a dissatisfied customer is owed."""
+PURPOSE_INCIDENT: Purpose.ValueType  # 11
+"""An incident touches the customer's case."""
+PURPOSE_INCIDENT_OVER: Purpose.ValueType  # 12
+"""That incident is over."""
 Global___Purpose: typing_extensions.TypeAlias = Purpose
 
 @typing.final
@@ -79,6 +87,10 @@ class Effect(google.protobuf.message.Message):
     CALLBACK_FIELD_NUMBER: builtins.int
     MERGE_FIELD_NUMBER: builtins.int
     LINK_FIELD_NUMBER: builtins.int
+    TASK_FIELD_NUMBER: builtins.int
+    PUBLIC_NOTICE_FIELD_NUMBER: builtins.int
+    RELAY_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FIELD_NUMBER: builtins.int
     effect_id: builtins.str
     """CASE:SEQ of the demanding event; the idempotency key outside."""
     @property
@@ -105,6 +117,14 @@ class Effect(google.protobuf.message.Message):
     def merge(self) -> Global___MergeRequested: ...
     @property
     def link(self) -> Global___LinkRequested: ...
+    @property
+    def task(self) -> Global___TaskRequested: ...
+    @property
+    def public_notice(self) -> Global___NoticeRequested: ...
+    @property
+    def relay(self) -> Global___RelayRequested: ...
+    @property
+    def follow_up(self) -> Global___FollowUpRequested: ...
     def __init__(
         self,
         *,
@@ -121,10 +141,14 @@ class Effect(google.protobuf.message.Message):
         callback: Global___CallbackScheduled | None = ...,
         merge: Global___MergeRequested | None = ...,
         link: Global___LinkRequested | None = ...,
+        task: Global___TaskRequested | None = ...,
+        public_notice: Global___NoticeRequested | None = ...,
+        relay: Global___RelayRequested | None = ...,
+        follow_up: Global___FollowUpRequested | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "refund", b"refund", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "tracking", b"tracking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "refund", b"refund", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "tracking", b"tracking"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "follow_up", b"follow_up", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "follow_up", b"follow_up", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link", "task", "public_notice", "relay", "follow_up"] | None: ...
 
 Global___Effect: typing_extensions.TypeAlias = Effect
 
@@ -373,15 +397,112 @@ class LinkRequested(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
     case_id: builtins.str
+    incident: builtins.bool
+    """This case is an incident that touches the other."""
     def __init__(
         self,
         *,
         case_id: builtins.str = ...,
+        incident: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_id", b"case_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "incident", b"incident"]) -> None: ...
 
 Global___LinkRequested: typing_extensions.TypeAlias = LinkRequested
+
+@typing.final
+class TaskRequested(google.protobuf.message.Message):
+    """Demand: see that a department takes up a task and does it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    WHAT_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    department: builtins.str
+    owner: builtins.str
+    """Empty while the department has named nobody."""
+    what: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        department: builtins.str = ...,
+        owner: builtins.str = ...,
+        what: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "owner", b"owner", "task_id", b"task_id", "what", b"what"]) -> None: ...
+
+Global___TaskRequested: typing_extensions.TypeAlias = TaskRequested
+
+@typing.final
+class NoticeRequested(google.protobuf.message.Message):
+    """Demand: publish a notice to users."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    AUDIENCE_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    text: builtins.str
+    audience: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+        audience: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["audience", b"audience", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___NoticeRequested: typing_extensions.TypeAlias = NoticeRequested
+
+@typing.final
+class RelayRequested(google.protobuf.message.Message):
+    """Demand: let a linked case tell its customer what a notice says."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    notice_id: builtins.str
+    text: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___RelayRequested: typing_extensions.TypeAlias = RelayRequested
+
+@typing.final
+class FollowUpRequested(google.protobuf.message.Message):
+    """Demand: let a linked case tell its customer that the incident is over, and see that it follows up."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    text: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "text", b"text"]) -> None: ...
+
+Global___FollowUpRequested: typing_extensions.TypeAlias = FollowUpRequested
 
 @typing.final
 class Outcome(google.protobuf.message.Message):
@@ -411,6 +532,14 @@ class Outcome(google.protobuf.message.Message):
     LINK_ACCEPTED_FIELD_NUMBER: builtins.int
     LINK_FAILED_FIELD_NUMBER: builtins.int
     TRACKING_FAILED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_REACHED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_UNREACHABLE_FIELD_NUMBER: builtins.int
+    NOTICE_PUBLISHED_FIELD_NUMBER: builtins.int
+    NOTICE_FAILED_FIELD_NUMBER: builtins.int
+    RELAY_ACCEPTED_FIELD_NUMBER: builtins.int
+    RELAY_REFUSED_FIELD_NUMBER: builtins.int
+    CASE_FOLLOWED_UP_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FAILED_FIELD_NUMBER: builtins.int
     @property
     def notification_delivered(self) -> Global___NotificationDelivered: ...
     @property
@@ -455,6 +584,22 @@ class Outcome(google.protobuf.message.Message):
     def link_failed(self) -> Global___LinkFailed: ...
     @property
     def tracking_failed(self) -> Global___ParcelTrackingFailed: ...
+    @property
+    def department_reached(self) -> Global___DepartmentReached: ...
+    @property
+    def department_unreachable(self) -> Global___DepartmentUnreachable: ...
+    @property
+    def notice_published(self) -> Global___NoticePublished: ...
+    @property
+    def notice_failed(self) -> Global___NoticeFailed: ...
+    @property
+    def relay_accepted(self) -> Global___RelayAccepted: ...
+    @property
+    def relay_refused(self) -> Global___RelayRefused: ...
+    @property
+    def case_followed_up(self) -> Global___CaseFollowedUp: ...
+    @property
+    def follow_up_failed(self) -> Global___FollowUpFailed: ...
     def __init__(
         self,
         *,
@@ -480,10 +625,18 @@ class Outcome(google.protobuf.message.Message):
         link_accepted: Global___LinkAccepted | None = ...,
         link_failed: Global___LinkFailed | None = ...,
         tracking_failed: Global___ParcelTrackingFailed | None = ...,
+        department_reached: Global___DepartmentReached | None = ...,
+        department_unreachable: Global___DepartmentUnreachable | None = ...,
+        notice_published: Global___NoticePublished | None = ...,
+        notice_failed: Global___NoticeFailed | None = ...,
+        relay_accepted: Global___RelayAccepted | None = ...,
+        relay_refused: Global___RelayRefused | None = ...,
+        case_followed_up: Global___CaseFollowedUp | None = ...,
+        follow_up_failed: Global___FollowUpFailed | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "follow_up_failed", b"follow_up_failed", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "follow_up_failed", b"follow_up_failed", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed"] | None: ...
 
 Global___Outcome: typing_extensions.TypeAlias = Outcome
 
@@ -984,3 +1137,183 @@ class LinkFailed(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "why", b"why"]) -> None: ...
 
 Global___LinkFailed: typing_extensions.TypeAlias = LinkFailed
+
+@typing.final
+class DepartmentReached(google.protobuf.message.Message):
+    """Somebody of the department was told, or reminded. The task is still owed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    TASK_ID_FIELD_NUMBER: builtins.int
+    PEOPLE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    task_id: builtins.str
+    @property
+    def people(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        task_id: builtins.str = ...,
+        people: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "people", b"people", "task_id", b"task_id"]) -> None: ...
+
+Global___DepartmentReached: typing_extensions.TypeAlias = DepartmentReached
+
+@typing.final
+class DepartmentUnreachable(google.protobuf.message.Message):
+    """Nobody of the department could be reached. The task is still owed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___DepartmentUnreachable: typing_extensions.TypeAlias = DepartmentUnreachable
+
+@typing.final
+class NoticePublished(google.protobuf.message.Message):
+    """Users can read the notice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    REFERENCE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    notice_id: builtins.str
+    reference: builtins.str
+    """Under which the publishing system took it."""
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        reference: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "notice_id", b"notice_id", "reference", b"reference"]) -> None: ...
+
+Global___NoticePublished: typing_extensions.TypeAlias = NoticePublished
+
+@typing.final
+class NoticeFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___NoticeFailed: typing_extensions.TypeAlias = NoticeFailed
+
+@typing.final
+class RelayAccepted(google.protobuf.message.Message):
+    """The linked case tells its customer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    notice_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "notice_id", b"notice_id"]) -> None: ...
+
+Global___RelayAccepted: typing_extensions.TypeAlias = RelayAccepted
+
+@typing.final
+class RelayRefused(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___RelayRefused: typing_extensions.TypeAlias = RelayRefused
+
+@typing.final
+class CaseFollowedUp(google.protobuf.message.Message):
+    """The customer of a linked case was called back, or the case is closed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id"]) -> None: ...
+
+Global___CaseFollowedUp: typing_extensions.TypeAlias = CaseFollowedUp
+
+@typing.final
+class FollowUpFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "why", b"why"]) -> None: ...
+
+Global___FollowUpFailed: typing_extensions.TypeAlias = FollowUpFailed
