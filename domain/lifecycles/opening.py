@@ -9,9 +9,11 @@ from casetrail.v1.types_pb2 import Kind, ParcelDirection, Priority, Stage
 from domain import promises
 from domain.draft import Draft
 from domain.instants import Instant, timestamp
-from domain.lifecycles import parcels, talk, waiting
+from domain.lifecycles import incident, parcels, talk, waiting
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
+
+CUSTOMERS_KINDS = frozenset({Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN})
 
 _BEFORE_A_SOLUTION = (
     Stage.STAGE_OPENED,
@@ -35,7 +37,6 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
         channel=asked.channel,
         priority=asked.priority or _priority_of(asked.category, rules),
         category=asked.category,
-        customer=asked.customer,
         order_id=asked.order_id,
         product_id=asked.product_id,
         subject=asked.subject,
@@ -44,7 +45,13 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
         time_base=_time_base(asked, at),
         silent=asked.silent,
         source=asked.source,
+        drill_id=asked.drill_id,
     )
+    if asked.HasField("customer"):
+        body.customer.CopyFrom(asked.customer)
+    if asked.HasField("incident"):
+        body.incident.CopyFrom(incident.as_declared(command, rules))
+        body.priority = asked.priority or Priority.PRIORITY_URGENT
     if asked.HasField("return_request"):
         body.return_details.CopyFrom(_details(asked.return_request))
         body.wanted.CopyFrom(asked.return_request.wanted)
@@ -54,6 +61,8 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
     if asked.HasField("parcel"):
         parcels.track(draft, asked.parcel, ParcelDirection.PARCEL_DIRECTION_OUTBOUND)
     talk.tell(draft, Purpose.PURPOSE_ACKNOWLEDGEMENT)
+    if asked.HasField("incident"):
+        incident.declared(draft, asked.incident)
     return draft
 
 
@@ -68,6 +77,12 @@ def prioritize(draft: Draft, command: Prioritize) -> None:
 def reclassify(draft: Draft, command: Reclassify) -> None:
     """It is another kind of matter, or of another category."""
     becomes = command.kind or draft.case.kind
+    if becomes not in CUSTOMERS_KINDS:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_KIND,
+            "a customer's case becomes no incident: declare one, and link the case to it",
+            field="reclassify.kind",
+        )
     if becomes == draft.case.kind and command.category in ("", draft.case.category):
         raise Rejected(RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{draft.case.case_id} is classified so already")
     body = Reclassified(category=command.category, why=command.why)

@@ -2013,19 +2013,22 @@ class CommandAssumed(google.protobuf.message.Message):
 
     COMMANDER_FIELD_NUMBER: builtins.int
     ROLE_FIELD_NUMBER: builtins.int
-    FROM_FIELD_NUMBER: builtins.int
+    HANDED_OVER_BY_FIELD_NUMBER: builtins.int
     WHY_FIELD_NUMBER: builtins.int
     commander: builtins.str
     role: casetrail.v1.types_pb2.Role.ValueType
+    handed_over_by: builtins.str
+    """Who handed it over; empty when nobody did."""
     why: builtins.str
     def __init__(
         self,
         *,
         commander: builtins.str = ...,
         role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        handed_over_by: builtins.str = ...,
         why: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["commander", b"commander", "from", b"from", "role", b"role", "why", b"why"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["commander", b"commander", "handed_over_by", b"handed_over_by", "role", b"role", "why", b"why"]) -> None: ...
 
 Global___CommandAssumed: typing_extensions.TypeAlias = CommandAssumed
 
