@@ -109,8 +109,9 @@ async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
     while not stop.is_set():
         try:
             settings = ClientConfig.load_client_connect_config()
+            settings.setdefault("target_host", "localhost:7233")
             return await Client.connect(**settings, interceptors=interceptors, runtime=runtime)
-        except RuntimeError as error:  # what Temporal's client raises when it cannot connect
+        except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
             if pause == _FIRST_PAUSE:
                 _log.warning("temporal is not there; trying on", why=str(error))
         try:

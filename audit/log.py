@@ -6,11 +6,15 @@ The log is the truth. A case is the fold of its events; the projection beside it
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
+from audit.merkle import Growth
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
+
+LOG_ITSELF: Final = "@log"
+"""Stands where a case's number stands in events of what happens to the log itself. No case can have it."""
 
 
 class LogUnavailableError(Exception):
@@ -45,7 +49,7 @@ class Batch:
         digest: SHA-256 of the request, hex, so that an id used for something else is noticed.
         events: In order, with at, due, actor, key, reason and body. The log gives seq, position, id, hashes and
             recorded_at.
-        case: The fold after them, for the projection.
+        case: The fold after them, for the projection; None for events of the log itself (LOG_ITSELF).
         need: What the case needs from Temporal after them.
     """
 
@@ -54,15 +58,21 @@ class Batch:
     key: str
     digest: str
     events: Sequence[Event]
-    case: Case
+    case: Case | None
     need: Need
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The batch is in the log, as these complete events."""
+    """The batch is in the log, as these complete events.
+
+    Attributes:
+        events: Complete.
+        growth: What the commit made of the log's tree. All who were written in it share it.
+    """
 
     events: Sequence[Event]
+    growth: Growth
 
 
 @dataclass(frozen=True, slots=True)

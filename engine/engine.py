@@ -210,11 +210,10 @@ class Engine:
                 known = await self._log.find_key(command.case_id, request.key)
                 if known is not None:
                     return await self._again(held, command.case_id, known, request)
-                seen = case.seq
-                case = held.case = await self._caught_up(case)
-                if fresh or case.seq == seen:
+                newer = case if fresh else await self._caught_up(case)
+                if newer is case:
                     raise
-                fresh = True
+                case, fresh = newer, True
                 continue
             after = fold(events, case)
             result = await self._append(command.case_id, case.seq, request, events, after)

@@ -70,7 +70,7 @@ def type_of(event: Event) -> str:
 
 
 @contextmanager
-def refused(code: str, match: str = "") -> Iterator[None]:
+def refused(code: str, match: str | None = None) -> Iterator[None]:
     """Expect a refusal with a stable reason."""
     with pytest.raises(Rejected, match=match) as caught:
         yield

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import protovalidate
 import pytest
 
 from audit.sqlite import SqliteLog
@@ -136,6 +137,20 @@ async def test_a_refused_request_wrote_nothing_and_may_be_carried_out_later(engi
     assert await log.size() == before
     await engine.execute(command(case_id, resolve={}))
     assert (await engine.execute(confirm)).case.stage == Stage.STAGE_CLOSED
+
+
+async def test_no_request_id_can_be_the_key_of_what_time_brings(
+    engine: Engine, clock: SetClock, log: SqliteLog
+) -> None:
+    """A caller who took such a key first would keep an escalation from ever being written."""
+    case_id = (await engine.execute(opening())).case.case_id
+    clock.pass_(timedelta(hours=30))
+    await engine.advance(case_id)
+    keys = [event.key for event in await log.events(case_id) if event.HasField("due")]
+    assert keys
+    for key in keys:
+        with pytest.raises(protovalidate.ValidationError, match="request_id"):
+            protovalidate.validate(command(case_id, request_id=key, assign={"to": "amy"}))
 
 
 async def test_expected_seq_refuses_what_was_decided_on_an_older_case(engine: Engine) -> None:

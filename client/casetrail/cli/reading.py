@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from casetrail import short_forms
@@ -107,7 +107,9 @@ _PAGE = 500
 
 
 def _table(cases: list[Case]) -> Table:
-    table = Table("number", "kind", "stage", "priority", "customer", "with", "opened", "clocks", box=None)
+    # A number is what a reader copies: never cut.
+    number = Column("number", no_wrap=True, min_width=max(len(case.case_id) for case in cases))
+    table = Table(number, "kind", "stage", "priority", "customer", "with", "opened", "clocks", box=None)
     for case in cases:
         breached = [clock.name for clock in case.clocks if clock.breached]
         cells = (
