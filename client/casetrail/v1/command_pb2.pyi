@@ -8,6 +8,7 @@ import casetrail.v1.case_pb2
 import casetrail.v1.effect_pb2
 import casetrail.v1.event_pb2
 import casetrail.v1.incident_pb2
+import casetrail.v1.inject_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -107,6 +108,9 @@ class Command(google.protobuf.message.Message):
     REOPEN_INCIDENT_FIELD_NUMBER: builtins.int
     RELAY_NOTICE_FIELD_NUMBER: builtins.int
     END_INCIDENT_FIELD_NUMBER: builtins.int
+    INJECT_BY_HAND_FIELD_NUMBER: builtins.int
+    ABORT_DRILL_FIELD_NUMBER: builtins.int
+    REMARK_DRILL_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     """The case; for `open` it is given by the engine, or by an importer."""
     request_id: builtins.str
@@ -263,6 +267,12 @@ class Command(google.protobuf.message.Message):
     def relay_notice(self) -> Global___RelayNotice: ...
     @property
     def end_incident(self) -> Global___EndIncident: ...
+    @property
+    def inject_by_hand(self) -> Global___InjectByHand: ...
+    @property
+    def abort_drill(self) -> Global___AbortDrill: ...
+    @property
+    def remark_drill(self) -> Global___RemarkDrill: ...
     def __init__(
         self,
         *,
@@ -342,13 +352,16 @@ class Command(google.protobuf.message.Message):
         reopen_incident: Global___ReopenIncident | None = ...,
         relay_notice: Global___RelayNotice | None = ...,
         end_incident: Global___EndIncident | None = ...,
+        inject_by_hand: Global___InjectByHand | None = ...,
+        abort_drill: Global___AbortDrill | None = ...,
+        remark_drill: Global___RemarkDrill | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "abort_drill", b"abort_drill", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inject_by_hand", b"inject_by_hand", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "remark_drill", b"remark_drill", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "abort_drill", b"abort_drill", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inject_by_hand", b"inject_by_hand", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "remark_drill", b"remark_drill", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_seq", b"_expected_seq"]) -> typing.Literal["expected_seq"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["action", b"action"]) -> typing.Literal["open", "assign", "transfer", "accept", "offer_answer", "reply", "receive_message", "wait", "resume", "note", "prioritize", "reclassify", "link", "merge", "absorb", "acknowledge", "escalate", "decide", "inform", "classify", "investigate", "ask_department", "record_finding", "propose", "agree", "negotiate", "carry_out", "decide_eligibility", "choose_alternative", "ship_back", "receive_goods", "inspect", "track_parcel", "resolve", "confirm", "rate", "record_callback", "answer_dissatisfaction", "review_dissatisfaction", "reopen", "withdraw", "change_policy", "hand_over", "import_row", "close", "report_outcome", "confirm_nature", "grade_incident", "assume_command", "hand_over_command", "add_task", "accept_task", "refuse_task", "reassign_task", "complete_task", "reopen_task", "draft_notice", "approve_notice", "discard_notice", "send_notice", "link_cases", "contain_incident", "resolve_incident", "follow_up_case", "finish_follow_up", "file_report", "close_incident", "dismiss_incident", "reopen_incident", "relay_notice", "end_incident"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["action", b"action"]) -> typing.Literal["open", "assign", "transfer", "accept", "offer_answer", "reply", "receive_message", "wait", "resume", "note", "prioritize", "reclassify", "link", "merge", "absorb", "acknowledge", "escalate", "decide", "inform", "classify", "investigate", "ask_department", "record_finding", "propose", "agree", "negotiate", "carry_out", "decide_eligibility", "choose_alternative", "ship_back", "receive_goods", "inspect", "track_parcel", "resolve", "confirm", "rate", "record_callback", "answer_dissatisfaction", "review_dissatisfaction", "reopen", "withdraw", "change_policy", "hand_over", "import_row", "close", "report_outcome", "confirm_nature", "grade_incident", "assume_command", "hand_over_command", "add_task", "accept_task", "refuse_task", "reassign_task", "complete_task", "reopen_task", "draft_notice", "approve_notice", "discard_notice", "send_notice", "link_cases", "contain_incident", "resolve_incident", "follow_up_case", "finish_follow_up", "file_report", "close_incident", "dismiss_incident", "reopen_incident", "relay_notice", "end_incident", "inject_by_hand", "abort_drill", "remark_drill"] | None: ...
 
 Global___Command: typing_extensions.TypeAlias = Command
 
@@ -374,6 +387,9 @@ class Open(google.protobuf.message.Message):
     PARCEL_FIELD_NUMBER: builtins.int
     INCIDENT_FIELD_NUMBER: builtins.int
     DRILL_ID_FIELD_NUMBER: builtins.int
+    SCENARIO_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    TIME_BASE_FIELD_NUMBER: builtins.int
     kind: casetrail.v1.types_pb2.Kind.ValueType
     channel: casetrail.v1.types_pb2.Channel.ValueType
     priority: casetrail.v1.types_pb2.Priority.ValueType
@@ -390,6 +406,10 @@ class Open(google.protobuf.message.Message):
     """Nobody is written to, nothing is billed."""
     drill_id: builtins.str
     """The drill that it is part of."""
+    scenario: builtins.bytes
+    """For a drill: a Scenario, in its canonical bytes."""
+    inject_id: builtins.str
+    """Only for the engine: the inject of the drill that brings the case."""
     @property
     def customer(self) -> casetrail.v1.case_pb2.Customer:
         """Whom it is for; an incident and a drill are for nobody in particular."""
@@ -407,6 +427,10 @@ class Open(google.protobuf.message.Message):
     @property
     def incident(self) -> Global___Declaration:
         """For an incident."""
+
+    @property
+    def time_base(self) -> casetrail.v1.case_pb2.TimeBase:
+        """Only for the engine: the clock of the drill that it is part of."""
 
     def __init__(
         self,
@@ -427,9 +451,12 @@ class Open(google.protobuf.message.Message):
         parcel: Global___ParcelReference | None = ...,
         incident: Global___Declaration | None = ...,
         drill_id: builtins.str = ...,
+        scenario: builtins.bytes = ...,
+        inject_id: builtins.str = ...,
+        time_base: casetrail.v1.case_pb2.TimeBase | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["customer", b"customer", "incident", b"incident", "parcel", b"parcel", "return_request", b"return_request", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "kind", b"kind", "order_id", b"order_id", "parcel", b"parcel", "priority", b"priority", "product_id", b"product_id", "return_request", b"return_request", "scale", b"scale", "silent", b"silent", "source", b"source", "subject", b"subject", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["customer", b"customer", "incident", b"incident", "parcel", b"parcel", "return_request", b"return_request", "time_base", b"time_base", "words", b"words"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "inject_id", b"inject_id", "kind", b"kind", "order_id", b"order_id", "parcel", b"parcel", "priority", b"priority", "product_id", b"product_id", "return_request", b"return_request", "scale", b"scale", "scenario", b"scenario", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "words", b"words"]) -> None: ...
 
 Global___Open: typing_extensions.TypeAlias = Open
 
@@ -1960,3 +1987,59 @@ class EndIncident(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["drill_id", b"drill_id", "incident_id", b"incident_id", "text", b"text"]) -> None: ...
 
 Global___EndIncident: typing_extensions.TypeAlias = EndIncident
+
+@typing.final
+class InjectByHand(google.protobuf.message.Message):
+    """Let something happen in a drill that its script does not have."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_FIELD_NUMBER: builtins.int
+    @property
+    def inject(self) -> casetrail.v1.inject_pb2.Inject: ...
+    def __init__(
+        self,
+        *,
+        inject: casetrail.v1.inject_pb2.Inject | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inject", b"inject"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inject", b"inject"]) -> None: ...
+
+Global___InjectByHand: typing_extensions.TypeAlias = InjectByHand
+
+@typing.final
+class AbortDrill(google.protobuf.message.Message):
+    """End a drill before its time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___AbortDrill: typing_extensions.TypeAlias = AbortDrill
+
+@typing.final
+class RemarkDrill(google.protobuf.message.Message):
+    """What went badly, and what is to become better; for 《演练报告》."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROBLEM_FIELD_NUMBER: builtins.int
+    IMPROVEMENT_FIELD_NUMBER: builtins.int
+    problem: builtins.str
+    improvement: builtins.str
+    def __init__(
+        self,
+        *,
+        problem: builtins.str = ...,
+        improvement: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["improvement", b"improvement", "problem", b"problem"]) -> None: ...
+
+Global___RemarkDrill: typing_extensions.TypeAlias = RemarkDrill

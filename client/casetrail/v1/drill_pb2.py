@@ -22,16 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from casetrail.v1 import inject_pb2 as casetrail_dot_v1_dot_inject__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61setrail/v1/drill.proto\x12\x0c\x63\x61setrail.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x01\n\x05\x44rill\x12\x13\n\x0bscenario_id\x18\x01 \x01(\t\x12\x17\n\x0fscenario_digest\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x62orted\x18\x05 \x01(\x08\x12\r\n\x05score\x18\x06 \x01(\x05\x12\x11\n\tmax_score\x18\x07 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61setrail/v1/drill.proto\x12\x0c\x63\x61setrail.v1\x1a\x19\x63\x61setrail/v1/inject.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\x05\x44rill\x12\x13\n\x0bscenario_id\x18\x01 \x01(\t\x12\x17\n\x0fscenario_digest\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x62orted\x18\x05 \x01(\x08\x12\r\n\x05score\x18\x06 \x01(\x05\x12\x11\n\tmax_score\x18\x07 \x01(\x05\x12\x10\n\x08scenario\x18\x08 \x01(\x0c\x12*\n\x07injects\x18\t \x03(\x0b\x32\x19.casetrail.v1.DrillInject\x12\x34\n\x0c\x65xpectations\x18\n \x03(\x0b\x32\x1e.casetrail.v1.DrillExpectation\x12&\n\x05moves\x18\x0b \x03(\x0b\x32\x17.casetrail.v1.DrillMove\x12\x10\n\x08\x61nswered\x18\x0c \x03(\t\x12\x13\n\x0bwhy_aborted\x18\r \x01(\t\x12*\n\x07remarks\x18\x0e \x03(\x0b\x32\x19.casetrail.v1.DrillRemark\"\xe8\x02\n\x0b\x44rillInject\x12$\n\x06inject\x18\x01 \x01(\x0b\x32\x14.casetrail.v1.Inject\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x62y_hand\x18\x03 \x01(\x08\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.casetrail.v1.DrillInject.State\x12\x10\n\x08\x63\x61se_ids\x18\x05 \x03(\t\x12\x12\n\nwhy_failed\x18\x06 \x01(\t\x12)\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PLANNED\x10\x01\x12\r\n\tSTATE_DUE\x10\x02\x12\x0e\n\nSTATE_MADE\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x11\n\rSTATE_DROPPED\x10\x05\"\x99\x03\n\x10\x44rillExpectation\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x07verdict\x18\x04 \x01(\x0e\x32&.casetrail.v1.DrillExpectation.Verdict\x12\r\n\x05score\x18\x05 \x01(\x05\x12\x11\n\tevent_ids\x18\x06 \x03(\t\x12*\n\x06met_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x95\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_OPEN\x10\x01\x12\x13\n\x0fVERDICT_EXPIRED\x10\x02\x12\x0f\n\x0bVERDICT_MET\x10\x03\x12\x10\n\x0cVERDICT_LATE\x10\x04\x12\x12\n\x0eVERDICT_MISSED\x10\x05\x12\x13\n\x0fVERDICT_DROPPED\x10\x06\"k\n\tDrillMove\x12\x0f\n\x07move_id\x18\x01 \x01(\t\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\"g\n\x0b\x44rillRemark\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\x13\n\x0bimprovement\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'casetrail.v1.drill_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DRILL']._serialized_start=76
-  _globals['_DRILL']._serialized_end=274
+  _globals['_DRILL']._serialized_start=103
+  _globals['_DRILL']._serialized_end=540
+  _globals['_DRILLINJECT']._serialized_start=543
+  _globals['_DRILLINJECT']._serialized_end=903
+  _globals['_DRILLINJECT_STATE']._serialized_start=786
+  _globals['_DRILLINJECT_STATE']._serialized_end=903
+  _globals['_DRILLEXPECTATION']._serialized_start=906
+  _globals['_DRILLEXPECTATION']._serialized_end=1315
+  _globals['_DRILLEXPECTATION_VERDICT']._serialized_start=1166
+  _globals['_DRILLEXPECTATION_VERDICT']._serialized_end=1315
+  _globals['_DRILLMOVE']._serialized_start=1317
+  _globals['_DRILLMOVE']._serialized_end=1424
+  _globals['_DRILLREMARK']._serialized_start=1426
+  _globals['_DRILLREMARK']._serialized_end=1529
 # @@protoc_insertion_point(module_scope)

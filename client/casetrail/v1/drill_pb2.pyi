@@ -4,7 +4,11 @@ isort:skip_file
 """
 
 import builtins
+import casetrail.v1.inject_pb2
+import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import sys
@@ -19,7 +23,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Drill(google.protobuf.message.Message):
-    """What a drill (应急演练) is now, besides what every case has."""
+    """What a drill (应急演练) is now, besides what every case has. The drill's cases run on its clock."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -30,6 +34,13 @@ class Drill(google.protobuf.message.Message):
     ABORTED_FIELD_NUMBER: builtins.int
     SCORE_FIELD_NUMBER: builtins.int
     MAX_SCORE_FIELD_NUMBER: builtins.int
+    SCENARIO_FIELD_NUMBER: builtins.int
+    INJECTS_FIELD_NUMBER: builtins.int
+    EXPECTATIONS_FIELD_NUMBER: builtins.int
+    MOVES_FIELD_NUMBER: builtins.int
+    ANSWERED_FIELD_NUMBER: builtins.int
+    WHY_ABORTED_FIELD_NUMBER: builtins.int
+    REMARKS_FIELD_NUMBER: builtins.int
     scenario_id: builtins.str
     """The scenario's id, and the SHA-256 of its canonical bytes, hex."""
     scenario_digest: builtins.str
@@ -37,10 +48,31 @@ class Drill(google.protobuf.message.Message):
     score: builtins.int
     """Points won, and what could be won."""
     max_score: builtins.int
+    scenario: builtins.bytes
+    """A Scenario, in its canonical bytes: what the digest is of."""
+    why_aborted: builtins.str
     @property
     def started_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
     def ended_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def injects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DrillInject]:
+        """In the order of the script, then those by hand."""
+
+    @property
+    def expectations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DrillExpectation]: ...
+    @property
+    def moves(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DrillMove]:
+        """What scripted participants are about to do."""
+
+    @property
+    def answered(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Answers that are given once, and were: participant/answer."""
+
+    @property
+    def remarks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DrillRemark]:
+        """What people say afterwards."""
+
     def __init__(
         self,
         *,
@@ -51,8 +83,203 @@ class Drill(google.protobuf.message.Message):
         aborted: builtins.bool = ...,
         score: builtins.int = ...,
         max_score: builtins.int = ...,
+        scenario: builtins.bytes = ...,
+        injects: collections.abc.Iterable[Global___DrillInject] | None = ...,
+        expectations: collections.abc.Iterable[Global___DrillExpectation] | None = ...,
+        moves: collections.abc.Iterable[Global___DrillMove] | None = ...,
+        answered: collections.abc.Iterable[builtins.str] | None = ...,
+        why_aborted: builtins.str = ...,
+        remarks: collections.abc.Iterable[Global___DrillRemark] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["ended_at", b"ended_at", "started_at", b"started_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["aborted", b"aborted", "ended_at", b"ended_at", "max_score", b"max_score", "scenario_digest", b"scenario_digest", "scenario_id", b"scenario_id", "score", b"score", "started_at", b"started_at"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aborted", b"aborted", "answered", b"answered", "ended_at", b"ended_at", "expectations", b"expectations", "injects", b"injects", "max_score", b"max_score", "moves", b"moves", "remarks", b"remarks", "scenario", b"scenario", "scenario_digest", b"scenario_digest", "scenario_id", b"scenario_id", "score", b"score", "started_at", b"started_at", "why_aborted", b"why_aborted"]) -> None: ...
 
 Global___Drill: typing_extensions.TypeAlias = Drill
+
+@typing.final
+class DrillInject(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _State:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _StateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[DrillInject._State.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: DrillInject._State.ValueType  # 0
+        STATE_PLANNED: DrillInject._State.ValueType  # 1
+        STATE_DUE: DrillInject._State.ValueType  # 2
+        STATE_MADE: DrillInject._State.ValueType  # 3
+        STATE_FAILED: DrillInject._State.ValueType  # 4
+        STATE_DROPPED: DrillInject._State.ValueType  # 5
+        """The drill ended before."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    STATE_UNSPECIFIED: DrillInject.State.ValueType  # 0
+    STATE_PLANNED: DrillInject.State.ValueType  # 1
+    STATE_DUE: DrillInject.State.ValueType  # 2
+    STATE_MADE: DrillInject.State.ValueType  # 3
+    STATE_FAILED: DrillInject.State.ValueType  # 4
+    STATE_DROPPED: DrillInject.State.ValueType  # 5
+    """The drill ended before."""
+
+    INJECT_FIELD_NUMBER: builtins.int
+    DUE_AT_FIELD_NUMBER: builtins.int
+    BY_HAND_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    WHY_FAILED_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
+    by_hand: builtins.bool
+    state: Global___DrillInject.State.ValueType
+    why_failed: builtins.str
+    @property
+    def inject(self) -> casetrail.v1.inject_pb2.Inject: ...
+    @property
+    def due_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Of a silence or a fault that goes on: until when."""
+
+    def __init__(
+        self,
+        *,
+        inject: casetrail.v1.inject_pb2.Inject | None = ...,
+        due_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        by_hand: builtins.bool = ...,
+        state: Global___DrillInject.State.ValueType = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        why_failed: builtins.str = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["due_at", b"due_at", "inject", b"inject", "until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["by_hand", b"by_hand", "case_ids", b"case_ids", "due_at", b"due_at", "inject", b"inject", "state", b"state", "until", b"until", "why_failed", b"why_failed"]) -> None: ...
+
+Global___DrillInject: typing_extensions.TypeAlias = DrillInject
+
+@typing.final
+class DrillExpectation(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Verdict:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _VerdictEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[DrillExpectation._Verdict.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: DrillExpectation._Verdict.ValueType  # 0
+        VERDICT_OPEN: DrillExpectation._Verdict.ValueType  # 1
+        VERDICT_EXPIRED: DrillExpectation._Verdict.ValueType  # 2
+        """Its time is over; the log is being read for the last time."""
+        VERDICT_MET: DrillExpectation._Verdict.ValueType  # 3
+        VERDICT_LATE: DrillExpectation._Verdict.ValueType  # 4
+        VERDICT_MISSED: DrillExpectation._Verdict.ValueType  # 5
+        VERDICT_DROPPED: DrillExpectation._Verdict.ValueType  # 6
+        """The drill ended before."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+    VERDICT_UNSPECIFIED: DrillExpectation.Verdict.ValueType  # 0
+    VERDICT_OPEN: DrillExpectation.Verdict.ValueType  # 1
+    VERDICT_EXPIRED: DrillExpectation.Verdict.ValueType  # 2
+    """Its time is over; the log is being read for the last time."""
+    VERDICT_MET: DrillExpectation.Verdict.ValueType  # 3
+    VERDICT_LATE: DrillExpectation.Verdict.ValueType  # 4
+    VERDICT_MISSED: DrillExpectation.Verdict.ValueType  # 5
+    VERDICT_DROPPED: DrillExpectation.Verdict.ValueType  # 6
+    """The drill ended before."""
+
+    ID_FIELD_NUMBER: builtins.int
+    DUE_AT_FIELD_NUMBER: builtins.int
+    EXPIRES_AT_FIELD_NUMBER: builtins.int
+    VERDICT_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    MET_AT_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    verdict: Global___DrillExpectation.Verdict.ValueType
+    score: builtins.int
+    @property
+    def due_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def expires_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Afterwards it is missed."""
+
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The events that prove it."""
+
+    @property
+    def met_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When the last of them happened."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        due_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        expires_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        verdict: Global___DrillExpectation.Verdict.ValueType = ...,
+        score: builtins.int = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        met_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["due_at", b"due_at", "expires_at", b"expires_at", "met_at", b"met_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["due_at", b"due_at", "event_ids", b"event_ids", "expires_at", b"expires_at", "id", b"id", "met_at", b"met_at", "score", b"score", "verdict", b"verdict"]) -> None: ...
+
+Global___DrillExpectation: typing_extensions.TypeAlias = DrillExpectation
+
+@typing.final
+class DrillMove(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    DUE_AT_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    move_id: builtins.str
+    """participant/answer/event."""
+    case_id: builtins.str
+    """The case that it is for, and the event that it answers."""
+    event_id: builtins.str
+    @property
+    def due_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        move_id: builtins.str = ...,
+        due_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        case_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["due_at", b"due_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "due_at", b"due_at", "event_id", b"event_id", "move_id", b"move_id"]) -> None: ...
+
+Global___DrillMove: typing_extensions.TypeAlias = DrillMove
+
+@typing.final
+class DrillRemark(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BY_FIELD_NUMBER: builtins.int
+    AT_FIELD_NUMBER: builtins.int
+    PROBLEM_FIELD_NUMBER: builtins.int
+    IMPROVEMENT_FIELD_NUMBER: builtins.int
+    by: builtins.str
+    problem: builtins.str
+    improvement: builtins.str
+    @property
+    def at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        by: builtins.str = ...,
+        at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        problem: builtins.str = ...,
+        improvement: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["at", b"at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["at", b"at", "by", b"by", "improvement", b"improvement", "problem", b"problem"]) -> None: ...
+
+Global___DrillRemark: typing_extensions.TypeAlias = DrillRemark

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 import builtins
+import casetrail.v1.inject_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -91,6 +92,12 @@ class Effect(google.protobuf.message.Message):
     PUBLIC_NOTICE_FIELD_NUMBER: builtins.int
     RELAY_FIELD_NUMBER: builtins.int
     FOLLOW_UP_FIELD_NUMBER: builtins.int
+    INJECT_FIELD_NUMBER: builtins.int
+    OBSERVATION_FIELD_NUMBER: builtins.int
+    JUDGEMENT_FIELD_NUMBER: builtins.int
+    MOVE_FIELD_NUMBER: builtins.int
+    RESTORATION_FIELD_NUMBER: builtins.int
+    CLEARANCE_FIELD_NUMBER: builtins.int
     effect_id: builtins.str
     """CASE:SEQ of the demanding event; the idempotency key outside."""
     @property
@@ -125,6 +132,18 @@ class Effect(google.protobuf.message.Message):
     def relay(self) -> Global___RelayRequested: ...
     @property
     def follow_up(self) -> Global___FollowUpRequested: ...
+    @property
+    def inject(self) -> Global___InjectRequested: ...
+    @property
+    def observation(self) -> Global___ObservationRequested: ...
+    @property
+    def judgement(self) -> Global___JudgementRequested: ...
+    @property
+    def move(self) -> Global___MoveRequested: ...
+    @property
+    def restoration(self) -> Global___RestorationRequested: ...
+    @property
+    def clearance(self) -> Global___ClearanceRequested: ...
     def __init__(
         self,
         *,
@@ -145,10 +164,16 @@ class Effect(google.protobuf.message.Message):
         public_notice: Global___NoticeRequested | None = ...,
         relay: Global___RelayRequested | None = ...,
         follow_up: Global___FollowUpRequested | None = ...,
+        inject: Global___InjectRequested | None = ...,
+        observation: Global___ObservationRequested | None = ...,
+        judgement: Global___JudgementRequested | None = ...,
+        move: Global___MoveRequested | None = ...,
+        restoration: Global___RestorationRequested | None = ...,
+        clearance: Global___ClearanceRequested | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "follow_up", b"follow_up", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "follow_up", b"follow_up", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link", "task", "public_notice", "relay", "follow_up"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "clearance", b"clearance", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "follow_up", b"follow_up", "inject", b"inject", "judgement", b"judgement", "link", b"link", "merge", b"merge", "move", b"move", "notification", b"notification", "observation", b"observation", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "restoration", b"restoration", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "clearance", b"clearance", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "follow_up", b"follow_up", "inject", b"inject", "judgement", b"judgement", "link", b"link", "merge", b"merge", "move", b"move", "notification", b"notification", "observation", b"observation", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "restoration", b"restoration", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link", "task", "public_notice", "relay", "follow_up", "inject", "observation", "judgement", "move", "restoration", "clearance"] | None: ...
 
 Global___Effect: typing_extensions.TypeAlias = Effect
 
@@ -540,6 +565,17 @@ class Outcome(google.protobuf.message.Message):
     RELAY_REFUSED_FIELD_NUMBER: builtins.int
     CASE_FOLLOWED_UP_FIELD_NUMBER: builtins.int
     FOLLOW_UP_FAILED_FIELD_NUMBER: builtins.int
+    INJECT_MADE_FIELD_NUMBER: builtins.int
+    INJECT_FAILED_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_LATE_FIELD_NUMBER: builtins.int
+    EXPECTATION_MISSED_FIELD_NUMBER: builtins.int
+    CUE_SEEN_FIELD_NUMBER: builtins.int
+    MOVE_MADE_FIELD_NUMBER: builtins.int
+    MOVE_FAILED_FIELD_NUMBER: builtins.int
+    SYSTEM_RESTORED_FIELD_NUMBER: builtins.int
+    RESTORATION_FAILED_FIELD_NUMBER: builtins.int
+    DRILL_CLEARED_FIELD_NUMBER: builtins.int
     @property
     def notification_delivered(self) -> Global___NotificationDelivered: ...
     @property
@@ -600,6 +636,28 @@ class Outcome(google.protobuf.message.Message):
     def case_followed_up(self) -> Global___CaseFollowedUp: ...
     @property
     def follow_up_failed(self) -> Global___FollowUpFailed: ...
+    @property
+    def inject_made(self) -> Global___InjectMade: ...
+    @property
+    def inject_failed(self) -> Global___InjectFailed: ...
+    @property
+    def expectation_met(self) -> Global___ExpectationMet: ...
+    @property
+    def expectation_met_late(self) -> Global___ExpectationMetLate: ...
+    @property
+    def expectation_missed(self) -> Global___ExpectationMissed: ...
+    @property
+    def cue_seen(self) -> Global___CueSeen: ...
+    @property
+    def move_made(self) -> Global___MoveMade: ...
+    @property
+    def move_failed(self) -> Global___MoveFailed: ...
+    @property
+    def system_restored(self) -> Global___SystemRestored: ...
+    @property
+    def restoration_failed(self) -> Global___RestorationFailed: ...
+    @property
+    def drill_cleared(self) -> Global___DrillCleared: ...
     def __init__(
         self,
         *,
@@ -633,10 +691,21 @@ class Outcome(google.protobuf.message.Message):
         relay_refused: Global___RelayRefused | None = ...,
         case_followed_up: Global___CaseFollowedUp | None = ...,
         follow_up_failed: Global___FollowUpFailed | None = ...,
+        inject_made: Global___InjectMade | None = ...,
+        inject_failed: Global___InjectFailed | None = ...,
+        expectation_met: Global___ExpectationMet | None = ...,
+        expectation_met_late: Global___ExpectationMetLate | None = ...,
+        expectation_missed: Global___ExpectationMissed | None = ...,
+        cue_seen: Global___CueSeen | None = ...,
+        move_made: Global___MoveMade | None = ...,
+        move_failed: Global___MoveFailed | None = ...,
+        system_restored: Global___SystemRestored | None = ...,
+        restoration_failed: Global___RestorationFailed | None = ...,
+        drill_cleared: Global___DrillCleared | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "follow_up_failed", b"follow_up_failed", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "follow_up_failed", b"follow_up_failed", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "cue_seen", b"cue_seen", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "drill_cleared", b"drill_cleared", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "follow_up_failed", b"follow_up_failed", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "move_failed", b"move_failed", "move_made", b"move_made", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "restoration_failed", b"restoration_failed", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "system_restored", b"system_restored", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "cue_seen", b"cue_seen", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "drill_cleared", b"drill_cleared", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "follow_up_failed", b"follow_up_failed", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "move_failed", b"move_failed", "move_made", b"move_made", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "restoration_failed", b"restoration_failed", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "system_restored", b"system_restored", "tracking_failed", b"tracking_failed"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed", "inject_made", "inject_failed", "expectation_met", "expectation_met_late", "expectation_missed", "cue_seen", "move_made", "move_failed", "system_restored", "restoration_failed", "drill_cleared"] | None: ...
 
 Global___Outcome: typing_extensions.TypeAlias = Outcome
 
@@ -1317,3 +1386,394 @@ class FollowUpFailed(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "why", b"why"]) -> None: ...
 
 Global___FollowUpFailed: typing_extensions.TypeAlias = FollowUpFailed
+
+@typing.final
+class InjectRequested(google.protobuf.message.Message):
+    """Demand: let an inject of a drill happen."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_FIELD_NUMBER: builtins.int
+    BY_HAND_FIELD_NUMBER: builtins.int
+    by_hand: builtins.bool
+    @property
+    def inject(self) -> casetrail.v1.inject_pb2.Inject: ...
+    def __init__(
+        self,
+        *,
+        inject: casetrail.v1.inject_pb2.Inject | None = ...,
+        by_hand: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inject", b"inject"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["by_hand", b"by_hand", "inject", b"inject"]) -> None: ...
+
+Global___InjectRequested: typing_extensions.TypeAlias = InjectRequested
+
+@typing.final
+class ObservationRequested(google.protobuf.message.Message):
+    """Demand: follow what happens in the drill's cases."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ObservationRequested: typing_extensions.TypeAlias = ObservationRequested
+
+@typing.final
+class JudgementRequested(google.protobuf.message.Message):
+    """Demand: read the log for the last time, and say whether what was expected has happened."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    expectation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        expectation_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expectation_id", b"expectation_id"]) -> None: ...
+
+Global___JudgementRequested: typing_extensions.TypeAlias = JudgementRequested
+
+@typing.final
+class MoveRequested(google.protobuf.message.Message):
+    """Demand: do what a scripted participant does now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    move_id: builtins.str
+    case_id: builtins.str
+    event_id: builtins.str
+    """The event that it answers."""
+    def __init__(
+        self,
+        *,
+        move_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "event_id", b"event_id", "move_id", b"move_id"]) -> None: ...
+
+Global___MoveRequested: typing_extensions.TypeAlias = MoveRequested
+
+@typing.final
+class RestorationRequested(google.protobuf.message.Message):
+    """Demand: let a system answer again."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    SYSTEM_FIELD_NUMBER: builtins.int
+    inject_id: builtins.str
+    system: casetrail.v1.inject_pb2.FaultInject.System.ValueType
+    def __init__(
+        self,
+        *,
+        inject_id: builtins.str = ...,
+        system: casetrail.v1.inject_pb2.FaultInject.System.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["inject_id", b"inject_id", "system", b"system"]) -> None: ...
+
+Global___RestorationRequested: typing_extensions.TypeAlias = RestorationRequested
+
+@typing.final
+class ClearanceRequested(google.protobuf.message.Message):
+    """Demand: end what the drill has left open."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ClearanceRequested: typing_extensions.TypeAlias = ClearanceRequested
+
+@typing.final
+class InjectMade(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The cases that it brought."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
+
+Global___InjectMade: typing_extensions.TypeAlias = InjectMade
+
+@typing.final
+class InjectFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id", "why", b"why"]) -> None: ...
+
+Global___InjectFailed: typing_extensions.TypeAlias = InjectFailed
+
+@typing.final
+class ExpectationMet(google.protobuf.message.Message):
+    """What was expected has happened, in time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    MET_AT_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    score: builtins.int
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The events that prove it, and when the last of them happened."""
+
+    @property
+    def met_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        met_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        score: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["met_at", b"met_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id", "met_at", b"met_at", "score", b"score"]) -> None: ...
+
+Global___ExpectationMet: typing_extensions.TypeAlias = ExpectationMet
+
+@typing.final
+class ExpectationMetLate(google.protobuf.message.Message):
+    """What was expected has happened, but late."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    MET_AT_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    score: builtins.int
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def met_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        met_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        score: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["met_at", b"met_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id", "met_at", b"met_at", "score", b"score"]) -> None: ...
+
+Global___ExpectationMetLate: typing_extensions.TypeAlias = ExpectationMetLate
+
+@typing.final
+class ExpectationMissed(google.protobuf.message.Message):
+    """What was expected has not happened."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What there was of it, where several cases were asked for."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id"]) -> None: ...
+
+Global___ExpectationMissed: typing_extensions.TypeAlias = ExpectationMissed
+
+@typing.final
+class CueSeen(google.protobuf.message.Message):
+    """Something happened that a scripted participant answers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    HAPPENED_AT_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    """participant/answer/event."""
+    case_id: builtins.str
+    event_id: builtins.str
+    @property
+    def happened_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+        happened_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["happened_at", b"happened_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "event_id", b"event_id", "happened_at", b"happened_at", "move_id", b"move_id"]) -> None: ...
+
+Global___CueSeen: typing_extensions.TypeAlias = CueSeen
+
+@typing.final
+class MoveMade(google.protobuf.message.Message):
+    """A scripted participant has done it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it wrote."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "move_id", b"move_id"]) -> None: ...
+
+Global___MoveMade: typing_extensions.TypeAlias = MoveMade
+
+@typing.final
+class MoveFailed(google.protobuf.message.Message):
+    """The case did not take it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "move_id", b"move_id", "why", b"why"]) -> None: ...
+
+Global___MoveFailed: typing_extensions.TypeAlias = MoveFailed
+
+@typing.final
+class SystemRestored(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
+
+Global___SystemRestored: typing_extensions.TypeAlias = SystemRestored
+
+@typing.final
+class RestorationFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id", "why", b"why"]) -> None: ...
+
+Global___RestorationFailed: typing_extensions.TypeAlias = RestorationFailed
+
+@typing.final
+class DrillCleared(google.protobuf.message.Message):
+    """Nothing of the drill is open any more, but for what must be seen to by a person."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    LEFT_CASE_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def left_case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        left_case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "effect_id", b"effect_id", "left_case_ids", b"left_case_ids"]) -> None: ...
+
+Global___DrillCleared: typing_extensions.TypeAlias = DrillCleared

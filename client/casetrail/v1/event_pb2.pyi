@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import casetrail.v1.case_pb2
 import casetrail.v1.clock_pb2
+import casetrail.v1.drill_pb2
 import casetrail.v1.effect_pb2
 import casetrail.v1.incident_pb2
 import casetrail.v1.types_pb2
@@ -173,6 +174,27 @@ class Event(google.protobuf.message.Message):
     FOLLOW_UP_FAILED_FIELD_NUMBER: builtins.int
     NOTICE_RELAYED_FIELD_NUMBER: builtins.int
     INCIDENT_ENDED_FIELD_NUMBER: builtins.int
+    DRILL_STARTED_FIELD_NUMBER: builtins.int
+    DRILL_ABORTED_FIELD_NUMBER: builtins.int
+    DRILL_ENDED_FIELD_NUMBER: builtins.int
+    DRILL_REMARKED_FIELD_NUMBER: builtins.int
+    INJECT_REQUESTED_FIELD_NUMBER: builtins.int
+    OBSERVATION_REQUESTED_FIELD_NUMBER: builtins.int
+    JUDGEMENT_REQUESTED_FIELD_NUMBER: builtins.int
+    MOVE_REQUESTED_FIELD_NUMBER: builtins.int
+    RESTORATION_REQUESTED_FIELD_NUMBER: builtins.int
+    CLEARANCE_REQUESTED_FIELD_NUMBER: builtins.int
+    INJECT_MADE_FIELD_NUMBER: builtins.int
+    INJECT_FAILED_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_LATE_FIELD_NUMBER: builtins.int
+    EXPECTATION_MISSED_FIELD_NUMBER: builtins.int
+    CUE_SEEN_FIELD_NUMBER: builtins.int
+    MOVE_MADE_FIELD_NUMBER: builtins.int
+    MOVE_FAILED_FIELD_NUMBER: builtins.int
+    SYSTEM_RESTORED_FIELD_NUMBER: builtins.int
+    RESTORATION_FAILED_FIELD_NUMBER: builtins.int
+    DRILL_CLEARED_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     seq: builtins.int
     """1 for the first event of the case, without a gap."""
@@ -459,6 +481,48 @@ class Event(google.protobuf.message.Message):
     def notice_relayed(self) -> Global___NoticeRelayed: ...
     @property
     def incident_ended(self) -> Global___IncidentEnded: ...
+    @property
+    def drill_started(self) -> Global___DrillStarted: ...
+    @property
+    def drill_aborted(self) -> Global___DrillAborted: ...
+    @property
+    def drill_ended(self) -> Global___DrillEnded: ...
+    @property
+    def drill_remarked(self) -> Global___DrillRemarked: ...
+    @property
+    def inject_requested(self) -> casetrail.v1.effect_pb2.InjectRequested: ...
+    @property
+    def observation_requested(self) -> casetrail.v1.effect_pb2.ObservationRequested: ...
+    @property
+    def judgement_requested(self) -> casetrail.v1.effect_pb2.JudgementRequested: ...
+    @property
+    def move_requested(self) -> casetrail.v1.effect_pb2.MoveRequested: ...
+    @property
+    def restoration_requested(self) -> casetrail.v1.effect_pb2.RestorationRequested: ...
+    @property
+    def clearance_requested(self) -> casetrail.v1.effect_pb2.ClearanceRequested: ...
+    @property
+    def inject_made(self) -> casetrail.v1.effect_pb2.InjectMade: ...
+    @property
+    def inject_failed(self) -> casetrail.v1.effect_pb2.InjectFailed: ...
+    @property
+    def expectation_met(self) -> casetrail.v1.effect_pb2.ExpectationMet: ...
+    @property
+    def expectation_met_late(self) -> casetrail.v1.effect_pb2.ExpectationMetLate: ...
+    @property
+    def expectation_missed(self) -> casetrail.v1.effect_pb2.ExpectationMissed: ...
+    @property
+    def cue_seen(self) -> casetrail.v1.effect_pb2.CueSeen: ...
+    @property
+    def move_made(self) -> casetrail.v1.effect_pb2.MoveMade: ...
+    @property
+    def move_failed(self) -> casetrail.v1.effect_pb2.MoveFailed: ...
+    @property
+    def system_restored(self) -> casetrail.v1.effect_pb2.SystemRestored: ...
+    @property
+    def restoration_failed(self) -> casetrail.v1.effect_pb2.RestorationFailed: ...
+    @property
+    def drill_cleared(self) -> casetrail.v1.effect_pb2.DrillCleared: ...
     def __init__(
         self,
         *,
@@ -603,10 +667,31 @@ class Event(google.protobuf.message.Message):
         follow_up_failed: casetrail.v1.effect_pb2.FollowUpFailed | None = ...,
         notice_relayed: Global___NoticeRelayed | None = ...,
         incident_ended: Global___IncidentEnded | None = ...,
+        drill_started: Global___DrillStarted | None = ...,
+        drill_aborted: Global___DrillAborted | None = ...,
+        drill_ended: Global___DrillEnded | None = ...,
+        drill_remarked: Global___DrillRemarked | None = ...,
+        inject_requested: casetrail.v1.effect_pb2.InjectRequested | None = ...,
+        observation_requested: casetrail.v1.effect_pb2.ObservationRequested | None = ...,
+        judgement_requested: casetrail.v1.effect_pb2.JudgementRequested | None = ...,
+        move_requested: casetrail.v1.effect_pb2.MoveRequested | None = ...,
+        restoration_requested: casetrail.v1.effect_pb2.RestorationRequested | None = ...,
+        clearance_requested: casetrail.v1.effect_pb2.ClearanceRequested | None = ...,
+        inject_made: casetrail.v1.effect_pb2.InjectMade | None = ...,
+        inject_failed: casetrail.v1.effect_pb2.InjectFailed | None = ...,
+        expectation_met: casetrail.v1.effect_pb2.ExpectationMet | None = ...,
+        expectation_met_late: casetrail.v1.effect_pb2.ExpectationMetLate | None = ...,
+        expectation_missed: casetrail.v1.effect_pb2.ExpectationMissed | None = ...,
+        cue_seen: casetrail.v1.effect_pb2.CueSeen | None = ...,
+        move_made: casetrail.v1.effect_pb2.MoveMade | None = ...,
+        move_failed: casetrail.v1.effect_pb2.MoveFailed | None = ...,
+        system_restored: casetrail.v1.effect_pb2.SystemRestored | None = ...,
+        restoration_failed: casetrail.v1.effect_pb2.RestorationFailed | None = ...,
+        drill_cleared: casetrail.v1.effect_pb2.DrillCleared | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "investigation_started", b"investigation_started", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_id", b"case_id", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "drill_id", b"drill_id", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "investigation_started", b"investigation_started", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "nature_confirmed", "incident_graded", "command_assumed", "task_added", "task_accepted", "task_refused", "task_reassigned", "task_completed", "task_reopened", "notice_drafted", "notice_approved", "notice_discarded", "case_linked", "incident_contained", "incident_resolved", "case_followed_up_by_hand", "incident_followed_up", "report_filed", "incident_reopened", "task_requested", "notice_requested", "relay_requested", "follow_up_requested", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed", "notice_relayed", "incident_ended"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clearance_requested", b"clearance_requested", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "cue_seen", b"cue_seen", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "drill_aborted", b"drill_aborted", "drill_cleared", b"drill_cleared", "drill_ended", b"drill_ended", "drill_remarked", b"drill_remarked", "drill_started", b"drill_started", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "inject_requested", b"inject_requested", "investigation_started", b"investigation_started", "judgement_requested", b"judgement_requested", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "move_failed", b"move_failed", "move_made", b"move_made", "move_requested", b"move_requested", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "observation_requested", b"observation_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "restoration_failed", b"restoration_failed", "restoration_requested", b"restoration_requested", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "system_restored", b"system_restored", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_id", b"case_id", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clearance_requested", b"clearance_requested", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "cue_seen", b"cue_seen", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "drill_aborted", b"drill_aborted", "drill_cleared", b"drill_cleared", "drill_ended", b"drill_ended", "drill_id", b"drill_id", "drill_remarked", b"drill_remarked", "drill_started", b"drill_started", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "inject_requested", b"inject_requested", "investigation_started", b"investigation_started", "judgement_requested", b"judgement_requested", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "move_failed", b"move_failed", "move_made", b"move_made", "move_requested", b"move_requested", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "observation_requested", b"observation_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "restoration_failed", b"restoration_failed", "restoration_requested", b"restoration_requested", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "system_restored", b"system_restored", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "nature_confirmed", "incident_graded", "command_assumed", "task_added", "task_accepted", "task_refused", "task_reassigned", "task_completed", "task_reopened", "notice_drafted", "notice_approved", "notice_discarded", "case_linked", "incident_contained", "incident_resolved", "case_followed_up_by_hand", "incident_followed_up", "report_filed", "incident_reopened", "task_requested", "notice_requested", "relay_requested", "follow_up_requested", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed", "notice_relayed", "incident_ended", "drill_started", "drill_aborted", "drill_ended", "drill_remarked", "inject_requested", "observation_requested", "judgement_requested", "move_requested", "restoration_requested", "clearance_requested", "inject_made", "inject_failed", "expectation_met", "expectation_met_late", "expectation_missed", "cue_seen", "move_made", "move_failed", "system_restored", "restoration_failed", "drill_cleared"] | None: ...
 
 Global___Event: typing_extensions.TypeAlias = Event
 
@@ -631,6 +716,7 @@ class CaseOpened(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     INCIDENT_FIELD_NUMBER: builtins.int
     DRILL_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
     kind: casetrail.v1.types_pb2.Kind.ValueType
     channel: casetrail.v1.types_pb2.Channel.ValueType
     priority: casetrail.v1.types_pb2.Priority.ValueType
@@ -642,6 +728,8 @@ class CaseOpened(google.protobuf.message.Message):
     source: builtins.str
     drill_id: builtins.str
     """The drill that it belongs to."""
+    inject_id: builtins.str
+    """The inject of the drill that brought it."""
     @property
     def customer(self) -> casetrail.v1.case_pb2.Customer: ...
     @property
@@ -680,9 +768,10 @@ class CaseOpened(google.protobuf.message.Message):
         source: builtins.str = ...,
         incident: casetrail.v1.incident_pb2.Incident | None = ...,
         drill_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["customer", b"customer", "incident", b"incident", "policy", b"policy", "return_details", b"return_details", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "kind", b"kind", "order_id", b"order_id", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "return_details", b"return_details", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "inject_id", b"inject_id", "kind", b"kind", "order_id", b"order_id", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "return_details", b"return_details", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> None: ...
 
 Global___CaseOpened: typing_extensions.TypeAlias = CaseOpened
 
@@ -2371,3 +2460,90 @@ class IncidentEnded(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["follow_up", b"follow_up", "incident_id", b"incident_id", "text", b"text"]) -> None: ...
 
 Global___IncidentEnded: typing_extensions.TypeAlias = IncidentEnded
+
+@typing.final
+class DrillStarted(google.protobuf.message.Message):
+    """A drill begins: its script, and what can be won."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCENARIO_ID_FIELD_NUMBER: builtins.int
+    SCENARIO_DIGEST_FIELD_NUMBER: builtins.int
+    SCENARIO_FIELD_NUMBER: builtins.int
+    INJECTS_FIELD_NUMBER: builtins.int
+    EXPECTATIONS_FIELD_NUMBER: builtins.int
+    MAX_SCORE_FIELD_NUMBER: builtins.int
+    scenario_id: builtins.str
+    scenario_digest: builtins.str
+    scenario: builtins.bytes
+    """A Scenario, in its canonical bytes."""
+    max_score: builtins.int
+    @property
+    def injects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.drill_pb2.DrillInject]: ...
+    @property
+    def expectations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.drill_pb2.DrillExpectation]: ...
+    def __init__(
+        self,
+        *,
+        scenario_id: builtins.str = ...,
+        scenario_digest: builtins.str = ...,
+        scenario: builtins.bytes = ...,
+        injects: collections.abc.Iterable[casetrail.v1.drill_pb2.DrillInject] | None = ...,
+        expectations: collections.abc.Iterable[casetrail.v1.drill_pb2.DrillExpectation] | None = ...,
+        max_score: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expectations", b"expectations", "injects", b"injects", "max_score", b"max_score", "scenario", b"scenario", "scenario_digest", b"scenario_digest", "scenario_id", b"scenario_id"]) -> None: ...
+
+Global___DrillStarted: typing_extensions.TypeAlias = DrillStarted
+
+@typing.final
+class DrillAborted(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___DrillAborted: typing_extensions.TypeAlias = DrillAborted
+
+@typing.final
+class DrillEnded(google.protobuf.message.Message):
+    """Everything is judged, or nothing more is to be."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: builtins.int
+    MAX_SCORE_FIELD_NUMBER: builtins.int
+    score: builtins.int
+    max_score: builtins.int
+    def __init__(
+        self,
+        *,
+        score: builtins.int = ...,
+        max_score: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_score", b"max_score", "score", b"score"]) -> None: ...
+
+Global___DrillEnded: typing_extensions.TypeAlias = DrillEnded
+
+@typing.final
+class DrillRemarked(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REMARK_FIELD_NUMBER: builtins.int
+    @property
+    def remark(self) -> casetrail.v1.drill_pb2.DrillRemark: ...
+    def __init__(
+        self,
+        *,
+        remark: casetrail.v1.drill_pb2.DrillRemark | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["remark", b"remark"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["remark", b"remark"]) -> None: ...
+
+Global___DrillRemarked: typing_extensions.TypeAlias = DrillRemarked
