@@ -47,7 +47,7 @@ class Notices:
             effect.effect_id,
             case=case.case_id,
             to=address,
-            subject=_LINE_BREAKS.sub(" ", _filled(notice.subject, errand)),
+            subject=on_one_line(_filled(notice.subject, errand)),
             text=_filled(notice.text, errand),
         )
         try:
@@ -77,6 +77,11 @@ def mail_unavailable(error: MailUnavailable, address: str) -> ApplicationError:
 def without_address(error: Exception, address: str) -> str:
     """What a mail server said, without the recipient."""
     return str(error).replace(address, "the recipient")
+
+
+def on_one_line(text: str) -> str:
+    """A text as a header can hold it."""
+    return _LINE_BREAKS.sub(" ", text)
 
 
 def _obstacle(case: Case, notice: Notice | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from activities.case import CaseActivities
 from activities.directory import Directory
 from activities.effects import Errands
+from activities.incidents import Incidents
 from activities.joining import Joining
 from activities.mail import Mailer
 from activities.notices import Notices
@@ -28,6 +29,7 @@ def all_activities(engine: Engine, mailer: Mailer, shop: Shop, directory: Direct
     errands = Errands(engine)
     case, notices, staff = CaseActivities(engine), Notices(errands, mailer), Staff(errands, mailer, directory)
     orders, parcels, joining = Orders(errands, shop), Parcels(errands, shop), Joining(errands)
+    incidents = Incidents(errands, mailer, directory)
     return [
         case.advance,
         case.execute,
@@ -45,4 +47,8 @@ def all_activities(engine: Engine, mailer: Mailer, shop: Shop, directory: Direct
         parcels.ask_carrier,
         joining.merge,
         joining.link,
+        incidents.tell_department,
+        incidents.publish_notice,
+        incidents.relay_notice,
+        incidents.follow_up,
     ]

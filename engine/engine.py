@@ -344,7 +344,12 @@ class Engine:
         elif nudging and (self._has_new_effect(before, after, need) or self._must_wake_earlier(held, need)):
             # Believed until known better: if the nudge is lost, the sweep sees in the log that nothing was armed.
             held.armed = need.wake
-            self._waker.nudge(after.case_id, after.kind, lambda: self._still_needed(after.case_id))
+            self._waker.nudge(
+                after.case_id,
+                after.kind,
+                lambda: self._still_needed(after.case_id),
+                level=after.incident.level,
+            )
 
     def _must_wake_earlier(self, held: Held, need: Need) -> bool:
         if need.wake is None:
