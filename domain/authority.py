@@ -19,6 +19,7 @@ ENGINE: Roles = frozenset({Role.ROLE_SYSTEM})
 RESPONDERS: Roles = STAFF | {Role.ROLE_INCIDENT_LEAD}
 LADDER_AND_TEAM: Roles = frozenset({*LADDER_ROLES, Role.ROLE_INCIDENT_LEAD})
 LEADERS: Roles = LEADS | {Role.ROLE_INCIDENT_LEAD}
+DIRECTORS_OF_DRILLS: Roles = LEADERS | {Role.ROLE_ADMIN, Role.ROLE_SERVICE}
 # Detection declares by itself.
 DETECTION: Roles = RESPONDERS | ENGINE
 
@@ -65,6 +66,10 @@ _MAY: dict[str, Roles] = {
     "close_incident": LADDER_AND_TEAM,
     "dismiss_incident": LEADERS,
     "reopen_incident": LEADERS,
+    "inject_by_hand": DIRECTORS_OF_DRILLS,
+    "abort_drill": DIRECTORS_OF_DRILLS,
+    "remark_drill": RESPONDERS | DIRECTORS_OF_DRILLS,
+    "end_drill_case": ENGINE,
     "relay_notice": ENGINE,
     "end_incident": ENGINE,
     "absorb": ENGINE,

@@ -11,6 +11,7 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain import authority
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.evolve import fold
 from domain.instants import Instant
 from domain.lifecycles import (
@@ -40,7 +41,9 @@ _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
 _SETTLED = frozenset({_COMPLAINT, _RETURN})
 _INCIDENT = frozenset({Kind.KIND_INCIDENT})
+_DRILL = frozenset({Kind.KIND_DRILL})
 _ANY = _ALL | _INCIDENT
+_EVERY = _ANY | _DRILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ ACTIONS: dict[str, Action] = {
     "reply": Action(talk.reply),
     "receive_message": Action(talk.receive_message),
     "inform": Action(talk.inform),
-    "note": Action(talk.note, _ANY, when_closed=True),
+    "note": Action(talk.note, _EVERY, when_closed=True),
     "wait": Action(waiting.wait),
     "resume": Action(waiting.resume),
     "prioritize": Action(opening.prioritize),
@@ -128,7 +131,11 @@ ACTIONS: dict[str, Action] = {
     "reopen_incident": Action(incident.reopen, _INCIDENT),
     "relay_notice": Action(linked.relay_notice, when_closed=True),
     "end_incident": Action(linked.end_incident, when_closed=True),
-    "report_outcome": Action(outcomes.report, _ANY, when_closed=True),
+    "inject_by_hand": Action(drill.inject_by_hand, _DRILL),
+    "abort_drill": Action(drill.abort, _DRILL),
+    "remark_drill": Action(drill.remark, _DRILL, when_closed=True),
+    "end_drill_case": Action(drill.end_case, _ANY),
+    "report_outcome": Action(outcomes.report, _EVERY, when_closed=True),
 }
 
 

@@ -29,8 +29,9 @@ from casetrail.v1.types_pb2 import Cause, Kind, RemedyKind, Role, Stage
 from domain import awaited, incident_changes
 from domain.changing import Changes
 from domain.changing import drop_effects as _drop_effects
+from domain.drills import changes as drill_changes
 
-_CHANGES = Changes(incident_changes.CHANGES)
+_CHANGES = Changes({**incident_changes.CHANGES, **drill_changes.CHANGES})
 _on = _CHANGES.on
 
 
@@ -51,6 +52,12 @@ DEMANDS = {
     "notice_requested": "public_notice",
     "relay_requested": "relay",
     "follow_up_requested": "follow_up",
+    "inject_requested": "inject",
+    "observation_requested": "observation",
+    "judgement_requested": "judgement",
+    "move_requested": "move",
+    "restoration_requested": "restoration",
+    "clearance_requested": "clearance",
 }
 
 # Demands on other cases.
@@ -60,7 +67,18 @@ _AMONG_CASES = frozenset({"merge_requested", "link_requested"})
 _OF_A_ROUND = frozenset({Purpose.PURPOSE_PROPOSAL, Purpose.PURPOSE_RESULT, Purpose.PURPOSE_SURVEY})
 
 # Outcomes after which the effect is still pending.
-PROGRESS = frozenset({"parcel_scanned", "callback_reminded", "department_reached", "department_unreachable"})
+PROGRESS = frozenset(
+    {
+        "parcel_scanned",
+        "callback_reminded",
+        "department_reached",
+        "department_unreachable",
+        "cue_seen",
+        # What ends a judgement also comes from the observation, which goes on.
+        "expectation_met",
+        "expectation_met_late",
+    }
+)
 
 # Work outside that ends with the case.
 _ENDS_WITH_THE_CASE = frozenset({"tracking", "carrier_question", "task"})
@@ -135,6 +153,7 @@ def _case_opened(case: Case, event: Event, body: Any) -> None:
     if body.drill_id:
         case.drill_id = body.drill_id
         case.is_drill = True
+        case.inject_id = body.inject_id
 
 
 @_on("assigned")
@@ -672,6 +691,8 @@ def _case_closed(case: Case, event: Event, body: Any) -> None:
     _end_callback(case)
     incident_changes.follow_ups_done(case)
     _drop_effects(case, lambda effect: effect.WhichOneof("demand") in _ENDS_WITH_THE_CASE)
+    if body.closure.how == Closure.HOW_DRILL_OVER and case.kind != Kind.KIND_DRILL:
+        del case.pending_effects[:]
 
 
 @_on("policy_changed")

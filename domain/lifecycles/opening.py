@@ -8,6 +8,7 @@ from casetrail.v1.event_pb2 import CaseOpened, PolicyChanged, Prioritized, Recla
 from casetrail.v1.types_pb2 import Kind, ParcelDirection, Priority, Stage
 from domain import promises
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.instants import Instant, timestamp
 from domain.lifecycles import incident, parcels, talk, waiting
 from domain.refusal import Rejected
@@ -31,7 +32,9 @@ _BEFORE_A_SOLUTION = (
 def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
     """Open a case: the policy in force, the time base and the first promises are fixed by its first event."""
     asked = command.open
-    draft = Draft(Case(case_id=command.case_id), at, command.actor, rules)
+    # A drill is part of itself: every event of it says so, from the first on.
+    drill_id = command.case_id if asked.kind == Kind.KIND_DRILL else asked.drill_id
+    draft = Draft(Case(case_id=command.case_id, drill_id=drill_id), at, command.actor, rules)
     body = CaseOpened(
         kind=asked.kind,
         channel=asked.channel,
@@ -45,7 +48,8 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
         time_base=_time_base(asked, at),
         silent=asked.silent,
         source=asked.source,
-        drill_id=asked.drill_id,
+        drill_id=drill_id,
+        inject_id=asked.inject_id,
     )
     if asked.HasField("customer"):
         body.customer.CopyFrom(asked.customer)
@@ -56,6 +60,9 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
         body.return_details.CopyFrom(_details(asked.return_request))
         body.wanted.CopyFrom(asked.return_request.wanted)
     draft.add(body)
+    if asked.kind == Kind.KIND_DRILL:
+        drill.started(draft, asked.scenario)
+        return draft
     if asked.kind == Kind.KIND_RETURN:
         draft.add(OrderLookupRequested(order_id=asked.order_id))
     if asked.HasField("parcel"):
@@ -142,6 +149,8 @@ def _priority_of(category: str, rules: Rulebook) -> Priority.ValueType:
 
 
 def _time_base(asked: Open, at: Instant) -> TimeBase:
+    if asked.HasField("time_base"):
+        return asked.time_base
     if asked.source:
         return TimeBase(mode=TimeBase.MODE_IMPORTED)
     if asked.scale in (0, 1):

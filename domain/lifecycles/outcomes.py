@@ -10,6 +10,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Channel, Kind, ParcelDirection, Role, Stage
 from domain import ladder
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.evolve import find_parcel
 from domain.lifecycles import closing, linked, notices, remedies, returns, talk, tasks
 from domain.refusal import Rejected
@@ -25,6 +26,9 @@ _ABOUT = {
     "public_notice": ("notice_id",),
     "relay": ("case_id", "notice_id"),
     "follow_up": ("case_id",),
+    "restoration": ("inject_id",),
+    "judgement": ("expectation_id",),
+    "move": ("move_id",),
 }
 
 
@@ -136,6 +140,10 @@ def _follow_up_failed(draft: Draft, effect: Effect, body: Any) -> None:
     linked.not_followed_up(draft, body.case_id)
 
 
+def _drill_goes_on(draft: Draft, effect: Effect, body: Any) -> None:
+    drill.go_on(draft)
+
+
 # Demand → its outcomes → what follows.
 _RESULTS: dict[str, dict[str, Consequence | None]] = {
     "notification": {"notification_delivered": _delivered, "notification_failed": _undeliverable},
@@ -157,4 +165,10 @@ _RESULTS: dict[str, dict[str, Consequence | None]] = {
     "public_notice": {"notice_published": None, "notice_failed": _notice_failed},
     "relay": {"relay_accepted": None, "relay_refused": None},
     "follow_up": {"case_followed_up": None, "follow_up_failed": _follow_up_failed},
+    "inject": {"inject_made": _drill_goes_on, "inject_failed": _drill_goes_on},
+    "observation": {"cue_seen": None, "expectation_met": _drill_goes_on, "expectation_met_late": _drill_goes_on},
+    "judgement": dict.fromkeys(("expectation_met", "expectation_met_late", "expectation_missed"), _drill_goes_on),
+    "move": {"move_made": None, "move_failed": None},
+    "restoration": dict.fromkeys(("system_restored", "restoration_failed"), _drill_goes_on),
+    "clearance": {"drill_cleared": None},
 }

@@ -822,6 +822,8 @@ class Closure(google.protobuf.message.Message):
         """An incident: followed up, and its report filed where one is asked for."""
         HOW_FALSE_ALARM: Closure._How.ValueType  # 7
         """An incident: it was none."""
+        HOW_DRILL_OVER: Closure._How.ValueType  # 8
+        """A case of a drill that is over, or the drill itself."""
 
     class How(_How, metaclass=_HowEnumTypeWrapper): ...
     HOW_UNSPECIFIED: Closure.How.ValueType  # 0
@@ -835,6 +837,8 @@ class Closure(google.protobuf.message.Message):
     """An incident: followed up, and its report filed where one is asked for."""
     HOW_FALSE_ALARM: Closure.How.ValueType  # 7
     """An incident: it was none."""
+    HOW_DRILL_OVER: Closure.How.ValueType  # 8
+    """A case of a drill that is over, or the drill itself."""
 
     HOW_FIELD_NUMBER: builtins.int
     how: Global___Closure.How.ValueType

@@ -1501,11 +1501,16 @@ class InjectMade(google.protobuf.message.Message):
     EFFECT_ID_FIELD_NUMBER: builtins.int
     INJECT_ID_FIELD_NUMBER: builtins.int
     CASE_IDS_FIELD_NUMBER: builtins.int
+    BEGAN_AT_FIELD_NUMBER: builtins.int
     effect_id: builtins.str
     inject_id: builtins.str
     @property
     def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """The cases that it brought."""
+
+    @property
+    def began_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it began to happen."""
 
     def __init__(
         self,
@@ -1513,8 +1518,10 @@ class InjectMade(google.protobuf.message.Message):
         effect_id: builtins.str = ...,
         inject_id: builtins.str = ...,
         case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        began_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["began_at", b"began_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["began_at", b"began_at", "case_ids", b"case_ids", "effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
 
 Global___InjectMade: typing_extensions.TypeAlias = InjectMade
 
