@@ -76,9 +76,9 @@ class CaseServicer:
             command.at.CopyFrom(request.at)
         if request.HasField("on_behalf_of"):
             command.actor.CopyFrom(request.on_behalf_of)
-        with _fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
-            outcome = await self._carry_out(command, principal)
-        return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=_receipt(outcome.events))
+        with fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
+            outcome = await self.carry_out(command, principal)
+        return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=receipt_of(outcome.events))
 
     async def execute(self, request: ExecuteRequest, principal: Principal) -> ExecuteResponse:
         """Carry out one command.
@@ -86,8 +86,8 @@ class CaseServicer:
         Raises:
             Rejected: It was refused, and nothing has happened.
         """
-        with _fields_named("command.{}".format):
-            outcome = await self._carry_out(request.command, principal)
+        with fields_named("command.{}".format):
+            outcome = await self.carry_out(request.command, principal)
         response = _done(outcome)
         response.case.CopyFrom(outcome.case)
         return response
@@ -167,7 +167,12 @@ class CaseServicer:
         if seq == 0:
             raise unknown_case(case_id)
 
-    async def _carry_out(self, command: Command, principal: Principal) -> Outcome:
+    async def carry_out(self, command: Command, principal: Principal) -> Outcome:
+        """Carry out a command for whoever calls.
+
+        Raises:
+            Rejected: It was refused, and nothing has happened.
+        """
         if not command.case_id and not command.HasField("open"):
             raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, "name the case", "case_id")
         command.actor.CopyFrom(actor_of(command, principal))
@@ -177,7 +182,7 @@ class CaseServicer:
 
     async def _result(self, command: Command, principal: Principal) -> BatchResult:
         try:
-            return BatchResult(done=_done(await self._carry_out(command, principal)))
+            return BatchResult(done=_done(await self.carry_out(command, principal)))
         except Exception as error:  # noqa: BLE001 - each command has its own result
             refused = explain(error)
             if refused.unexpected:
@@ -194,15 +199,16 @@ def _by_case(commands: Sequence[Command]) -> Sequence[Sequence[int]]:
 
 
 def _done(outcome: Outcome) -> ExecuteResponse:
-    return ExecuteResponse(events=outcome.events, receipt=_receipt(outcome.events), repeated_request=outcome.repeated)
+    return ExecuteResponse(events=outcome.events, receipt=receipt_of(outcome.events), repeated_request=outcome.repeated)
 
 
-def _receipt(events: Sequence[Event]) -> Receipt:
+def receipt_of(events: Sequence[Event]) -> Receipt:
+    """Where the last of these events stands in the log."""
     return Receipt(position=events[-1].position, hash=events[-1].hash) if events else Receipt()
 
 
 @contextmanager
-def _fields_named(rename: Callable[[str], str]) -> Iterator[None]:
+def fields_named(rename: Callable[[str], str]) -> Iterator[None]:
     """Name a command's wrong field as it is called in the request around it."""
     try:
         yield
