@@ -9,12 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from statistics import NormalDist
 from typing import Any
 
-from casetrail.v1.case_pb2 import Case, Customer, TimeBase
-from casetrail.v1.command_pb2 import AddNote, Command, Declaration, Open, ReceiveMessage, ReportOutcome
+from casetrail.v1.case_pb2 import Case, TimeBase
+from casetrail.v1.command_pb2 import Command, Open, ReportOutcome
 from casetrail.v1.drill_pb2 import DrillExpectation
 from casetrail.v1.effect_pb2 import (
     Effect,
@@ -26,12 +27,12 @@ from casetrail.v1.effect_pb2 import (
     StaffReached,
 )
 from casetrail.v1.event_pb2 import Event
-from casetrail.v1.inject_pb2 import Inject, SilenceInject, WaveInject
+from casetrail.v1.inject_pb2 import Inject, SilenceInject
 from casetrail.v1.scenario_pb2 import Answer, Delay, Participant, Scenario
-from casetrail.v1.types_pb2 import Actor, Kind, Role, Words
+from casetrail.v1.types_pb2 import Actor, Kind, Role
 from domain.decide import decide
 from domain.draft import SYSTEM
-from domain.drills import script
+from domain.drills import injects, script
 from domain.drills.matching import History, Judgement, is_cue, judge, points
 from domain.drills.moves import actor_of, command_of
 from domain.evolve import apply
@@ -129,7 +130,7 @@ class _Simulation:
         _, planned = script.plan(self.scenario, self.start)
         ends = max(expectation.expires_at.seconds for expectation in planned)
         for inject in self.scenario.injects:
-            self._at(self.start + inject.at.seconds, lambda at, inject=inject: self._inject(inject, at))
+            self._at(self.start + inject.at.seconds, partial(self._inject, inject))
         while self.agenda and self.agenda[0][0] <= ends:
             at, _, act = heapq.heappop(self.agenda)
             act(at)
@@ -143,16 +144,15 @@ class _Simulation:
     def _inject(self, inject: Inject, at: Instant) -> None:
         match inject.WhichOneof("what"):
             case "declare":
-                self._open(inject.id, 0, declaration(inject), Actor(name="monitoring", role=Role.ROLE_SERVICE), at)
+                self._open(inject.id, 0, injects.declaration(inject), injects.MONITORING, at)
             case "wave":
                 for number in range(inject.wave.count):
-                    opening = customer_turns_up(inject.wave, number)
-                    actor = Actor(name="customer", role=Role.ROLE_CUSTOMER)
-                    due = at + wave_offset(inject.wave, number)
-                    self._at(due, lambda now, n=number, o=opening, a=actor: self._open(inject.id, n, o, a, now))
+                    opening = injects.customer_turns_up(inject.wave, number)
+                    due = at + injects.wave_offset(inject.wave, number)
+                    self._at(due, partial(self._open, inject.id, number, opening, injects.CUSTOMER))
             case "message":
                 for case_id in self.brought.get(inject.message.to, ()):
-                    self._command(message_to(self.cases[case_id], inject), at)
+                    self._command(injects.message_to(self.cases[case_id], inject), at)
             case "silence":
                 self.silences.append((at + inject.silence.lasts.seconds, inject.silence))
 
@@ -288,49 +288,3 @@ def _at_once(effect: Effect) -> Outcome | None:
             return Outcome(link_accepted=LinkAccepted(case_id=effect.link.case_id))
         case _:
             return None
-
-
-# --- what injects are, as commands ---
-
-
-def declaration(inject: Inject) -> Open:
-    """The opening of the incident that an inject declares."""
-    declared = inject.declare
-    return Open(
-        kind=Kind.KIND_INCIDENT,
-        channel=declared.channel,
-        category=declared.category,
-        product_id=declared.product_id,
-        subject=declared.subject,
-        incident=Declaration(suspected_level=declared.suspected_level, crisis=declared.crisis),
-    )
-
-
-def customer_turns_up(wave: WaveInject, number: int) -> Open:
-    """The opening of one case of a wave."""
-    return Open(
-        kind=wave.kind,
-        channel=wave.channel,
-        category=wave.category,
-        product_id=wave.product_id,
-        subject=wave.subject,
-        words=Words(text=wave.text),
-        # A customer who does not exist, at an address that nobody can have (RFC 2606).
-        customer=Customer(customer_id=f"drill-{number + 1}", email=f"customer-{number + 1}@drill.invalid"),
-    )
-
-
-def wave_offset(wave: WaveInject, number: int) -> int:
-    """How long after the first customer of a wave another one turns up, in seconds."""
-    return wave.over.seconds * number // wave.count
-
-
-def message_to(case: Case, inject: Inject) -> Command:
-    """What somebody says in a case: its customer, or for an incident somebody outside."""
-    message = inject.message
-    if case.kind == Kind.KIND_INCIDENT:
-        text = f"{message.sender}: {message.text}" if message.sender else message.text
-        note = AddNote(words=Words(text=text))
-        return Command(case_id=case.case_id, actor=Actor(name="drill", role=Role.ROLE_SERVICE), note=note)
-    said = ReceiveMessage(words=Words(text=message.text))
-    return Command(case_id=case.case_id, actor=Actor(name="customer", role=Role.ROLE_CUSTOMER), receive_message=said)
