@@ -1,16 +1,14 @@
 """A group: batches of many callers, decided one after the other to be written in one transaction.
 
-What is decided here is the same on every database: which batch is written, known before or behind; where its events
-come to stand; and what the projection says after them.
+What is decided here is the same on every database: which batch is written, known before or behind; where its events come
+to stand; and what the projection says after them.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from audit.envelope import Draft, Place, StoredEvent, drafts_of, seal, sealed_event
-from audit.log import LOG_ITSELF, Batch, Need
-from audit.merkle import Frontier, Growth
+from audit.log import Batch, Need
 from audit.projection import Findable, findable, milliseconds, newest_effect
 from casetrail.v1.event_pb2 import Event
 
@@ -33,28 +31,23 @@ KEPT_COLUMNS: Final = frozenset({"opened", "case_id", "opened_at", "effects_sinc
 
 
 class PreparedBatch(NamedTuple):
-    """A batch made ready by its caller: all of it that does not depend on its place in the log.
-
-    Attributes:
-        findable: None for what happens to the log itself, of which there is no projection.
-    """
+    """A batch made ready by its caller: all of it that does not depend on its place in the log."""
 
     case_id: str
     expected_seq: int
     key: str
     drafts: Sequence[Draft]
-    findable: Findable | None
+    findable: Findable
     newest_effect: int
     need: Need
     body: bytes
 
 
 class Written(NamedTuple):
-    """The batch is in the log, as part of this group."""
+    """The batch is in the log."""
 
     stored: Sequence[StoredEvent]
     previous: Sequence[bytes]
-    group: "Group"
 
 
 class KeyIsKnown(NamedTuple):
@@ -80,45 +73,18 @@ NOWHERE = Tip(seq=0, leaf_hash=b"", opened=0)
 
 
 class Head(NamedTuple):
-    """Where the log ends.
-
-    Attributes:
-        log: Its id.
-        size: How many events it has.
-        recorded_at: When the last one was written, in microseconds since 1970.
-        frontier: The right edge of its tree: `Frontier.parse(size, …)` of what `log_head` keeps.
-    """
+    """Where the log ends."""
 
     log: str
     size: int
     recorded_at: int
-    frontier: Frontier
 
 
 class Group:
-    """What one transaction writes, as its batches are decided one after the other.
-
-    When all are decided, the store writes `events`, `index`, `growth.subtrees` and `head` (its size, and
-    `head.frontier.stored`) and commits.
-
-    Attributes:
-        tips: Where the cases end that they wrote to.
-        events: All that is to be inserted.
-        index: The projection's row of each case, in the order of INDEX_COLUMNS.
-    """
+    """What one transaction writes, as its batches are decided one after the other."""
 
     def __init__(self, head: Head, tips_before: dict[str, Tip], keys: set[tuple[str, str]], now: int) -> None:
-        """Begin a group.
-
-        Args:
-            head: Where the log ends.
-            tips_before: Where the cases end that the batches are for; a new case is not among them. The log itself
-                (LOG_ITSELF) is not in the projection: its tip is its last event's, with any `opened`.
-            keys: The batches' keys that are in the log already, with their case.
-            now: The real time in microseconds since 1970.
-        """
-        self._before = head
-        self._size = head.size
+        self.head = head
         self.tips: dict[str, Tip] = {}
         self.events: list[StoredEvent] = []
         self.index: dict[str, tuple[Any, ...]] = {}
@@ -126,20 +92,7 @@ class Group:
         self._keys = keys
         self._recorded_at = max(now, head.recorded_at)
 
-    @cached_property
-    def growth(self) -> Growth:
-        """What the log's tree becomes. To be asked for only when the last batch is decided."""
-        return self._before.frontier.grow([event.leaf_hash for event in self.events])
-
-    @property
-    def head(self) -> Head:
-        """Where the log ends after the batches. To be asked for only when the last one is decided."""
-        if not self.events:
-            return self._before
-        return Head(self._before.log, self._size, self._recorded_at, self.growth.frontier)
-
     def decide(self, batch: PreparedBatch) -> Fate:
-        """Give the next batch its place, or say why it has none."""
         if (batch.case_id, batch.key) in self._keys:
             return KeyIsKnown()
         tip = self.tips.get(batch.case_id) or self._tips_before.get(batch.case_id, NOWHERE)
@@ -150,11 +103,11 @@ class Group:
     def _take(self, batch: PreparedBatch, tip: Tip) -> Written:
         stored: list[StoredEvent] = []
         previous = [tip.leaf_hash]
-        opened = tip.opened or self._size + 1
+        opened = tip.opened or self.head.size + 1
         for number, draft in enumerate(batch.drafts, start=1):
             place = Place(
-                log=self._before.log,
-                position=self._size + number,
+                log=self.head.log,
+                position=self.head.size + number,
                 seq=tip.seq + number,
                 previous=previous[-1],
                 recorded_at=self._recorded_at,
@@ -162,20 +115,19 @@ class Group:
             event = seal(draft, place)
             stored.append(event)
             previous.append(event.leaf_hash)
-        self._size = stored[-1].position
+        self.head = Head(self.head.log, stored[-1].position, self._recorded_at)
         self.tips[batch.case_id] = tip = Tip(stored[-1].seq, stored[-1].leaf_hash, opened)
         self.events += stored
-        if batch.findable is not None:
-            self.index[batch.case_id] = self._index_row(batch, batch.findable, tip)
+        self.index[batch.case_id] = self._index_row(batch, tip)
         if batch.key:
             self._keys.add((batch.case_id, batch.key))
-        return Written(stored, previous[:-1], self)
+        return Written(stored, previous[:-1])
 
-    def _index_row(self, batch: PreparedBatch, found_by: Findable, tip: Tip) -> tuple[Any, ...]:
+    def _index_row(self, batch: PreparedBatch, tip: Tip) -> tuple[Any, ...]:
         return (
             tip.opened,
             batch.case_id,
-            *found_by,
+            *batch.findable,
             tip.seq,
             tip.leaf_hash,
             milliseconds(batch.need.wake),
@@ -187,34 +139,28 @@ class Group:
 
 
 def prepare(batch: Batch) -> PreparedBatch:
-    """Take a batch apart in its caller's time, so that the writer has little to do and nobody can change it meanwhile.
+    """Take a batch apart, so that the writer has little to do and nobody can change it meanwhile.
 
     Raises:
         ValueError: The batch contradicts itself.
     """
     _check(batch)
-    case = batch.case
     return PreparedBatch(
         case_id=batch.case_id,
         expected_seq=batch.expected_seq,
         key=batch.key,
         drafts=drafts_of(batch.events, key=batch.key, digest=batch.digest),
-        findable=findable(case) if case is not None else None,
-        newest_effect=newest_effect(case) or case.seq if case is not None else 0,
+        findable=findable(batch.case),
+        newest_effect=newest_effect(batch.case) or batch.case.seq,
         need=batch.need,
-        body=case.SerializeToString(deterministic=True) if case is not None else b"",
+        body=batch.case.SerializeToString(deterministic=True),
     )
 
 
 def _check(batch: Batch) -> None:
     if not batch.events:
         raise ValueError(f"a batch of {batch.case_id} without events")
-    if (batch.case is None) != (batch.case_id == LOG_ITSELF):
-        raise ValueError(f"{batch.case_id} {'lacks' if batch.case is None else 'cannot have'} a case")
-    if batch.case is not None and (batch.case.case_id, batch.case.seq) != (
-        batch.case_id,
-        batch.expected_seq + len(batch.events),
-    ):
+    if batch.case.case_id != batch.case_id or batch.case.seq != batch.expected_seq + len(batch.events):
         raise ValueError(f"the case given with a batch of {batch.case_id} is not the fold after its events")
     for seq, event in enumerate(batch.events, start=batch.expected_seq + 1):
         if event.case_id != batch.case_id or event.seq not in (0, seq):

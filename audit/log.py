@@ -6,15 +6,11 @@ The log is the truth. A case is the fold of its events; the projection beside it
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
-from audit.merkle import Growth
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
-
-LOG_ITSELF: Final = "@log"
-"""Stands where a case's number stands in events of what happens to the log itself. No case can have it."""
 
 
 class LogUnavailableError(Exception):
@@ -49,7 +45,7 @@ class Batch:
         digest: SHA-256 of the request, hex, so that an id used for something else is noticed.
         events: In order, with at, due, actor, key, reason and body. The log gives seq, position, id, hashes and
             recorded_at.
-        case: The fold after them, for the projection; None for events of the log itself (LOG_ITSELF).
+        case: The fold after them, for the projection.
         need: What the case needs from Temporal after them.
     """
 
@@ -58,21 +54,15 @@ class Batch:
     key: str
     digest: str
     events: Sequence[Event]
-    case: Case | None
+    case: Case
     need: Need
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The batch is in the log, as these complete events.
-
-    Attributes:
-        events: Complete.
-        growth: What the commit made of the log's tree. All who were written in it share it.
-    """
+    """The batch is in the log, as these complete events."""
 
     events: Sequence[Event]
-    growth: Growth
 
 
 @dataclass(frozen=True, slots=True)

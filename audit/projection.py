@@ -6,9 +6,6 @@ All of it follows from the case alone, so a verifier can compute it again.
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
-from audit.log import LogDamagedError
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.types_pb2 import Stage
@@ -68,18 +65,6 @@ def findable(case: Case) -> Findable:
         running=running,
         overdue=overdue,
     )
-
-
-def case_of(body: bytes) -> Case:
-    """The case from its bytes.
-
-    Raises:
-        LogDamagedError: They are none.
-    """
-    try:
-        return Case.FromString(body)
-    except DecodeError as error:
-        raise LogDamagedError(f"the projection holds a case that cannot be read ({error}): run verify") from error
 
 
 def newest_effect(case: Case) -> int:

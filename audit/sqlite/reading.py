@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import Any
+
+from google.protobuf.message import DecodeError
 
 from audit.envelope import StoredEvent, digest_of, event_of, facts_of
-from audit.listing import Question
-from audit.log import Known
-from audit.projection import case_of
+from audit.log import Known, LogDamagedError
 from audit.sqlite.file import Connection
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
@@ -18,16 +17,22 @@ ROWS = """
 """
 
 
-def answer(connection: Connection, question: Question) -> list[Any]:
-    """All rows that a question asks for."""
-    found: list[Any] = connection.execute(question.text, question.values).fetchall()
-    return found
-
-
 def read_case(connection: Connection, case_id: str) -> Case | None:
     """The case as the projection has it."""
     found = connection.execute("SELECT body FROM case_index WHERE case_id = ?", (case_id,)).fetchall()
     return case_of(found[0][0]) if found else None
+
+
+def case_of(body: bytes) -> Case:
+    """The case from its bytes.
+
+    Raises:
+        LogDamagedError: They are none.
+    """
+    try:
+        return Case.FromString(body)
+    except DecodeError as error:
+        raise LogDamagedError(f"the projection holds a case that cannot be read ({error}): run verify") from error
 
 
 def events_of_case(connection: Connection, case_id: str, *, after_seq: int, limit: int) -> list[Event]:

@@ -7,17 +7,19 @@ microseconds and waits for nobody; longer ones in a thread of their own.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from audit.bell import Bell
-from audit.group import Fate, PreparedBatch
-from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
+from audit.group import CaseHasMoved, Fate, KeyIsKnown, prepare, written_events
 from audit.log import (
+    Appended,
+    AppendResult,
+    Batch,
+    Behind,
     CasePage,
     Known,
     LogDamagedError,
@@ -26,15 +28,15 @@ from audit.log import (
     Verification,
 )
 from audit.projection import milliseconds
-from audit.sqlite import reading, verifying
+from audit.sqlite import listing, reading, verifying
+from audit.sqlite.bell import Bell
 from audit.sqlite.file import Connection, DatabaseFile
 from audit.sqlite.writer import Errand, Writer
-from audit.store import Store
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
 
-_POLL_EVERY: Final = 0.1  # seconds between looks at what other processes have committed
+_PAGE: Final = 500  # events read at once while following or catching up
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,7 +46,7 @@ def _microseconds() -> int:
     return time.time_ns() // 1000
 
 
-class SqliteLog(Store):
+class SqliteLog:
     """A `Log` in one file, for one event loop.
 
     Attributes:
@@ -64,22 +66,40 @@ class SqliteLog(Store):
             LogDamagedError: The file is broken.
         """
         self.path = path
-        self._name = str(path)
         self._file = DatabaseFile(path, busy_timeout=busy_timeout)
         self._near = _Reader(self._file, busy_timeout=0)
         self._far = _Reader(self._file)
         self._thread = ThreadPoolExecutor(1, "log-reader")
-        self._bell = Bell(self._watch)
+        self._bell = Bell(lambda: self._near.read(reading.data_version))
         self._writer = Writer(self._file, clock=clock, on_growth=self._bell.ring)
+        self._closed = False
 
     @property
     def groups(self) -> int:
         """How many transactions this process has committed; appended batches share them."""
         return self._writer.groups
 
-    async def _submit(self, batch: PreparedBatch) -> Fate:
-        fate: Fate = await self._writer.submit(batch)
-        return fate
+    async def append(self, batch: Batch) -> AppendResult:
+        """Write a batch; many callers share one commit.
+
+        A caller that is cancelled meanwhile does not know whether it was written, and asks again with the same key.
+
+        Raises:
+            LogUnavailableError: Nothing was written.
+            LogDamagedError: The log contradicts itself.
+            ValueError: The batch is not one that a log can hold.
+        """
+        self._check_open()
+        prepared = prepare(batch)
+        fate: Fate = await self._writer.submit(prepared)
+        if isinstance(fate, KeyIsKnown):
+            known = await self.find_key(batch.case_id, batch.key)
+            if known is None:
+                raise ValueError(f"{batch.key} is the key of what time brought to {batch.case_id}, not of a request")
+            return known
+        if isinstance(fate, CaseHasMoved):
+            return Behind(await self._all_after(batch.case_id, batch.expected_seq))
+        return Appended(written_events(prepared, fate))
 
     async def find_key(self, case_id: str, key: str) -> Known | None:
         """The events that a request has written in a case, those that time owed before it included."""
@@ -101,21 +121,36 @@ class SqliteLog(Store):
         """The position of the last event."""
         return await self._read_now(reading.size)
 
+    async def follow(self, *, after_position: int) -> AsyncIterator[Event]:
+        """Every event after a position: what is there, then what comes, from any process.
+
+        Ends when the log is closed.
+        """
+        with self._bell.listening():
+            while not self._closed:
+                heard = self._bell.rings
+                events = await self.scan(after_position=after_position, limit=_PAGE)
+                for event in events:
+                    yield event
+                    after_position = event.position
+                if not events:
+                    await self._bell.rung_after(heard)
+
     async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
         """Cases by filter, the newest first.
 
         Raises:
             ValueError: The token is of another filter, or no token.
         """
-        question = which_cases(case_filter, page_size=page_size, token=token)
-        return page_of(await self._read(reading.answer, question), case_filter, page_size=page_size)
+        return await self._read(listing.list_cases, case_filter, page_size=page_size, token=token)
 
     async def unserved(
         self, *, now: datetime, wake_grace: float, effect_grace: float, limit: int
     ) -> Sequence[Unserved]:
         """Cases whose need is not armed, or whose time or effect was not served within its grace (seconds)."""
-        question = which_unserved(now=now, wake_grace=wake_grace, effect_grace=effect_grace, limit=limit)
-        return unserved_of(await self._read(reading.answer, question))
+        return await self._read(
+            listing.unserved, now=now, wake_grace=wake_grace, effect_grace=effect_grace, limit=limit
+        )
 
     async def arm(self, case_id: str, *, seq: int, wake: datetime | None, now: datetime) -> None:
         """Note that Temporal knows the case as of `seq` and will wake it at `wake`; also that it was served now."""
@@ -188,7 +223,7 @@ class SqliteLog(Store):
 
     async def gauges(self, *, now: datetime) -> dict[str, int]:
         """How many open cases, running and overdue clocks, and unserved cases there are."""
-        return gauges_of(await self._read(reading.answer, how_much(now=now)))
+        return await self._read(listing.gauges, now=now)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""
@@ -200,19 +235,6 @@ class SqliteLog(Store):
         await asyncio.to_thread(self._thread.shutdown)
         self._far.close()
         self._near.close()
-
-    async def _watch(self, ring: Callable[[], None]) -> None:
-        """Look for other processes' commits; a look costs microseconds."""
-        seen = None
-        while True:
-            try:
-                version = self._near.read(reading.data_version)
-            except (LogUnavailableError, LogDamagedError):
-                version = None  # the listeners' own read says what is wrong
-            if version is None or version != seen:
-                seen = version
-                ring()
-            await asyncio.sleep(_POLL_EVERY)
 
     def _verify(self, connection: Connection, case_id: str) -> Verification:
         with self._file.errors():
@@ -236,6 +258,17 @@ class SqliteLog(Store):
             return self._near.read(read, *args, **kwargs)
         except LogUnavailableError:
             return await self._read(read, *args, **kwargs)
+
+    async def _all_after(self, case_id: str, seq: int) -> list[Event]:
+        found: list[Event] = []
+        while events := await self.events(case_id, after_seq=seq, limit=_PAGE):
+            found += events
+            seq = events[-1].seq
+        return found
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LogUnavailableError(f"the log {self.path} is closed")
 
 
 class _Reader:

@@ -17,10 +17,10 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
-from audit.listing import UNSERVED
 from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import check_sqlite
+from audit.sqlite.listing import _UNSERVED
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.given import Writer, note, opening, reply
 
@@ -461,7 +461,7 @@ def test_every_start_checks_the_sqlite_that_is_there(path: Path, monkeypatch: py
 async def test_the_sweep_never_looks_at_all_cases(log: SqliteLog, path: Path) -> None:
     await opened(log, "INQ-1")
     assert "SCAN case_index" not in " ".join(
-        step for step in plan(path, UNSERVED, late_wake=1, late_effect=1) if "USING" not in step
+        step for step in plan(path, _UNSERVED, late_wake=1, late_effect=1) if "USING" not in step
     )
 
 

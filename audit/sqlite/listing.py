@@ -1,15 +1,13 @@
-"""Finding cases: by filter for people, by need for the sweep, and counted for the gauges.
+"""Finding cases: by filter for people, by need for the sweep, and counted for the gauges."""
 
-The questions are the same on both databases; how one is asked, the database's own module knows.
-"""
-
-from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from audit.log import CasePage, Unserved
 from audit.paging import page_start, page_token
-from audit.projection import case_of, milliseconds, moment
+from audit.projection import milliseconds, moment
+from audit.sqlite.file import Connection
+from audit.sqlite.reading import case_of
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.types_pb2 import Stage
 
@@ -17,7 +15,7 @@ _WAKE_GRACE: Final = 5.0  # seconds, for the gauge
 _EFFECT_GRACE: Final = 60.0
 
 # Three indexed looks instead of one over all open cases. A case that was served is late only again after its grace.
-UNSERVED: Final = """
+_UNSERVED = """
   SELECT opened FROM case_index WHERE unarmed = 1
   UNION
   SELECT opened FROM case_index
@@ -32,19 +30,12 @@ _GAUGES = {
     "open_cases": "SELECT count(*) FROM case_index WHERE closed = 0",
     "running_clocks": "SELECT coalesce(sum(running), 0) FROM case_index WHERE closed = 0",
     "overdue_clocks": "SELECT coalesce(sum(overdue), 0) FROM case_index WHERE closed = 0",
-    "unserved_cases": f"SELECT count(*) FROM ({UNSERVED}) AS late",  # noqa: S608 - a constant
+    "unserved_cases": f"SELECT count(*) FROM ({_UNSERVED})",  # noqa: S608 - a constant
 }
 
 
-class Question(NamedTuple):
-    """A query, in which `:name` stands for the value of this name."""
-
-    text: str
-    values: dict[str, Any]
-
-
-def which_cases(case_filter: CaseFilter, *, page_size: int, token: str) -> Question:
-    """Ask for one page of the cases that fit, the newest first, and one case more.
+def list_cases(connection: Connection, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
+    """One page of the cases that fit, the newest first.
 
     Raises:
         ValueError: The token is of another filter, or no token.
@@ -52,17 +43,13 @@ def which_cases(case_filter: CaseFilter, *, page_size: int, token: str) -> Quest
     conditions, values = _conditions(case_filter)
     start = page_start(case_filter, token)
     if start is not None:
-        conditions.append("opened < :start")
-        values["start"] = start
-    return Question(
-        "SELECT opened, body FROM case_index "  # noqa: S608 - our own names, values apart
-        f"WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY opened DESC LIMIT :limit",
-        {**values, "limit": page_size + 1},
-    )
-
-
-def page_of(rows: Sequence[tuple[int, bytes]], case_filter: CaseFilter, *, page_size: int) -> CasePage:
-    """The page that was asked for."""
+        conditions.append("opened < ?")
+        values.append(start)
+    rows = connection.execute(
+        "SELECT opened, body FROM case_index "  # noqa: S608 - our own column names and question marks
+        f"WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY opened DESC LIMIT ?",
+        [*values, page_size + 1],
+    ).fetchall()
     page = rows[:page_size]
     more = len(rows) > page_size
     return CasePage(
@@ -71,29 +58,28 @@ def page_of(rows: Sequence[tuple[int, bytes]], case_filter: CaseFilter, *, page_
     )
 
 
-def _conditions(case_filter: CaseFilter) -> tuple[list[str], dict[str, Any]]:
+def _conditions(case_filter: CaseFilter) -> tuple[list[str], list[Any]]:
     """What the filter asks of the columns."""
     conditions: list[str] = []
-    values: dict[str, Any] = {}
+    values: list[Any] = []
     for column, wanted in (
         ("kind", case_filter.kinds),
         ("stage", case_filter.stages),
         ("priority", case_filter.priorities),
     ):
         if wanted:
-            some = {f"{column}{number}": value for number, value in enumerate(wanted)}
-            conditions.append(f"{column} IN ({', '.join(f':{name}' for name in some)})")
-            values |= some
+            conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+            values += wanted
     for column in ("owner", "team", "customer_id", "order_id", "category"):
         if text := getattr(case_filter, column):
-            conditions.append(f"{column} = :{column}")
-            values[column] = text
+            conditions.append(f"{column} = ?")
+            values.append(text)
     if case_filter.HasField("opened_from"):
-        conditions.append("opened_at >= :opened_from")
-        values["opened_from"] = case_filter.opened_from.seconds + (case_filter.opened_from.nanos > 0)
+        conditions.append("opened_at >= ?")
+        values.append(case_filter.opened_from.seconds + (case_filter.opened_from.nanos > 0))
     if case_filter.HasField("opened_before"):
-        conditions.append("opened_at < :opened_before")
-        values["opened_before"] = case_filter.opened_before.seconds + (case_filter.opened_before.nanos > 0)
+        conditions.append("opened_at < ?")
+        values.append(case_filter.opened_before.seconds + (case_filter.opened_before.nanos > 0))
     # Stages without CLOSED mean open cases: said aloud, it lets the database pass by the many closed ones.
     if case_filter.open or (case_filter.stages and Stage.STAGE_CLOSED not in case_filter.stages):
         conditions.append("closed = 0")
@@ -102,35 +88,26 @@ def _conditions(case_filter: CaseFilter) -> tuple[list[str], dict[str, Any]]:
     return conditions, values
 
 
-def which_unserved(*, now: datetime, wake_grace: float, effect_grace: float, limit: int) -> Question:
-    """Ask for cases that Temporal does not know to wake in time, or has not woken; the most urgent first.
+def unserved(
+    connection: Connection, *, now: datetime, wake_grace: float, effect_grace: float, limit: int
+) -> list[Unserved]:
+    """Cases that Temporal does not know to wake in time, or has not woken; the most urgent first.
 
     That is a case with an earlier wake or a newer effect than Temporal knows of; an open one that it does not know at
     all, unless real time does not move it; and one whose wake or effect has waited for longer than its grace (seconds).
     """
-    return Question(
+    rows = connection.execute(
         "SELECT case_id, kind, next_wake, effects FROM case_index "  # noqa: S608 - a constant
-        f"WHERE opened IN ({UNSERVED}) ORDER BY coalesce(effects_since, next_wake, 0), opened LIMIT :limit",
+        f"WHERE opened IN ({_UNSERVED}) ORDER BY coalesce(effects_since, next_wake, 0), opened LIMIT :limit",
         {**_lateness(now, wake_grace, effect_grace), "limit": limit},
-    )
-
-
-def unserved_of(rows: Iterable[tuple[str, int, int | None, int]]) -> list[Unserved]:
-    """The unserved cases that were asked for."""
+    ).fetchall()
     return [Unserved(case_id, kind, moment(wake), bool(effects)) for case_id, kind, wake, effects in rows]
 
 
-def how_much(*, now: datetime) -> Question:
-    """Ask how much there is, is open, runs, is late and is unserved: one row."""
-    return Question(
-        f"SELECT {', '.join(f'({query})' for query in _GAUGES.values())}", _lateness(now, _WAKE_GRACE, _EFFECT_GRACE)
-    )
-
-
-def gauges_of(rows: Sequence[tuple[int, ...]]) -> dict[str, int]:
-    """The gauges that were asked for, by name."""
-    (counts,) = rows
-    return dict(zip(_GAUGES, map(int, counts), strict=True))
+def gauges(connection: Connection, *, now: datetime) -> dict[str, int]:
+    """How much there is, is open, runs, is late and is unserved."""
+    lateness = _lateness(now, _WAKE_GRACE, _EFFECT_GRACE)
+    return {name: connection.execute(query, lateness).fetchall()[0][0] for name, query in _GAUGES.items()}
 
 
 def _lateness(now: datetime, wake_grace: float, effect_grace: float) -> dict[str, int]:

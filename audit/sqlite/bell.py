@@ -1,31 +1,35 @@
 """The bell: tells those who follow the log that it has grown."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Final
+
+from audit.log import LogDamagedError, LogUnavailableError
+
+_POLL_EVERY: Final = 0.1  # seconds between looks at what other processes have committed
 
 
 class Bell:
-    """Rung by this process's commits at once, and by a watch that notices those of others.
+    """Rung by this process's commits at once, and by those of others within a tenth of a second.
 
-    However many listen, one task watches, and only while somebody listens.
+    However many listen, one task looks; it costs microseconds a look, and exists only while somebody listens.
 
     Attributes:
         rings: How often it has rung.
     """
 
-    def __init__(self, watch: Callable[[Callable[[], None]], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, version: Callable[[], int]) -> None:
         """Make a bell.
 
         Args:
-            watch: Takes what rings the bell, and does so soon after anybody's commit, until it is cancelled.
+            version: A number that changes when anybody commits.
         """
         self.rings = 0
-        self._watch = watch
+        self._version = version
         self._next_ring: asyncio.Future[None] | None = None
         self._listeners = 0
-        self._watching: asyncio.Task[None] | None = None
+        self._poller: asyncio.Task[None] | None = None
 
     def ring(self) -> None:
         """Wake everybody who listens. Called in the event loop."""
@@ -46,12 +50,24 @@ class Bell:
     def listening(self) -> Iterator[None]:
         """Within the block, other processes' commits are looked for."""
         self._listeners += 1
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch(self.ring), name="log-follower")
+        if self._poller is None:
+            self._poller = asyncio.create_task(self._poll(), name="log-follower")
         try:
             yield
         finally:
             self._listeners -= 1
             if not self._listeners:
-                self._watching.cancel()
-                self._watching = None
+                self._poller.cancel()
+                self._poller = None
+
+    async def _poll(self) -> None:
+        seen = None
+        while True:
+            try:
+                version = self._version()
+            except (LogUnavailableError, LogDamagedError):
+                version = None  # the listeners' own read says what is wrong
+            if version is None or version != seen:
+                seen = version
+                self.ring()
+            await asyncio.sleep(_POLL_EVERY)
