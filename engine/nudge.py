@@ -12,18 +12,20 @@ from typing import Final, Protocol
 import structlog
 from opentelemetry import metrics
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import CaseRun
-from engine.naming import NUDGE, TASK_QUEUE, workflow_id, workflow_type
+from engine.naming import NUDGE, TASK_QUEUE, queue_for, workflow_id, workflow_type
 from telemetry import span
 
 _AT_ONCE: Final = 32
 _MOST_WAITING: Final = 20_000
 _PATIENCE: Final = timedelta(seconds=10)
 _QUIET_SECONDS: Final = 1.0
+# An incident that shares a queue with a wave of other work, because nobody has graded it 1, goes before that work.
+_PRIORITIES: Final = {Kind.KIND_INCIDENT: Priority(priority_key=1)}
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _meter = metrics.get_meter("casetrail")
@@ -40,13 +42,16 @@ def _always() -> bool:
 class Waker(Protocol):
     """Whoever tells Temporal that a case needs it."""
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always) -> None:
+    def nudge(
+        self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always, *, level: int = 0
+    ) -> None:
         """Wake a case's workflow soon. Returns at once and never fails.
 
         Args:
             case_id: The case.
             kind: Its lifecycle, which is the type of a workflow that must be started.
             still_needed: Asked just before: a case can have closed meanwhile.
+            level: Of an incident: one that is critical from the first starts on the critical task queue.
         """
 
 
@@ -63,7 +68,9 @@ class TemporalWaker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_at: float | None = None
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always) -> None:
+    def nudge(
+        self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always, *, level: int = 0
+    ) -> None:
         """Wake a case's workflow soon; nudges of one case that wait are one."""
         if case_id in self._under_way:
             self._under_way[case_id] = True
@@ -72,11 +79,11 @@ class TemporalWaker:
             _nudges.add(1, {"casetrail.result": "left to the sweep"})
             return
         self._under_way[case_id] = False
-        task = asyncio.create_task(self._send(case_id, kind, still_needed))
+        task = asyncio.create_task(self._send(case_id, kind, still_needed, level))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def wake(self, case_id: str, kind: Kind.ValueType) -> None:
+    async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0) -> None:
         """Wake a case's workflow now, starting it where it does not run.
 
         Raises:
@@ -87,7 +94,8 @@ class TemporalWaker:
                 workflow_type(kind),
                 CaseRun(case_id=case_id),
                 id=workflow_id(case_id),
-                task_queue=self._task_queue,
+                task_queue=queue_for(level, self._task_queue),
+                priority=_PRIORITIES.get(kind, Priority.default),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal=NUDGE,
                 static_summary=f"{workflow_type(kind)} {case_id}",
@@ -106,7 +114,7 @@ class TemporalWaker:
         for task in late:
             task.cancel()
 
-    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> None:
+    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
         _waiting.add(1)
         try:
             again = True
@@ -114,20 +122,20 @@ class TemporalWaker:
                 async with self._free:
                     # What is asked for from here on is not in this signal: it needs another one.
                     self._under_way[case_id] = False
-                    result = await self._try(case_id, kind, still_needed)
+                    result = await self._try(case_id, kind, still_needed, level)
                 again = self._under_way[case_id] and result == "sent"
                 _nudges.add(1, {"casetrail.result": result})
         finally:
             del self._under_way[case_id]
             _waiting.add(-1)
 
-    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> str:
+    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> str:
         if not still_needed():
             return "not needed any more"
         if self._is_hopeless():
             return "left to the sweep"
         try:
-            await self.wake(case_id, kind)
+            await self.wake(case_id, kind, level=level)
         except RPCError as error:
             self._note_loss(error)
             return "failed"

@@ -50,10 +50,17 @@ class Temporal:
         self._waker = TemporalWaker(self._client)
         _log.info("temporal is there", namespace=self._client.namespace)
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = lambda: True) -> None:
+    def nudge(
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = lambda: True,
+        *,
+        level: int = 0,
+    ) -> None:
         """Wake a case's workflow soon, if that is possible. Returns at once and never fails."""
         if self._waker is not None:
-            self._waker.nudge(case_id, kind, still_needed)
+            self._waker.nudge(case_id, kind, still_needed, level=level)
 
     async def look(self, case_id: str, seq: int) -> Step:
         """Ask a case's running workflow how the case stands, as of an event or later.

@@ -28,7 +28,14 @@ class NotedNudges:
 
     nudged: list[str] = field(default_factory=list)
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = lambda: True) -> None:
+    def nudge(
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = lambda: True,
+        *,
+        level: int = 0,
+    ) -> None:
         self.nudged.append(case_id)
 
 

@@ -87,7 +87,14 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
     asked: list[Callable[[], bool]] = []
 
     class Keeping(NotedNudges):
-        def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = lambda: True) -> None:
+        def nudge(
+            self,
+            case_id: str,
+            kind: Kind.ValueType,
+            still_needed: Callable[[], bool] = lambda: True,
+            *,
+            level: int = 0,
+        ) -> None:
             asked.append(still_needed)
 
     engine = make_engine()
