@@ -71,9 +71,11 @@ clean: ## remove environments, caches and build output; keeps DATA
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Requirements first, with hashes; then the two distributions, in place, which hashes do not go with.
+# Requirements first, with hashes; then the two distributions, in place, which hashes do not go with. The programs of the
+# application (casetrail-db) find its modules by the folder's name in a .pth file.
 .venv/.ready: .venv/.requirements pyproject.toml client/pyproject.toml
 	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e ./client -e .
+	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/casetrail_engine_folder.pth"
 	@touch $@
 
 .venv/.requirements: requirements/dev.txt

@@ -18,16 +18,19 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from activities.directory import Directory, DirectoryError
 from activities.mail import SmtpMailer
 from activities.registry import all_activities
+from activities.sealing import Sealing
 from activities.shop import HttpShop
+from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
-from audit.sqlite import SqliteLog
 from casetrail import policy_file
 from engine.engine import Engine
+from engine.naming import TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
+from workflows.seal import keep_schedule
 from workflows.worker import worker_for
 
 _FIRST_PAUSE: Final = 0.5
@@ -74,7 +77,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         login=settings.smtp_login,
     )
     async with AsyncExitStack() as ending:
-        store = SqliteLog(settings.log)
+        store = await stores.open_log(settings.log)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)
@@ -87,15 +90,17 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         engine = Engine(log, rulebooks, waker)
         worker = worker_for(
             client,
-            all_activities(engine, mailer, shop, directory),
+            [*all_activities(engine, mailer, shop, directory), Sealing(log).seal_day],
             drain=timedelta(seconds=settings.drain_seconds),
         )
         async with asyncio.TaskGroup() as running:
             running.create_task(worker.run())
             running.create_task(Sweep(log, client, waker).run(stop))
-            _log.info("working", namespace=client.namespace, log=str(settings.log), policy=policy.policy_id)
+            sealing = running.create_task(keep_schedule(client, TASK_QUEUE))
+            _log.info("working", namespace=client.namespace, log=stores.shown(settings.log), policy=policy.policy_id)
             await stop.wait()
             _log.info("stopping")
+            sealing.cancel()
             await worker.shutdown()
         await waker.drain(settings.drain_seconds)
     _log.info("stopped")

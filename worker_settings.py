@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from activities.mail import Encryption, Login
+from audit import stores
 
 _ROOT = Path(__file__).resolve().parent
 
@@ -16,7 +17,8 @@ class Settings:
     """What the worker works on, and whom it reaches. Temporal's own settings are the standard TEMPORAL_*.
 
     Attributes:
-        log: CASETRAIL_LOG, the audit log's file; `casetrail.db` in the folder CASETRAIL_DATA when left out.
+        log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
+            the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
         policy: CASETRAIL_POLICY, the policy file; the shipped one when left out.
         staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
         shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
@@ -29,7 +31,7 @@ class Settings:
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
     """
 
-    log: Path
+    log: str = field(repr=False)
     policy: Path
     staff: Path
     shop_url: str
@@ -51,7 +53,7 @@ class Settings:
         data = Path(environment.get("CASETRAIL_DATA") or "data")
         smtp_host, smtp_port = _address(environment, "CASETRAIL_SMTP_ADDRESS")
         return cls(
-            log=Path(environment.get("CASETRAIL_LOG") or data / "casetrail.db"),
+            log=stores.from_settings(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
             shop_url=_required(environment, "CASETRAIL_SHOP_URL"),

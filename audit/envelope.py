@@ -1,9 +1,9 @@
 """The envelope: the part of an event that is hashed, and how an event is taken apart for the log and put together.
 
-An event is stored as two byte strings that are never written again. The *payload* is its body and reason as protobuf.
-The *envelope* is canonical JSON (RFC 8785) about it: where it stands, what it is, who did it, when and why, the hash of
-the payload, and the hash of the case's previous envelope. The envelope's own hash is the leaf of the log. Stored bytes
-are what is hashed; nobody serializes anything again to check them.
+An event is stored as two byte strings that are never written again. The *payload* is its body, its reason and what its
+source called it, as protobuf. The *envelope* is canonical JSON (RFC 8785) about it: where it stands, what it is, who
+did it, when and why, the hash of the payload, and the hash of the case's previous envelope. The envelope's own hash is
+the leaf of the log. Stored bytes are what is hashed; nobody serializes anything again to check them.
 
 No personal data stands in an envelope, so that erasing a payload's key leaves every proof valid.
 """
@@ -39,8 +39,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _TYPES = {
     field.name: type(getattr(Event(), field.name)).__name__ for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields
 }
+_IN_PAYLOAD = ("reason", "source_activity")
 _BESIDES_PAYLOAD = tuple(
-    field.name for field in Event.DESCRIPTOR.fields if field.containing_oneof is None and field.name != "reason"
+    field.name for field in Event.DESCRIPTOR.fields if field.containing_oneof is None and field.name not in _IN_PAYLOAD
 )
 
 # For an envelope's values (strings, integers, null) and ASCII names this is RFC 8785, at a fifth of the library's time.

@@ -5,11 +5,12 @@ The questions are the same on both databases; how one is asked, the database's o
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from audit.log import CasePage, Unserved
 from audit.paging import page_start, page_token
 from audit.projection import case_of, milliseconds, moment
+from audit.questions import Question
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.types_pb2 import Stage
 
@@ -34,13 +35,6 @@ _GAUGES = {
     "overdue_clocks": "SELECT coalesce(sum(overdue), 0) FROM case_index WHERE closed = 0",
     "unserved_cases": f"SELECT count(*) FROM ({UNSERVED}) AS late",  # noqa: S608 - a constant
 }
-
-
-class Question(NamedTuple):
-    """A query, in which `:name` stands for the value of this name."""
-
-    text: str
-    values: dict[str, Any]
 
 
 def which_cases(case_filter: CaseFilter, *, page_size: int, token: str) -> Question:

@@ -115,6 +115,49 @@ class CasePage:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeHead:
+    """The tree as of a commit.
+
+    Attributes:
+        log: Id of the log.
+        size: How many events it has.
+        root: Hash over all of them.
+    """
+
+    log: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the log has signed of its tree, and published.
+
+    Attributes:
+        size: How many events it is about.
+        root: Hash over them.
+        note: The signed note, with the log's signature.
+        published_at: In microseconds since 1970.
+        cosignatures: Signature lines of witnesses, by the witness's name.
+    """
+
+    size: int
+    root: bytes
+    note: str
+    published_at: int
+    cosignatures: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEnd:
+    """The last event of a case."""
+
+    case_id: str
+    seq: int
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something in the log that does not hold."""
 
@@ -197,6 +240,40 @@ class Log(Protocol):
 
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log."""
+
+    async def tree_head(self) -> TreeHead:
+        """The tree as of the last commit of any process."""
+
+    async def subtrees(self, level: int, first: int, last: int) -> Sequence[bytes]:
+        """Hashes from inside the tree, for proofs.
+
+        Args:
+            level: 0 for leaves, else for complete subtrees of 256**level leaves.
+            first: Number of the first, from 0.
+            last: Number after the last.
+
+        Raises:
+            LogDamagedError: They are not all there.
+        """
+
+    async def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint for ever; once for each size, however many processes publish it.
+
+        Raises:
+            LogDamagedError: Another root was published for this size.
+        """
+
+    async def keep_cosignature(self, size: int, witness: str, line: str) -> None:
+        """Keep a witness's signature line of a checkpoint; the first one counts."""
+
+    async def checkpoints(self, *, after_size: int = 0, limit: int = 1000) -> Sequence[Checkpoint]:
+        """Published checkpoints by size."""
+
+    async def newest_checkpoint(self) -> Checkpoint | None:
+        """The published checkpoint of the largest tree."""
+
+    async def case_ends(self, size: int) -> Sequence[CaseEnd]:
+        """The last event of each case among the first `size` events, by the case id's bytes; LOG_ITSELF is no case."""
 
     async def gauges(self, *, now: datetime) -> dict[str, int]:
         """How many open cases, running and overdue clocks, and unserved cases there are."""

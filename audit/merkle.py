@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from casetrail.proof.tree import EMPTY_ROOT, hash_node
+from casetrail.proof.tree import EMPTY_ROOT, hash_node, left_of
 
 WIDTH: Final = 256
 """Subtrees of a level, of which one makes a subtree of the next."""
@@ -162,7 +162,7 @@ class Growth:
             if span.size == 1:
                 known = self.leaves[span.begin - self.before.size]
             else:
-                middle = span.begin + _left(span.size)
+                middle = span.begin + left_of(span.size)
                 known = hash_node(self._root(Span(span.begin, middle)), self._root(Span(middle, span.end)))
             self._roots[span] = known
         return known
@@ -173,7 +173,7 @@ def beside_leaf(index: int, size: int) -> list[Span]:
     spans = []
     begin, end = 0, size
     while end - begin > 1:
-        middle = begin + _left(end - begin)
+        middle = begin + left_of(end - begin)
         if index < middle:
             spans.append(Span(middle, end))
             end = middle
@@ -190,7 +190,7 @@ def beside_edge(old_size: int, size: int) -> list[Span]:
     spans = []
     begin, end = 0, size
     while end != old_size:
-        middle = begin + _left(end - begin)
+        middle = begin + left_of(end - begin)
         if old_size <= middle:
             spans.append(Span(middle, end))
             end = middle
@@ -243,8 +243,3 @@ def _heights(size: int) -> Iterator[int]:
     for height in range(size.bit_length() - 1, -1, -1):
         if size >> height & 1:
             yield height
-
-
-def _left(size: int) -> int:
-    """How many of a tree's leaves are on its left: the largest power of two that is smaller than all of them."""
-    return 1 << (size - 1).bit_length() - 1

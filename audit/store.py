@@ -1,15 +1,47 @@
-"""What every store of the log does alike, whichever database is below: answer an append, and be followed."""
+"""What every store of the log does alike, whichever database is below.
 
+A store says how a question is asked, how a batch and a change are written, and what rings when the log has grown; all
+that a `Log` offers is made of these here.
+"""
+
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 
+from audit import questions
 from audit.bell import Bell
+from audit.envelope import StoredEvent, digest_of, event_of, facts_of
 from audit.group import CaseHasMoved, Fate, KeyIsKnown, PreparedBatch, prepare, written_events
-from audit.log import Appended, AppendResult, Batch, Behind, Known, LogUnavailableError
+from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
+from audit.log import (
+    Appended,
+    AppendResult,
+    Batch,
+    Behind,
+    CaseEnd,
+    CasePage,
+    Checkpoint,
+    Known,
+    LogDamagedError,
+    LogUnavailableError,
+    TreeHead,
+    Unserved,
+)
+from audit.merkle import Frontier
+from audit.projection import case_of, milliseconds
+from audit.questions import Answer, Question
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
 
 _PAGE: Final = 500  # events read at once while following or catching up
+_AROUND: Final = 100  # events read at once beside a request's
+
+Rows = list[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 class Store(ABC):
@@ -22,20 +54,28 @@ class Store(ABC):
     _closed = False
 
     @abstractmethod
-    async def find_key(self, case_id: str, key: str) -> Known | None:
-        """The events that a request has written in a case, those that time owed before it included."""
+    async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
+        """Read as of the last commit of any process.
 
-    @abstractmethod
-    async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of a case, in order."""
+        Args:
+            question: What to ask.
+            understand: Takes the rows; it may be called in another thread.
+            brief: It takes a few microseconds only.
 
-    @abstractmethod
-    async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of all cases, in the order of commits, without a gap."""
+        Raises:
+            LogUnavailableError: The database does not answer.
+            LogDamagedError: What it answers cannot be understood.
+        """
 
     @abstractmethod
     async def _submit(self, batch: PreparedBatch) -> Fate:
         """Have a batch written; returns after the commit."""
+
+    @abstractmethod
+    async def _change(self, *changes: Question) -> Sequence[Answer]:
+        """Have something written beside events, in one transaction; returns after the commit what each gave."""
+
+    # Appending
 
     async def append(self, batch: Batch) -> AppendResult:
         """Write a batch; many callers share one commit.
@@ -59,6 +99,40 @@ class Store(ABC):
             return Behind(await self._all_after(batch.case_id, batch.expected_seq))
         return Appended(written_events(prepared, fate), fate.group.growth)
 
+    # Reading
+
+    async def find_key(self, case_id: str, key: str) -> Known | None:
+        """The events that a request has written in a case, those that time owed before it included."""
+        first = await self._ask(questions.first_under_key(case_id, key), _stored, brief=True)
+        if not first:
+            return None
+        digest = digest_of(first[0])
+        if not digest:
+            return None  # time's own key, not a request's
+        before = await self._beside(
+            lambda seq: questions.events_of_case_before(case_id, before_seq=seq, limit=_AROUND), first[0].seq, key
+        )
+        after = await self._beside(
+            lambda seq: questions.events_of_case(case_id, after_seq=seq, limit=_AROUND), first[0].seq, key
+        )
+        return Known([event_of(row) for row in (*reversed(before), *first, *after)], digest)
+
+    async def read_case(self, case_id: str) -> Case | None:
+        """The case from the projection, as of the last commit of any process."""
+        return await self._ask(questions.case(case_id), lambda rows: case_of(rows[0][0]) if rows else None, brief=True)
+
+    async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
+        """Events of a case, in order."""
+        return await self._ask(questions.events_of_case(case_id, after_seq=after_seq, limit=limit), _events)
+
+    async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
+        """Events of all cases, in the order of commits, without a gap."""
+        return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _events)
+
+    async def size(self) -> int:
+        """The position of the last event."""
+        return await self._ask(questions.head(), lambda rows: int(rows[0][1]), brief=True)
+
     async def follow(self, *, after_position: int) -> AsyncIterator[Event]:
         """Every event after a position: what is there, then what comes, from any process.
 
@@ -74,6 +148,124 @@ class Store(ABC):
                 if not events:
                     await self._bell.rung_after(heard)
 
+    async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
+        """Cases by filter, the newest first.
+
+        Raises:
+            ValueError: The token is of another filter, or no token.
+        """
+        question = which_cases(case_filter, page_size=page_size, token=token)
+        return await self._ask(question, lambda rows: page_of(rows, case_filter, page_size=page_size))
+
+    async def gauges(self, *, now: datetime) -> dict[str, int]:
+        """How many open cases, running and overdue clocks, and unserved cases there are."""
+        return await self._ask(how_much(now=now), gauges_of)
+
+    # What Temporal knows
+
+    async def unserved(
+        self, *, now: datetime, wake_grace: float, effect_grace: float, limit: int
+    ) -> Sequence[Unserved]:
+        """Cases whose need is not armed, or whose time or effect was not served within its grace (seconds)."""
+        question = which_unserved(now=now, wake_grace=wake_grace, effect_grace=effect_grace, limit=limit)
+        return await self._ask(question, unserved_of)
+
+    async def arm(self, case_id: str, *, seq: int, wake: datetime | None, now: datetime) -> None:
+        """Note that Temporal knows the case as of `seq` and will wake it at `wake`; also that it was served now."""
+        await self._change(questions.arm(case_id, seq=seq, wake=milliseconds(wake), now=milliseconds(now)))
+
+    async def disarm_all(self) -> int:
+        """Forget what Temporal knows, of every open case: its memory is another. Returns how many there are."""
+        (answer,) = await self._change(questions.disarm_all())
+        return answer.changed
+
+    # Policies and facts
+
+    async def keep_policy(self, digest: str, policy_id: str, body: bytes) -> None:
+        """Keep a policy for ever, so that a case can be decided under it years later.
+
+        Raises:
+            ValueError: The digest is not the SHA-256 of the body, hex.
+        """
+        if hashlib.sha256(body).hexdigest() != digest:
+            raise ValueError(f"{digest} is not the digest of policy {policy_id}")
+        await self._change(questions.keep_policy(digest, policy_id, body))
+
+    async def policies(self) -> Sequence[tuple[str, str, bytes]]:
+        """Every policy that was ever in force: digest, id, body, the oldest first."""
+        return await self._ask(
+            questions.policies(), lambda rows: [(digest, policy_id, body) for digest, policy_id, body in rows]
+        )
+
+    async def remember(self, name: str, value: str) -> str | None:
+        """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
+        before, _ = await self._change(questions.fact(name), questions.keep_fact(name, value))
+        return before.rows[0][0] if before.rows else None
+
+    # The tree, and what was published of it
+
+    async def tree_head(self) -> TreeHead:
+        """The tree as of the last commit of any process."""
+        return await self._ask(questions.head(), _tree_head, brief=True)
+
+    async def subtrees(self, level: int, first: int, last: int) -> Sequence[bytes]:
+        """Hashes from inside the tree, for proofs."""
+        question = questions.subtrees(level, first, last) if level else questions.leaves(first, last)
+        found: list[bytes] = await self._ask(question, lambda rows: [hashed for (hashed,) in rows])
+        if len(found) != last - first:
+            raise LogDamagedError(f"hashes {first} to {last - 1} of level {level} are not all there: run verify")
+        return found
+
+    async def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint for ever; once for each size.
+
+        Raises:
+            LogDamagedError: Another root was published for this size.
+        """
+        _, kept = await self._change(questions.keep_checkpoint(checkpoint), questions.checkpoint_root(checkpoint.size))
+        if kept.rows[0][0] != checkpoint.root:
+            raise LogDamagedError(
+                f"the tree of {checkpoint.size} events has the root {checkpoint.root.hex()}, and another one was "
+                "published: the log was changed, or restored from an old copy and continued",
+            )
+
+    async def keep_cosignature(self, size: int, witness: str, line: str) -> None:
+        """Keep a witness's signature line of a checkpoint; the first one counts."""
+        await self._change(questions.keep_cosignature(size, witness, line))
+
+    async def checkpoints(self, *, after_size: int = 0, limit: int = 1000) -> Sequence[Checkpoint]:
+        """Published checkpoints by size."""
+        return await self._checkpoints(questions.checkpoints(after_size=after_size, limit=limit))
+
+    async def newest_checkpoint(self) -> Checkpoint | None:
+        """The published checkpoint of the largest tree."""
+        return next(iter(await self._checkpoints(questions.newest_checkpoint())), None)
+
+    async def case_ends(self, size: int) -> Sequence[CaseEnd]:
+        """The last event of each case among the first `size` events, by the case id's bytes; LOG_ITSELF is no case."""
+        return await self._ask(questions.case_ends(size), lambda rows: [CaseEnd(*row) for row in rows])
+
+    async def _checkpoints(self, question: Question) -> list[Checkpoint]:
+        found = await self._ask(question, list)
+        lines: dict[int, list[str]] = {size: [] for size, *_ in found}
+        if found:
+            for size, line in await self._ask(questions.cosignatures(min(lines), max(lines)), list):
+                lines[size].append(line)
+        return [
+            Checkpoint(size, root, note, published_at, tuple(lines[size])) for size, root, note, published_at in found
+        ]
+
+    async def _beside(self, question: Callable[[int], Question], seq: int, key: str) -> list[StoredEvent]:
+        """What the same request wrote, going from an event in one direction."""
+        found: list[StoredEvent] = []
+        while page := await self._ask(question(seq), _stored, brief=True):
+            of_request = list(takewhile(lambda row: facts_of(row)["correlation"] == key, page))
+            found += of_request
+            if len(of_request) < len(page):
+                break
+            seq = page[-1].seq
+        return found
+
     async def _all_after(self, case_id: str, seq: int) -> list[Event]:
         found: list[Event] = []
         while events := await self.events(case_id, after_seq=seq, limit=_PAGE):
@@ -84,3 +276,19 @@ class Store(ABC):
     def _check_open(self) -> None:
         if self._closed:
             raise LogUnavailableError(f"the log {self._name} is closed")
+
+
+def _stored(rows: Rows) -> list[StoredEvent]:
+    return [StoredEvent(*row) for row in rows]
+
+
+def _events(rows: Rows) -> list[Event]:
+    return [event_of(StoredEvent(*row)) for row in rows]
+
+
+def _tree_head(rows: Rows) -> TreeHead:
+    ((log, size, frontier),) = rows
+    try:
+        return TreeHead(log, size, Frontier.parse(size, frontier).root)
+    except ValueError as error:
+        raise LogDamagedError(f"the log contradicts itself ({error}): run verify") from error

@@ -1,9 +1,9 @@
 """Verification: whether what the log holds is what it wrote, found out from the rows alone.
 
-Two passes, each in constant memory. By position: nothing is missing, and each row agrees with itself. By case: each
-event is chained to the one before it, and the projection is the fold of them all. What only the
-outside can know (whether the whole log was rewritten, or its tail cut off together with the head) takes a checkpoint
-that is kept elsewhere.
+Two passes, each in constant memory. By position: nothing is missing, each row agrees with itself, and the Merkle tree
+over all of them is the one that the head and every published checkpoint speak of. By case: each event is chained to the
+one before it, and the projection is the fold of them all. What only the outside can know (whether the whole log was
+rewritten with its checkpoints, or its tail cut off together with the head) takes a checkpoint that is kept elsewhere.
 
 The reasons of findings are stable; programs match them.
 """
@@ -21,12 +21,14 @@ from google.protobuf.message import DecodeError
 
 from audit import envelope as enveloping
 from audit.envelope import SCHEMA, VERSION, StoredEvent, event_of, leaf_hash
-from audit.log import Finding, LogDamagedError, Verification
+from audit.log import LOG_ITSELF, Finding, LogDamagedError, Verification
+from audit.merkle import Frontier, Subtree
 from audit.projection import Findable, findable
 from casetrail.v1.case_pb2 import Case
 from domain.evolve import apply
 
 _MOST_FINDINGS: Final = 1000
+_AT_ONCE: Final = 4096  # leaves that are added to the tree at once
 
 _PLACE = ("v", "log", "pos", "case", "seq", "prev", "id", "type", "schema", "at", "due", "recorded")
 _CAUSE = ("actor", "role", "via", "key", "cause", "correlation", "payload_hash")
@@ -61,6 +63,16 @@ class Snapshot(Protocol):
     @property
     def size(self) -> int | None:
         """How many events the head says there are; None when this is one case only."""
+
+    @property
+    def frontier(self) -> bytes:
+        """What the head says the right edge of the tree is."""
+
+    def subtrees(self) -> Iterable[Subtree]:
+        """What is stored of the tree; nothing when this is one case only."""
+
+    def checkpoints(self) -> Iterable[tuple[int, bytes]]:
+        """Size and root of the published checkpoints, by size; none when this is one case only."""
 
     def by_position(self) -> Iterable[StoredEvent]:
         """The events in the order of the log."""
@@ -109,8 +121,10 @@ class _Findings:
 def _check_rows(snapshot: Snapshot, found: _Findings) -> int:
     """By position: gapless, in the order of time, each row right in itself. Returns how many there are."""
     count = position = recorded_at = 0
+    tree = _Tree(snapshot, found)
     for row in snapshot.by_position():
         count += 1
+        tree.add(leaf_hash(row.envelope))
         if snapshot.size is not None and row.position != position + 1:
             found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
         if row.recorded_at < recorded_at:
@@ -123,7 +137,67 @@ def _check_rows(snapshot: Snapshot, found: _Findings) -> int:
             f"the head says {snapshot.size} events, and the last one is at {position}",
             position=min(snapshot.size, position) + 1,
         )
+    if snapshot.size is not None:
+        tree.finish(snapshot.frontier)
     return count
+
+
+class _Tree:
+    """The tree over the events as they are, compared with what was said of it."""
+
+    def __init__(self, snapshot: Snapshot, found: _Findings) -> None:
+        self._frontier = Frontier()
+        self._leaves: list[bytes] = []
+        self._stored = {(level, number): root for level, number, root in snapshot.subtrees()}
+        self._checkpoints = iter(snapshot.checkpoints())
+        self._next = next(self._checkpoints, None)
+        self._found = found
+
+    def add(self, leaf: bytes) -> None:
+        self._leaves.append(leaf)
+        size = self._frontier.size + len(self._leaves)
+        if len(self._leaves) == _AT_ONCE or (self._next is not None and self._next[0] == size):
+            self._grow()
+
+    def finish(self, frontier: bytes) -> None:
+        self._grow()
+        size = self._frontier.size
+        if frontier != self._frontier.stored:
+            self._found.add("TREE_WRONG", "the tree that the head speaks of is not over these events", position=size)
+        for level, number in sorted(self._stored):
+            first = number * 256**level + 1
+            self._found.add("TREE_WRONG", f"a subtree of level {level} is stored that there is not", position=first)
+        if self._next is not None:
+            ahead = max((self._next, *self._checkpoints))[0]
+            self._found.add(
+                "LOG_SHORTENED",
+                f"a checkpoint of {ahead} events was published, and there are {size}",
+                position=size + 1,
+            )
+
+    def _grow(self) -> None:
+        growth = self._frontier.grow(self._leaves)
+        self._frontier = growth.frontier
+        self._leaves = []
+        for level, number, root in growth.subtrees:
+            if self._stored.pop((level, number), None) != root:
+                first = number * 256**level + 1
+                self._found.add(
+                    "TREE_WRONG", f"the stored subtree of level {level} is not over its events", position=first
+                )
+        if self._next is not None and self._next[0] == self._frontier.size:
+            self._compare(self._next[1])
+
+    def _compare(self, root: bytes) -> None:
+        self._next = next(self._checkpoints, None)
+        if root != self._frontier.root:
+            size = self._frontier.size
+            self._found.add(
+                "CHECKPOINT_DIFFERS",
+                f"the checkpoint that was published for {size} events is not about these: the log was rewritten",
+                position=size,
+            )
+            self._next = None  # those after it differ too
 
 
 def _check_row(row: StoredEvent, log: str, found: _Findings) -> None:
@@ -195,6 +269,9 @@ def _check_cases(snapshot: Snapshot, found: _Findings) -> int:
     projections = iter(snapshot.projected())
     projected = next(projections, None)
     for case_id, rows in groupby(snapshot.by_case(), key=attrgetter("case_id")):
+        if case_id == LOG_ITSELF:
+            _History(rows, found, folding=False)
+            continue
         cases += 1
         while projected is not None and projected.case_id < case_id:
             _without_events(projected, found)
@@ -229,8 +306,8 @@ class _History:
         case: The fold; None where an event cannot be read.
     """
 
-    def __init__(self, rows: Iterator[StoredEvent], found: _Findings) -> None:
-        self.case: Case | None = Case()
+    def __init__(self, rows: Iterator[StoredEvent], found: _Findings, *, folding: bool = True) -> None:
+        self.case: Case | None = Case() if folding else None
         self._previous: bytes | None = None
         self._keys: Counter[str] = Counter()
         self._found = found

@@ -34,7 +34,9 @@ class Bench:
             Stack.start(data=folder) as stack,
             Child.started("benchmarks.plain_temporal", stack.temporal_address),
             Child.started("benchmarks.driver", "plain", stack.temporal_address) as plain,
-            Child.started("benchmarks.driver", "casetrail", stack.address, stack.token) as casetrail,
+            Child.started(
+                *("benchmarks.driver", "casetrail", stack.address), environment={"CASETRAIL_TOKEN": stack.token}
+            ) as casetrail,
         ):
             log = SqliteLog(stack.data / "casetrail.db")
             try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Final, Protocol
 
+from benchmarks.processes import BenchmarkError
+
 COMMANDS: Final = ("assign", "reply", "note", "resolve", "confirm")
 """What every case is told after its opening, one after the other."""
 
@@ -19,6 +21,7 @@ TEXT: Final = (
 
 # While callers begin in step, and until a backlog has built up, nothing is counted.
 _RUN_UP: Final = 0.2
+_FEWEST: Final = 10
 
 
 class System(Protocol):
@@ -60,6 +63,9 @@ async def run_round(system: System, *, callers: int, seconds: float, tag: str) -
         callers: How many at the same time.
         seconds: For how long cases are begun, and acknowledgements counted.
         tag: Distinguishes the cases of this round from all others.
+
+    Raises:
+        BenchmarkError: The round was too short for the machine.
     """
     began = time.monotonic()
     counting_from, end = began + _RUN_UP * seconds, began + seconds
@@ -83,5 +89,7 @@ async def run_round(system: System, *, callers: int, seconds: float, tag: str) -
         for number in range(callers):
             crowd.create_task(caller(number))
     ended = time.monotonic()
+    if len(counted) < _FEWEST:
+        raise BenchmarkError(f"{len(counted)} commands were acknowledged in {seconds:g} s: too few to say anything")
     cuts = quantiles(counted, n=100, method="inclusive")
     return Round(cases, len(counted) / (end - counting_from), cuts[49], cuts[98], began, ended)

@@ -1,6 +1,7 @@
-"""The callers' process: `python -m benchmarks.driver SYSTEM ADDRESS [TOKEN]`, which leads rounds when it is asked to.
+"""The callers' process: `python -m benchmarks.driver SYSTEM ADDRESS`, which leads rounds when it is asked to.
 
-SYSTEM is `casetrail` or `plain`. It waits on stdin for requests (see `processes`): `job` names what is to be done.
+SYSTEM is `casetrail`, with its token in CASETRAIL_TOKEN, or `plain`. It waits on stdin for requests (see `processes`):
+`job` names what is to be done.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from benchmarks.casetrail_cases import CasetrailCases
 from benchmarks.closed_loop import COMMANDS, System, run_round
 from benchmarks.plain_temporal import PlainTemporal
 from benchmarks.processes import Answer, Request, answer_requests
-from casetrail import Client
+from casetrail import Client, environment
 
 _CHECKED_AT_ONCE: Final = 16
 
@@ -30,12 +31,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.driver")
     parser.add_argument("system", choices=("casetrail", "plain"))
     parser.add_argument("address")
-    parser.add_argument("token", nargs="?", default="")
     arguments = parser.parse_args()
     if arguments.system == "plain":
         uvloop.run(_drive_plain(arguments.address))
     else:
-        uvloop.run(_drive_casetrail(arguments.address, arguments.token))
+        uvloop.run(_drive_casetrail(arguments.address, environment.token()))
 
 
 async def _drive_casetrail(address: str, token: str) -> None:

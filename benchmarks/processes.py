@@ -6,6 +6,7 @@ a line of its own, until its input ends: it cannot outlive whoever started it.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -35,8 +36,15 @@ class Child:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, module: str, *arguments: str) -> AsyncIterator["Child"]:
+    async def started(
+        cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator["Child"]:
         """Run a module until the block ends.
+
+        Args:
+            module: What to run.
+            arguments: Its command line.
+            environment: Added to ours: where secrets belong, which a command line would show to everybody.
 
         Raises:
             BenchmarkError: It ended instead of becoming ready.
@@ -44,6 +52,7 @@ class Child:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *arguments),
             cwd=ROOT,
+            env={**os.environ, **(environment or {})},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LONGEST_LINE,

@@ -162,12 +162,15 @@ def decide(
     if case is None:
         if name != "open":
             raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {command.case_id!r}")
-        return opening.begin(command, at, rules).events
-    action = _action(case, name)
-    draft = Draft(fold((), case), at, command.actor, rules, rules_before=rules_before)
-    action.decide(draft, getattr(command, name))
-    # A promise that the command itself made due, such as one with a shorter target, is broken now.
-    pass_time(draft, at)
+        draft = opening.begin(command, at, rules)
+    else:
+        action = _action(case, name)
+        draft = Draft(fold((), case), at, command.actor, rules, rules_before=rules_before)
+        action.decide(draft, getattr(command, name))
+        # A promise that the command itself made due, such as one with a shorter target, is broken now.
+        pass_time(draft, at)
+    if command.source_activity:
+        draft.events[0].source_activity = command.source_activity
     return draft.events
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from casetrail.v1.case_pb2 import Case, ReturnDetails
-from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Channel, Kind, Priority, Role, Stage
@@ -335,8 +334,8 @@ def change_kind(draft: Draft) -> None:
             cancel(draft, "the case became another kind", name=promise.name)
     rebase(draft)
     for promise in PROMISES:
-        begun = any(clock.name == promise.name and clock.state != Clock.STATE_CANCELLED for clock in draft.case.clocks)
-        if kind in promise.kinds and "case_opened" in promise.begins and not begun:
+        # The first response is owed from the opening on, whatever the kind; the rest is this kind's own beginning.
+        if kind in promise.kinds and promise.kinds != _ALL and "case_opened" in promise.begins:
             _begin(draft, promise, "")
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from audit.log import Appended, Batch, Behind, Known, Log, LogDamagedError, LogUnavailableError, Need
+from audit.merkle import Growth
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.effect_pb2 import Effect
@@ -42,11 +43,13 @@ class Outcome:
         case: The case after it.
         events: What it wrote, as it stands in the log: what time owed first, then what the command meant.
         repeated: The request had been carried out before, and this is what it led to then.
+        growth: What its commit made of the log's tree; None for a repeated one.
     """
 
     case: Case
     events: Sequence[Event]
     repeated: bool = False
+    growth: Growth | None = None
 
 
 def _real_now() -> datetime:
@@ -193,7 +196,7 @@ class Engine:
         match result:
             case Appended():
                 self._believe(held, None, case)
-                return Outcome(case, result.events)
+                return Outcome(case, result.events, growth=result.growth)
             case Known():
                 return await self._again(held, command.case_id, result, request)
             case Behind():
@@ -241,7 +244,7 @@ class Engine:
                 case Appended():
                     # Whoever reports an outcome is sent by the case's workflow, which looks at the case afterwards.
                     self._believe(held, case, after, nudging=not command.HasField("report_outcome"))
-                    return Outcome(after, result.events)
+                    return Outcome(after, result.events, growth=result.growth)
                 case Known():
                     return await self._again(held, command.case_id, result, request)
                 case Behind():

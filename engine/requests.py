@@ -14,7 +14,7 @@ class Request:
     Attributes:
         key: The caller's request id.
         digest: Hex SHA-256 of what was asked, so that the id used for something else is noticed. Through whom it
-            was asked does not count: a retry may come through another principal.
+            was asked does not count: a retry may come through another principal. Nor does what its source calls it.
     """
 
     key: str
@@ -26,4 +26,5 @@ class Request:
         asked = Command()
         asked.CopyFrom(command)
         asked.actor.ClearField("via")
+        asked.ClearField("source_activity")
         return cls(command.request_id, sha256(asked.SerializeToString(deterministic=True)).hexdigest())

@@ -11,12 +11,15 @@ from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.envconfig import ClientConfig
 
+from audit import stores
+from audit.checkpoint_folder import FolderRefusedError
 from audit.log import LogDamagedError, LogUnavailableError
-from audit.sqlite import SqliteLog
+from audit.signing import KeyRefusedError
 from casetrail import policy_file
 from engine.engine import Engine
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from server.principals import Principals, PrincipalsError
+from server.proving import Proving
 from server.serving import AddressTakenError, Server
 from server.settings import Settings
 from server.temporal import Temporal
@@ -27,6 +30,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
 # What can be wrong with what we are given, and is said in a line.
 _EXPECTED = (
     AddressTakenError,
+    FolderRefusedError,
+    KeyRefusedError,
     LogDamagedError,
     LogUnavailableError,
     PolicyIdReusedError,
@@ -57,24 +62,30 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
     async with AsyncExitStack() as ending:
-        store = SqliteLog(settings.log)
+        store = await stores.open_log(settings.log)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         temporal = Temporal(lambda: _connect(telemetry))
         engine = Engine(log, await Rulebooks.keep(log, policy), temporal)
+        proving = await ending.enter_async_context(Proving.open(log, settings.proofs))
         server = Server(
             engine=engine,
             log=log,
             temporal=temporal,
             principals=principals,
+            proving=proving,
             tracing=telemetry.tracing,
         )
         port = await server.start(settings.address)
         async with asyncio.TaskGroup() as background:
-            tasks = [background.create_task(server.watch_health()), background.create_task(temporal.connect())]
+            tasks = [
+                background.create_task(server.watch_health()),
+                background.create_task(temporal.connect()),
+                background.create_task(proving.run()),
+            ]
             if telemetry.measuring:
                 tasks.append(background.create_task(LogGauges(log).follow()))
-            _log.info("serving", port=port, log=str(settings.log), policy=policy.policy_id)
+            _log.info("serving", port=port, log=stores.shown(settings.log), policy=policy.policy_id)
             await stopping.wait()
             _log.info("stopping")
             await server.stop(settings.drain_seconds)

@@ -22,7 +22,6 @@ from casetrail.v1.case_service_pb2 import (
     ListCasesResponse,
     OpenCaseRequest,
     OpenCaseResponse,
-    Receipt,
     Refusal,
     WatchCaseRequest,
     WatchCaseResponse,
@@ -36,6 +35,7 @@ from server.acting import actor_of
 from server.calls import Stream, Unary
 from server.errors import explain, unknown_case
 from server.principals import Principal
+from server.receipts import Receipts
 from server.temporal import Temporal
 
 _PAGE: Final = 50
@@ -48,11 +48,12 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class CaseServicer:
     """Writes through the engine, reads from the log."""
 
-    def __init__(self, engine: Engine, log: Log, temporal: Temporal) -> None:
+    def __init__(self, engine: Engine, log: Log, temporal: Temporal, receipts: Receipts) -> None:
         """Serve an engine and its log; Temporal is only asked for a running workflow's view."""
         self._engine = engine
         self._log = log
         self._temporal = temporal
+        self._receipts = receipts
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -78,7 +79,8 @@ class CaseServicer:
             command.actor.CopyFrom(request.on_behalf_of)
         with _fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
             outcome = await self._carry_out(command, principal)
-        return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=_receipt(outcome.events))
+        receipt = await self._receipts.receipt(outcome.events, outcome.growth)
+        return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=receipt)
 
     async def execute(self, request: ExecuteRequest, principal: Principal) -> ExecuteResponse:
         """Carry out one command.
@@ -88,7 +90,7 @@ class CaseServicer:
         """
         with _fields_named("command.{}".format):
             outcome = await self._carry_out(request.command, principal)
-        response = _done(outcome)
+        response = await self._done(outcome)
         response.case.CopyFrom(outcome.case)
         return response
 
@@ -117,7 +119,7 @@ class CaseServicer:
         if case is None:
             raise unknown_case(request.case_id)
         if request.source == GetCaseRequest.SOURCE_WORKFLOW:
-            step = await self._temporal.look(request.case_id)
+            step = await self._temporal.look(request.case_id, case.seq)
             case = Case(case_id=request.case_id, kind=step.kind, stage=step.stage, seq=step.seq)
         return GetCaseResponse(case=case)
 
@@ -175,9 +177,17 @@ class CaseServicer:
         bind_contextvars(case_id=command.case_id, request_id=command.request_id)
         return await self._engine.execute(command)
 
+    async def _done(self, outcome: Outcome) -> ExecuteResponse:
+        """Answer what a command led to, without the case."""
+        return ExecuteResponse(
+            events=outcome.events,
+            receipt=await self._receipts.receipt(outcome.events, outcome.growth),
+            repeated_request=outcome.repeated,
+        )
+
     async def _result(self, command: Command, principal: Principal) -> BatchResult:
         try:
-            return BatchResult(done=_done(await self._carry_out(command, principal)))
+            return BatchResult(done=await self._done(await self._carry_out(command, principal)))
         except Exception as error:  # noqa: BLE001 - each command has its own result
             refused = explain(error)
             if refused.unexpected:
@@ -191,14 +201,6 @@ def _by_case(commands: Sequence[Command]) -> Sequence[Sequence[int]]:
     for place, command in enumerate(commands):
         groups.setdefault(command.case_id or place, []).append(place)
     return list(groups.values())
-
-
-def _done(outcome: Outcome) -> ExecuteResponse:
-    return ExecuteResponse(events=outcome.events, receipt=_receipt(outcome.events), repeated_request=outcome.repeated)
-
-
-def _receipt(events: Sequence[Event]) -> Receipt:
-    return Receipt(position=events[-1].position, hash=events[-1].hash) if events else Receipt()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ CODES: Final[Mapping[RefusalReason.ValueType, grpc.StatusCode]] = {
     RefusalReason.REFUSAL_REASON_UNSPECIFIED: grpc.StatusCode.UNKNOWN,
     RefusalReason.REFUSAL_REASON_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     RefusalReason.REFUSAL_REASON_UNKNOWN_CASE: grpc.StatusCode.NOT_FOUND,
+    RefusalReason.REFUSAL_REASON_UNKNOWN_CHECKPOINT: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_CASE_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
     RefusalReason.REFUSAL_REASON_REQUEST_ID_REUSED: grpc.StatusCode.INVALID_ARGUMENT,
     RefusalReason.REFUSAL_REASON_STALE_SEQ: grpc.StatusCode.ABORTED,
@@ -51,6 +52,7 @@ CODES: Final[Mapping[RefusalReason.ValueType, grpc.StatusCode]] = {
     RefusalReason.REFUSAL_REASON_INTERNAL: grpc.StatusCode.INTERNAL,
     RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN: grpc.StatusCode.INVALID_ARGUMENT,
     RefusalReason.REFUSAL_REASON_STOPPING: grpc.StatusCode.UNAVAILABLE,
+    RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

@@ -14,8 +14,13 @@ from engine.engine import Engine
 from server.audit import AuditServicer
 from server.calls import MAX_MESSAGE_BYTES, Gate
 from server.cases import CaseServicer
+from server.crosscheck import CrossCheckServicer
 from server.principals import Principals
+from server.proofs import ProofServicer
+from server.proving import Proving
+from server.receipts import Receipts
 from server.temporal import Temporal
+from server.what_if import WhatIfServicer
 
 _CASES: Final = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 _AUDIT: Final = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
@@ -48,6 +53,7 @@ class Server:
         log: Log,
         temporal: Temporal,
         principals: Principals,
+        proving: Proving,
         tracing: bool = False,
     ) -> None:
         """Wire the services; `start` opens the port."""
@@ -57,8 +63,18 @@ class Server:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers(
             (
-                self._gate.service(_CASES, CaseServicer(engine, log, temporal).methods()),
-                self._gate.service(_AUDIT, AuditServicer(log).methods()),
+                self._gate.service(
+                    _CASES, CaseServicer(engine, log, temporal, Receipts(log, proving.notary)).methods()
+                ),
+                self._gate.service(
+                    _AUDIT,
+                    {
+                        **AuditServicer(log).methods(),
+                        **ProofServicer(log, proving).methods(),
+                        **WhatIfServicer(log).methods(),
+                        **CrossCheckServicer(engine, log, temporal).methods(),
+                    },
+                ),
             )
         )
         # These two answer everybody: load balancers and people who look around have no token, and they say

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from audit import stores
 from casetrail.environment import DEFAULT_ADDRESS
+from server.proving import ProofSettings
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,16 +19,19 @@ class Settings:
 
     Attributes:
         address: CASETRAIL_ADDRESS, host:port. Loopback unless told otherwise: the server itself speaks no TLS.
-        log: CASETRAIL_LOG, the audit log's file; `casetrail.db` in the folder CASETRAIL_DATA when left out.
+        log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
+            the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
         policy: CASETRAIL_POLICY, the policy file that new cases open under; the shipped one when left out.
         principals: CASETRAIL_PRINCIPALS, who may call; `principals.yaml` in CASETRAIL_DATA when left out.
+        proofs: What makes the log provable.
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long calls that are under way may take to end at a stop.
     """
 
     address: str
-    log: Path
+    log: str = field(repr=False)
     policy: Path
     principals: Path
+    proofs: ProofSettings
     drain_seconds: float
 
     @classmethod
@@ -44,8 +49,18 @@ class Settings:
             raise ValueError(f"CASETRAIL_DRAIN_SECONDS is no number of seconds: {drain!r}") from None
         return cls(
             address=environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS,
-            log=Path(environment.get("CASETRAIL_LOG") or data / "casetrail.db"),
+            log=stores.from_settings(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             principals=Path(environment.get("CASETRAIL_PRINCIPALS") or data / "principals.yaml"),
+            proofs=ProofSettings(
+                keys=Path(environment.get("CASETRAIL_KEYS") or data / "keys"),
+                checkpoints=_path(environment, "CASETRAIL_CHECKPOINTS"),
+                witnesses=_path(environment, "CASETRAIL_WITNESSES"),
+            ),
             drain_seconds=drain_seconds,
         )
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    value = environment.get(name)
+    return Path(value) if value else None

@@ -3,22 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected
-from engine.naming import CASE, workflow_id
+from engine.naming import CASE, NUDGE, workflow_id
 from engine.nudge import TemporalWaker
 
 _PATIENCE: Final = timedelta(seconds=5)
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
+_BETWEEN_LOOKS: Final = 0.05
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -61,25 +62,45 @@ class Temporal:
         if self._waker is not None:
             self._waker.nudge(case_id, kind, still_needed, level=level)
 
-    async def look(self, case_id: str) -> Step:
-        """Ask a case's workflow how the case stands.
+    async def look(self, case_id: str, seq: int) -> Step:
+        """Ask a case's running workflow how the case stands, as of an event or later.
+
+        A workflow looks at the log when it is nudged, or when something is due, and answers as of then. One that is
+        behind is nudged, and asked again until it has caught up.
+
+        Args:
+            case_id: The case.
+            seq: The event that it should have seen.
+
+        Returns:
+            Its last look: behind `seq` when it would not catch up in time.
 
         Raises:
-            Rejected: WORKFLOW_UNAVAILABLE: Temporal, its worker or the workflow is not there, or slow.
+            Rejected: WORKFLOW_NOT_RUNNING where there is none or it has ended; WORKFLOW_UNAVAILABLE where Temporal or
+                its worker is not there, or slow.
         """
         if self._client is None:
             raise _unavailable("Temporal is not there")
-        handle = self._client.get_workflow_handle(workflow_id(case_id))
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(case_id))
+        step: Step | None = None
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
-                step: Step = await handle.query(CASE, result_type=Step, rpc_timeout=_PATIENCE)
-                return step
+                await _require_running(handle, case_id)
+                step = await _last_look(handle)
+                if step.seq < seq:
+                    await handle.signal(NUDGE, rpc_timeout=_PATIENCE)
+                while step.seq < seq:
+                    # Temporal tells nobody when a query's answer changes.
+                    await asyncio.sleep(_BETWEEN_LOOKS)
+                    step = await _last_look(handle)
         except RPCError as error:
             raise _unavailable(f"the workflow of {case_id} cannot be asked: {error.status.name}") from error
         except TimeoutError:
-            raise _unavailable(
-                f"the workflow of {case_id} did not answer in {_PATIENCE.seconds} s; is a worker running?"
-            ) from None
+            if step is None:
+                raise _unavailable(
+                    f"the workflow of {case_id} did not answer in {_PATIENCE.seconds} s; is a worker running?"
+                ) from None
+        return step
 
     async def drain(self, patience: float) -> None:
         """Send the nudges that still wait, for so many seconds at most."""
@@ -89,3 +110,24 @@ class Temporal:
 
 def _unavailable(message: str) -> Rejected:
     return Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE, message)
+
+
+async def _last_look(handle: WorkflowHandle[Any, Any]) -> Step:
+    step: Step = await handle.query(CASE, result_type=Step, rpc_timeout=_PATIENCE)
+    return step
+
+
+async def _require_running(handle: WorkflowHandle[Any, Any], case_id: str) -> None:
+    try:
+        status = (await handle.describe(rpc_timeout=_PATIENCE)).status
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise _not_running(f"no workflow of {case_id} has run; the log alone has the case") from error
+    if status != WorkflowExecutionStatus.RUNNING:
+        ended = status.name.lower().replace("_", " ") if status else "ended"
+        raise _not_running(f"the workflow of {case_id} is {ended}; the log alone has the case")
+
+
+def _not_running(message: str) -> Rejected:
+    return Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING, message)

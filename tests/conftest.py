@@ -1,10 +1,33 @@
 """What every test shares."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from tests.postgres_server import PostgresServer, databases
 
 # A busy machine is slow, not wrong; CI tries the same examples every time, a developer new ones.
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, started by the first test that wants it."""
+    folder = Path(tempfile.mkdtemp(prefix="casetrail-postgres-"))
+    server = PostgresServer.make(folder)
+    yield server
+    server.end()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: PostgresServer) -> Callable[[], str]:
+    """Makes databases of the log, empty and ready; gives the URL that an application would use."""
+    return databases(postgres)

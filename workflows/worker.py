@@ -13,9 +13,10 @@ from workflows.complaint import Complaint
 from workflows.incident import Incident
 from workflows.inquiry import Inquiry
 from workflows.return_ import Return
+from workflows.seal import Seal
 from workflows.task import Task
 
-WORKFLOWS: Final = (Inquiry, Complaint, Return, Incident, Task)
+WORKFLOWS: Final = (Inquiry, Complaint, Return, Incident, Task, Seal)
 
 # Of what is imported inside the sandbox, these have no state that a replay could notice.
 _PASSED_THROUGH: Final = ("activities", "casetrail", "domain", "engine.naming", "google.protobuf", "structlog")

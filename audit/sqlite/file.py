@@ -10,8 +10,9 @@ from typing import Any, Final
 import pysqlite3.dbapi2 as sqlite
 
 from audit.log import LogDamagedError, LogUnavailableError
+from audit.sqlite.migrating import migrate
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Connection = Any
 """A connection of the driver, which has no types."""
@@ -46,7 +47,7 @@ class DatabaseFile:
     """
 
     def __init__(self, path: Path, *, busy_timeout: float) -> None:
-        """Create the file if it is missing, and its tables.
+        """Create the file if it is missing, and its tables; bring one of an older version up to date.
 
         Args:
             path: The file; its folder exists.
@@ -115,6 +116,7 @@ class DatabaseFile:
             self._use_wal(connection)
             self._check_schema(connection)
             connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
+            migrate(connection, SCHEMA_VERSION)
         finally:
             connection.close()
 

@@ -1,8 +1,8 @@
 -- The log in SQLite. Run once in a new file, as one transaction; harmless where it has run before.
 BEGIN IMMEDIATE;
 
--- The one row that an append reads and moves: how many events there are. `log` names this log in every envelope;
--- `frontier` is the place of the Merkle tree's right edge.
+-- The one row that an append reads and moves: how many events there are, and the right edge of the Merkle tree over
+-- them. `log` names this log in every envelope.
 CREATE TABLE IF NOT EXISTS log_head (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   log TEXT NOT NULL,
@@ -30,6 +30,29 @@ CREATE TABLE IF NOT EXISTS payload (
   pos INTEGER PRIMARY KEY, -- of the event
   dek_id TEXT, -- the key that it is encrypted with
   body BLOB NOT NULL
+) STRICT;
+
+-- Roots of complete subtrees of 256, 65,536, … events: what proofs need from inside the tree.
+CREATE TABLE IF NOT EXISTS subtree (
+  level INTEGER NOT NULL CHECK (level > 0),
+  number INTEGER NOT NULL,
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  PRIMARY KEY (level, number)
+) STRICT, WITHOUT ROWID;
+
+-- What the log has signed and published, and what witnesses have signed of it.
+CREATE TABLE IF NOT EXISTS checkpoint (
+  size INTEGER PRIMARY KEY,
+  root BLOB NOT NULL CHECK (length(root) = 32),
+  note TEXT NOT NULL,
+  published_at INTEGER NOT NULL -- microseconds since 1970
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS cosignature (
+  size INTEGER NOT NULL, -- of the checkpoint
+  witness TEXT NOT NULL,
+  line TEXT NOT NULL,
+  PRIMARY KEY (size, witness)
 ) STRICT;
 
 -- The projection. Its rowid is the position of the case's first event, so that every index below ends with it and gives
@@ -103,11 +126,26 @@ CREATE TRIGGER IF NOT EXISTS payload_unchangeable BEFORE UPDATE ON payload
 BEGIN SELECT RAISE (ABORT, 'a payload is never changed'); END;
 CREATE TRIGGER IF NOT EXISTS payload_undeletable BEFORE DELETE ON payload
 BEGIN SELECT RAISE (ABORT, 'a payload is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS subtree_unchangeable BEFORE UPDATE ON subtree
+BEGIN SELECT RAISE (ABORT, 'the tree is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS subtree_undeletable BEFORE DELETE ON subtree
+BEGIN SELECT RAISE (ABORT, 'the tree is never cut'); END;
+CREATE TRIGGER IF NOT EXISTS checkpoint_unchangeable BEFORE UPDATE ON checkpoint
+BEGIN SELECT RAISE (ABORT, 'a checkpoint is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS checkpoint_undeletable BEFORE DELETE ON checkpoint
+BEGIN SELECT RAISE (ABORT, 'a checkpoint is never deleted'); END;
+CREATE TRIGGER IF NOT EXISTS cosignature_unchangeable BEFORE UPDATE ON cosignature
+BEGIN SELECT RAISE (ABORT, 'a co-signature is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS cosignature_undeletable BEFORE DELETE ON cosignature
+BEGIN SELECT RAISE (ABORT, 'a co-signature is never deleted'); END;
+-- A process of an older version, which knows of no tree, must not append.
+CREATE TRIGGER IF NOT EXISTS log_head_grows BEFORE UPDATE ON log_head
+WHEN new.size <> old.size AND new.frontier = old.frontier
+BEGIN SELECT RAISE (ABORT, 'the tree grows with the log'); END;
 CREATE TRIGGER IF NOT EXISTS policy_unchangeable BEFORE UPDATE ON policy
 BEGIN SELECT RAISE (ABORT, 'a policy is never changed'); END;
 CREATE TRIGGER IF NOT EXISTS policy_undeletable BEFORE DELETE ON policy
 BEGIN SELECT RAISE (ABORT, 'a policy is never deleted'); END;
 
 PRAGMA application_id = 1128354899; -- 'CATS'
-PRAGMA user_version = 1;
 COMMIT;

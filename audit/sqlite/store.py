@@ -5,38 +5,27 @@ microseconds and waits for nobody; longer ones in a thread of their own.
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
 from audit.bell import Bell
 from audit.group import Fate, PreparedBatch
-from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
-from audit.log import (
-    CasePage,
-    Known,
-    LogDamagedError,
-    LogUnavailableError,
-    Unserved,
-    Verification,
-)
-from audit.projection import milliseconds
-from audit.sqlite import reading, verifying
+from audit.log import LogDamagedError, LogUnavailableError, Verification
+from audit.questions import Answer, Question
+from audit.snapshots import snapshot
+from audit.sqlite import reading
 from audit.sqlite.file import Connection, DatabaseFile
 from audit.sqlite.writer import Errand, Writer
-from audit.store import Store
-from casetrail.v1.case_pb2 import Case
-from casetrail.v1.case_service_pb2 import CaseFilter
-from casetrail.v1.event_pb2 import Event
+from audit.store import Rows, Store
+from audit.verify import verify
 
 _POLL_EVERY: Final = 0.1  # seconds between looks at what other processes have committed
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -81,93 +70,21 @@ class SqliteLog(Store):
         fate: Fate = await self._writer.submit(batch)
         return fate
 
-    async def find_key(self, case_id: str, key: str) -> Known | None:
-        """The events that a request has written in a case, those that time owed before it included."""
-        return await self._read_now(reading.find_key, case_id, key)
-
-    async def read_case(self, case_id: str) -> Case | None:
-        """The case from the projection, as of the last commit of any process."""
-        return await self._read_now(reading.read_case, case_id)
-
-    async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of a case, in order."""
-        return await self._read(reading.events_of_case, case_id, after_seq=after_seq, limit=limit)
-
-    async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of all cases, in the order of commits, without a gap."""
-        return await self._read(reading.events_of_all, after_position=after_position, limit=limit)
-
-    async def size(self) -> int:
-        """The position of the last event."""
-        return await self._read_now(reading.size)
-
-    async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
-        """Cases by filter, the newest first.
-
-        Raises:
-            ValueError: The token is of another filter, or no token.
-        """
-        question = which_cases(case_filter, page_size=page_size, token=token)
-        return page_of(await self._read(reading.answer, question), case_filter, page_size=page_size)
-
-    async def unserved(
-        self, *, now: datetime, wake_grace: float, effect_grace: float, limit: int
-    ) -> Sequence[Unserved]:
-        """Cases whose need is not armed, or whose time or effect was not served within its grace (seconds)."""
-        question = which_unserved(now=now, wake_grace=wake_grace, effect_grace=effect_grace, limit=limit)
-        return unserved_of(await self._read(reading.answer, question))
-
-    async def arm(self, case_id: str, *, seq: int, wake: datetime | None, now: datetime) -> None:
-        """Note that Temporal knows the case as of `seq` and will wake it at `wake`; also that it was served now."""
-        values = (seq, milliseconds(wake), milliseconds(now), case_id, seq)
-        await self._errand(
-            lambda connection: connection.execute(
-                # Answers may overtake each other: what is known of a later event stays.
-                "UPDATE case_index SET armed_seq = ?, armed_wake = ?, served_at = ? "
-                "WHERE case_id = ? AND coalesce(armed_seq, 0) <= ?",
-                values,
-            ).close(),
+    async def _change(self, *changes: Question) -> Sequence[Answer]:
+        self._check_open()
+        answers: list[Answer] = await self._writer.submit(
+            Errand(lambda connection: [reading.change(connection, change) for change in changes])
         )
+        return answers
 
-    async def disarm_all(self) -> int:
-        """Forget what Temporal knows, of every open case: its memory is another. Returns how many there are."""
-        return await self._errand(
-            lambda connection: int(
-                connection.execute(
-                    "UPDATE case_index SET armed_seq = NULL, armed_wake = NULL, served_at = NULL "
-                    "WHERE live = 1 OR next_wake IS NOT NULL OR effects_since IS NOT NULL",
-                ).rowcount,
-            ),
-        )
-
-    async def keep_policy(self, digest: str, policy_id: str, body: bytes) -> None:
-        """Keep a policy for ever, so that a case can be decided under it years later.
-
-        Raises:
-            ValueError: The digest is not the SHA-256 of the body, hex.
-        """
-        if hashlib.sha256(body).hexdigest() != digest:
-            raise ValueError(f"{digest} is not the digest of policy {policy_id}")
-        await self._errand(
-            lambda connection: connection.execute(
-                "INSERT INTO policy (digest, policy_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (digest, policy_id, body),
-            ).close(),
-        )
-
-    async def policies(self) -> Sequence[tuple[str, str, bytes]]:
-        """Every policy that was ever in force: digest, id, body, the oldest first."""
-        return await self._read(reading.policies)
-
-    async def remember(self, name: str, value: str) -> str | None:
-        """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
-
-        def exchange(connection: Connection) -> str | None:
-            before = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchall()
-            connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-            return before[0][0] if before else None
-
-        return await self._errand(exchange)
+    async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
+        """Ask at once what is brief; where that would have to wait, and else, in the readers' thread."""
+        self._check_open()
+        if brief:
+            with suppress(LogUnavailableError):
+                return self._near.ask(question, understand)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: self._far.ask(question, understand))
 
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
@@ -186,10 +103,6 @@ class SqliteLog(Store):
         finally:
             connection.close()
 
-    async def gauges(self, *, now: datetime) -> dict[str, int]:
-        """How many open cases, running and overdue clocks, and unserved cases there are."""
-        return gauges_of(await self._read(reading.answer, how_much(now=now)))
-
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""
         if self._closed:
@@ -206,7 +119,7 @@ class SqliteLog(Store):
         seen = None
         while True:
             try:
-                version = self._near.read(reading.data_version)
+                version = self._near.ask(reading.DATA_VERSION, list)
             except (LogUnavailableError, LogDamagedError):
                 version = None  # the listeners' own read says what is wrong
             if version is None or version != seen:
@@ -216,26 +129,8 @@ class SqliteLog(Store):
 
     def _verify(self, connection: Connection, case_id: str) -> Verification:
         with self._file.errors():
-            return verifying.verify(connection, case_id)
-
-    async def _errand(self, run: Callable[[Connection], T]) -> T:
-        self._check_open()
-        done: T = await self._writer.submit(Errand(run))
-        return done
-
-    async def _read(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read in the readers' thread."""
-        self._check_open()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: self._far.read(read, *args, **kwargs))
-
-    async def _read_now(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read at once; where that would have to wait, in the readers' thread."""
-        self._check_open()
-        try:
-            return self._near.read(read, *args, **kwargs)
-        except LogUnavailableError:
-            return await self._read(read, *args, **kwargs)
+            connection.execute("BEGIN")  # one moment for all that is read; appends go on beside it
+            return verify(snapshot(partial(reading.rows, connection), case_id))
 
 
 class _Reader:
@@ -246,12 +141,12 @@ class _Reader:
         self._busy_timeout = busy_timeout
         self._connection: Connection | None = None
 
-    def read(self, read: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def ask(self, question: Question, understand: Callable[[Rows], T]) -> T:
         try:
             with self._file.errors():
                 if self._connection is None:
                     self._connection = self._file.connect(busy_timeout=self._busy_timeout)
-                return read(self._connection, *args, **kwargs)
+                return understand(reading.answer(self._connection, question))
         except (LogUnavailableError, LogDamagedError):
             self.close()
             raise

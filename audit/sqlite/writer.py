@@ -21,7 +21,8 @@ from typing import Any, Final, NamedTuple
 import pysqlite3.dbapi2 as sqlite
 
 from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written
-from audit.log import LogDamagedError
+from audit.log import LOG_ITSELF, LogDamagedError
+from audit.merkle import Frontier
 from audit.sqlite.file import Connection, DatabaseFile
 
 _LARGEST_GROUP: Final = 256
@@ -30,6 +31,7 @@ _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
 _EVENT = "INSERT INTO event VALUES"
 _PAYLOAD = "INSERT INTO payload VALUES"
+_SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
 _INDEX_CONFLICT = (
     "ON CONFLICT (opened) DO UPDATE SET "
@@ -70,7 +72,7 @@ class Writer:
         self._on_growth = on_growth
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
-        self._head = Head("", -1, 0)
+        self._head = Head("", -1, 0, Frontier())
         self._tips: dict[str, Tip] = {}
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -163,12 +165,15 @@ class Writer:
             connection.close()
 
     def _read_head(self, connection: Connection) -> Head:
-        ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
+        ((log, size, frontier),) = connection.execute("SELECT log, size, frontier FROM log_head").fetchall()
         if size == self._head.size:
             return self._head
         self._tips.clear()
         last = connection.execute("SELECT recorded_at FROM event WHERE pos = ?", (size,)).fetchall()
-        return Head(log, size, last[0][0] if last else 0)
+        try:
+            return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
+        except ValueError as error:
+            raise LogDamagedError(f"the log {self._file.path} contradicts itself ({error}): run verify") from error
 
     def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, Tip]:
         if len(self._tips) > _MOST_TIPS:
@@ -181,6 +186,8 @@ class Writer:
                 unknown,
             ).fetchall()
             self._tips |= {case_id: Tip(*tip) for case_id, *tip in found}
+        if LOG_ITSELF in unknown:
+            self._tips |= _tip_of_log(connection)
         return self._tips
 
 
@@ -197,13 +204,25 @@ def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[
     return set(found.fetchall())
 
 
+def _tip_of_log(connection: Connection) -> dict[str, Tip]:
+    found = connection.execute(
+        "SELECT case_id, seq, leaf_hash FROM event WHERE case_id = ? ORDER BY seq DESC LIMIT 1",
+        (LOG_ITSELF,),
+    ).fetchall()
+    return {case_id: Tip(seq, leaf_hash, opened=0) for case_id, seq, leaf_hash in found}
+
+
 def _store(connection: Connection, group: Group) -> None:
     if not group.events:
         return
     _insert(connection, _EVENT, [event[:10] for event in group.events])
     _insert(connection, _PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events])
-    _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
-    connection.execute("UPDATE log_head SET size = ?", (group.head.size,))
+    if group.index:
+        _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
+    if group.growth.subtrees:
+        _insert(connection, _SUBTREE, group.growth.subtrees)
+    head = group.head
+    connection.execute("UPDATE log_head SET size = ?, frontier = ?", (head.size, head.frontier.stored))
 
 
 def _insert(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:

@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, closing
@@ -21,10 +19,10 @@ from audit.listing import UNSERVED
 from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import check_sqlite
+from audit.stores import sqlite_url
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.given import Writer, note, opening, reply
-
-ROOT = Path(__file__).parents[2]
+from tests.audit.processes import writing_process
 
 
 @pytest.fixture
@@ -72,17 +70,8 @@ async def test_closing_writes_what_was_asked_before(path: Path) -> None:
 # Several processes
 
 
-def writing_process(path: Path, case_id: str, batches: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.audit.writing_process", str(path), case_id, str(batches)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
 async def test_several_processes_share_one_log_and_a_follower_loses_nothing(path: Path) -> None:
-    processes = [writing_process(path, f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
+    processes = [writing_process(sqlite_url(path), f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
     log = SqliteLog(path)
     async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var]
         mine = await opened(log, "INQ-9")
@@ -97,7 +86,7 @@ async def test_several_processes_share_one_log_and_a_follower_loses_nothing(path
 
 
 async def test_a_process_killed_while_writing_leaves_a_whole_log(path: Path) -> None:
-    process = writing_process(path, "INQ-1", 1_000_000)
+    process = writing_process(sqlite_url(path), "INQ-1", 1_000_000)
     assert process.stdout is not None
     acknowledged = [process.stdout.readline() for _ in range(30)]
     process.send_signal(signal.SIGKILL)
@@ -231,7 +220,8 @@ async def test_two_events_that_changed_places_are_found(log: SqliteLog, tamper: 
         "UPDATE event SET pos = 3 WHERE pos = 4",
         "UPDATE event SET pos = 4 WHERE pos = 99",
     )
-    assert {f.position for f in await findings_of(log)} == {3, 4}
+    # … and at the end the tree, which is over all of them in their order.
+    assert {f.position for f in await findings_of(log)} == {3, 4, 7}
 
 
 async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
@@ -357,8 +347,8 @@ def test_a_database_of_something_else_is_refused_and_left_alone(path: Path) -> N
 async def test_a_newer_schema_is_refused(path: Path) -> None:
     await SqliteLog(path).close()
     with closing(sqlite.connect(path)) as other:
-        other.execute("PRAGMA user_version = 2")
-    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 2; this one knows 1\)"):
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 2\)"):
         SqliteLog(path)
 
 

@@ -1,22 +1,21 @@
 """A process that writes to one case, event by event, and prints each seq once it is acknowledged.
 
-python -m tests.audit.writing_process FILE CASE BATCHES
+python -m tests.audit.writing_process URL CASE BATCHES
 """
 
 import asyncio
 import os
 import sys
-from pathlib import Path
 
 from audit.log import Appended, Behind
-from audit.sqlite import SqliteLog
+from audit.stores import open_log
 from domain.evolve import fold
 from tests.audit.given import Writer, note, opening
 
 
-async def write(path: Path, case_id: str, batches: int) -> None:
+async def write(url: str, case_id: str, batches: int) -> None:
     """Open the case if it is not there, then write to it, catching up with whoever writes to it besides."""
-    log = SqliteLog(path)
+    log = await open_log(url)
     writer = Writer(log, case_id)
     opens = writer.batch(opening(), key="open")
     await log.append(opens)
@@ -36,4 +35,4 @@ async def write(path: Path, case_id: str, batches: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(write(sys.argv[1], sys.argv[2], int(sys.argv[3])))

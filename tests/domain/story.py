@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 import protovalidate
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from casetrail import policy_file
@@ -27,7 +26,7 @@ from casetrail.short_forms import duration, duration_text
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.command_pb2 import Command, Open
-from casetrail.v1.effect_pb2 import Effect, Outcome, Purpose
+from casetrail.v1.effect_pb2 import Effect, Purpose
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Actor, Role, Stage
@@ -149,15 +148,15 @@ class Story:
 
     # --- what happens ---
 
-    def open(self, kind: str, by: str = "customer", **fields: Any) -> list[str]:
+    def open(self, kind: str, by: str = "customer", **fields: object) -> list[str]:
         """Open the case now."""
         self.opened = self.now
-        asked: dict[str, Any] = {"channel": "chat", "customer": CUSTOMER, "subject": "Something is wrong"} | fields
+        asked: dict[str, object] = {"channel": "chat", "customer": CUSTOMER, "subject": "Something is wrong"} | fields
         if kind == "return":
             asked = {"order_id": "O-1", "return_request": RETURN} | asked
         return self.acting(by).open(kind, **asked)
 
-    def declare(self, level: int = 0, by: str = "incident_lead", **fields: Any) -> list[str]:
+    def declare(self, level: int = 0, by: str = "incident_lead", **fields: Any) -> list[str]:  # noqa: ANN401 - of Open and Declaration
         """Declare an incident now; what is no field of `open` is one of the declaration."""
         self.opened = self.now
         asked: dict[str, Any] = {"channel": "web", "subject": "Nobody can pay"}
@@ -210,7 +209,7 @@ class Story:
         for name, value in fields.items():
             field = message.DESCRIPTOR.fields_by_name[name]
             if not field.is_repeated:
-                self._set(message, field, value)
+                self._set(message, name, value)
                 continue
             if isinstance(value, Mapping):
                 getattr(message, name).update(value)
@@ -219,13 +218,14 @@ class Story:
                 if field.message_type:
                     self._fill(getattr(message, name).add(), item)
                 else:
-                    getattr(message, name).append(_scalar(field, item))
+                    getattr(message, name).append(_scalar(field.enum_type, item))
 
-    def _set(self, message: Message, field: FieldDescriptor, value: object) -> None:
+    def _set(self, message: Message, name: str, value: object) -> None:
+        field = message.DESCRIPTOR.fields_by_name[name]
         if field.message_type is None:
-            setattr(message, field.name, _scalar(field, value))
+            setattr(message, name, _scalar(field.enum_type, value))
             return
-        child = getattr(message, field.name)
+        child = getattr(message, name)
         child.SetInParent()
         if isinstance(value, Message):
             child.CopyFrom(value)
@@ -279,7 +279,7 @@ class Story:
         """What every event of a type says."""
         return [getattr(event, event.WhichOneof("body") or "") for event in self.events if type_of(event) == name]
 
-    def last(self, name: str) -> Any:
+    def last(self, name: str) -> Any:  # noqa: ANN401 - the type's name says what it is
         """What the last event of a type says."""
         return self.bodies(name)[-1]
 
@@ -323,11 +323,11 @@ class Story:
         return self.case.time_base.mode == TimeBase.MODE_IMPORTED
 
 
-def _scalar(field: FieldDescriptor, value: object) -> object:
-    if field.enum_type is None or not isinstance(value, str):
+def _scalar(enum: Any, value: object) -> object:  # noqa: ANN401 - protobuf has two classes of its descriptors
+    if enum is None or not isinstance(value, str):
         return value
-    prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
-    return field.enum_type.values_by_name[prefix + value.upper()].number
+    prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
+    return enum.values_by_name[prefix + value.upper()].number
 
 
 def _clock_of(event: Event) -> str:

@@ -1,5 +1,7 @@
 """Inquiries: answered, waited for, told, confirmed, asked, closed."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.domain.story import CUSTOMER, Story, refused
@@ -45,7 +47,9 @@ def test_a_letter_that_the_engine_writes_by_itself_is_no_reply_by_a_person(story
     ("after", "state", "late"),
     [("+29s", "met", None), ("+30s", "late", 0), ("+31s", "late", 1), ("+90s", "late", 60)],
 )
-def test_a_reply_in_the_second_in_which_it_was_due_is_late(story: Story, after: str, state: str, late: int | None) -> None:
+def test_a_reply_in_the_second_in_which_it_was_due_is_late(
+    story: Story, after: str, state: str, late: int | None
+) -> None:
     story.open("inquiry")
     story.at(after).agent().reply("Good morning")
     assert story.clock("first_response") == state
@@ -286,8 +290,8 @@ def test_letters_of_the_last_round_are_not_sent_in_the_next(story: Story) -> Non
 
 @pytest.mark.parametrize("stage", ["opened", "in_progress", "resolved", "told", "confirmed", "dissatisfied"])
 def test_a_customer_can_withdraw_at_any_time(story: Story, stage: str) -> None:
-    steps = {
-        "opened": lambda: None,
+    steps: dict[str, Callable[[], object]] = {
+        "opened": list,
         "in_progress": lambda: story.agent().reply("Hello"),
         "resolved": lambda: story.agent().resolve("Like this"),
         "told": lambda: story.deliver("result"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from casetrail.v1.types_pb2 import Actor, Channel, Kind
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
 from server.principals import Principals
+from server.proving import ProofSettings, Proving
 from server.serving import Server
 from server.temporal import Temporal
 
@@ -75,6 +76,7 @@ class Running:
     server: Server
     log: SqliteLog
     principals: Path
+    proving: Proving
 
     @property
     def cases(self) -> "CaseServiceAsyncStub":
@@ -112,21 +114,25 @@ async def _nobody() -> Client:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Running]:
+async def serving(folder: Path, proofs: ProofSettings | None = None) -> AsyncIterator[Running]:
     principals = folder / "principals.yaml"
     principals.write_text(PRINCIPALS)
     log = SqliteLog(folder / "casetrail.db")
     temporal = Temporal(_nobody)
     engine = Engine(log, await Rulebooks.keep(log, policy_file.load(POLICY)), temporal)
-    server = Server(engine=engine, log=log, temporal=temporal, principals=Principals(principals))
-    address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    health = asyncio.create_task(server.watch_health())
-    try:
-        async with grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel:
-            yield Running(address, channel, server, log, principals)
-    finally:
-        health.cancel()
-        with suppress(asyncio.CancelledError):
-            await health
-        await server.stop(0)
-        await log.close()
+    async with AsyncExitStack() as ending:
+        ending.push_async_callback(log.close)
+        proving = await ending.enter_async_context(Proving.open(log, proofs or ProofSettings(folder / "keys")))
+        server = Server(engine=engine, log=log, temporal=temporal, principals=Principals(principals), proving=proving)
+        address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+        ending.push_async_callback(server.stop, 0)
+        for work in (server.watch_health(), proving.run()):
+            ending.push_async_callback(_cancelled, asyncio.create_task(work))
+        channel = grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)])
+        yield Running(address, await ending.enter_async_context(channel), server, log, principals, proving)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

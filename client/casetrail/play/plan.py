@@ -19,6 +19,8 @@ from casetrail.v1.command_pb2 import Command, Open
 from casetrail.v1.mapping_pb2 import ActivityRule, ChangeRule, Mapping
 from casetrail.v1.types_pb2 import Actor, Priority, Role, Words
 
+# What the contract takes.
+_LONGEST_ACTIVITY = 200
 _CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -47,6 +49,7 @@ class Step:
     Attributes:
         request_id: Under which it is done; the same in every playing.
         row: The row that means it.
+        activity: What the log calls the row; empty but in the first of its steps, so that each row counts once.
         actor: Who did it.
         command: What is done, without a time; None when the row is only kept.
         fault: Why the command cannot even be sent, so that the row is kept instead; empty when it can.
@@ -55,6 +58,7 @@ class Step:
     request_id: str
     row: Row
     actor: str
+    activity: str
     command: Command | None = None
     fault: str = ""
 
@@ -149,6 +153,7 @@ class Planner:
             case_id=case_id,
             request_id=f"{_request(row)}:open",
             actor=self._actor(row, Role.ROLE_UNSPECIFIED),
+            source_activity=row.activity[:_LONGEST_ACTIVITY],
             open=Open(
                 kind=opening.kind,
                 channel=self._mapping.channels.get(row.cells.get(self._mapping.columns.channel, ""), opening.channel),
@@ -166,20 +171,23 @@ class Planner:
         fault = _fault(command)
         if fault:
             raise CannotOpen(f"case {case.number} cannot be opened from this row: {fault}")
-        return Step(command.request_id, row, command.actor.name, command)
+        return Step(command.request_id, row, command.actor.name, command.source_activity, command)
 
     def _steps(self, row: Row, before: Row | None, case_id: str) -> Iterator[Step]:
         """What a row means after the one before; the first row of a case may mean no more than its opening."""
         actions = [*self._changes(row, before), *self._entered(row, before)]
         for ordinal, (action, role) in enumerate(actions, start=1):
+            # The first row of a case has told what it is with its opening.
+            activity = row.activity[:_LONGEST_ACTIVITY] if before is not None and ordinal == 1 else ""
             command = Command(case_id=case_id, request_id=f"{_request(row)}:{ordinal}", actor=self._actor(row, role))
             command.MergeFrom(action)
+            command.source_activity = activity
             fill_texts(_body(command), row.cells)
             if command.HasField("prioritize") and not command.prioritize.priority:
                 command.prioritize.priority = self._priority(row)
-            yield Step(command.request_id, row, command.actor.name, command, _fault(command))
+            yield Step(command.request_id, row, command.actor.name, activity, command, _fault(command))
         if before is not None and not actions:
-            yield Step(f"{_request(row)}:1", row, self._name(row))
+            yield Step(f"{_request(row)}:1", row, self._name(row), row.activity[:_LONGEST_ACTIVITY])
 
     def _changes(self, row: Row, before: Row | None) -> Iterator[tuple[Command, Role.ValueType]]:
         told: set[str] = set()

@@ -237,5 +237,7 @@ def _keep(step: Step, keeping: Keeping, case_id: str) -> Command:
         case_id=case_id,
         request_id=step.kept_id,
         actor=Actor(name=step.actor, role=Role.ROLE_IMPORTER),
+        # With a remark, the row's action has been taken, and has said what the log calls it.
+        source_activity="" if keeping.remark else step.activity,
         import_row=ImportRow(raw=raw, refused=keeping.refused[:2000]),
     )

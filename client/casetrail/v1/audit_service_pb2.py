@@ -24,11 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from casetrail.v1 import case_pb2 as casetrail_dot_v1_dot_case__pb2
+from casetrail.v1 import case_service_pb2 as casetrail_dot_v1_dot_case__service__pb2
 from casetrail.v1 import event_pb2 as casetrail_dot_v1_dot_event__pb2
+from casetrail.v1 import policy_pb2 as casetrail_dot_v1_dot_policy__pb2
+from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n casetrail/v1/audit_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"x\n\x11ListEventsRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x1f\n\x0e\x61\x66ter_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"R\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.casetrail.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x12WatchEventsRequest\x12\x1f\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"9\n\x13WatchEventsResponse\x12\"\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.casetrail.v1.Event\"x\n\x11ReplayCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x16\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x12(\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05point\"[\n\x12ReplayCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\"$\n\x11VerifyCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"g\n\x12VerifyCaseResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12#\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x13.casetrail.v1.Fault\"X\n\x05\x46\x61ult\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t2\xd7\x02\n\x0c\x41uditService\x12O\n\nListEvents\x12\x1f.casetrail.v1.ListEventsRequest\x1a .casetrail.v1.ListEventsResponse\x12T\n\x0bWatchEvents\x12 .casetrail.v1.WatchEventsRequest\x1a!.casetrail.v1.WatchEventsResponse0\x01\x12O\n\nReplayCase\x12\x1f.casetrail.v1.ReplayCaseRequest\x1a .casetrail.v1.ReplayCaseResponse\x12O\n\nVerifyCase\x12\x1f.casetrail.v1.VerifyCaseRequest\x1a .casetrail.v1.VerifyCaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n casetrail/v1/audit_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x1f\x63\x61setrail/v1/case_service.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x19\x63\x61setrail/v1/policy.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"x\n\x11ListEventsRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x1f\n\x0e\x61\x66ter_position\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"R\n\x12ListEventsResponse\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.casetrail.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x12WatchEventsRequest\x12\x1f\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"9\n\x13WatchEventsResponse\x12\"\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.casetrail.v1.Event\"x\n\x11ReplayCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x16\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x12(\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05point\"[\n\x12ReplayCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\"$\n\x11VerifyCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"g\n\x12VerifyCaseResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12#\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x13.casetrail.v1.Fault\"X\n\x05\x46\x61ult\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"\x86\x01\n\rWhatIfRequest\x12,\n\x06policy\x18\x01 \x01(\x0b\x32\x14.casetrail.v1.PolicyB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x18.casetrail.v1.CaseFilter\x12\x1d\n\x08\x63\x61se_ids\x18\x03 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x10\xe8\x07\x18\x01\"8\n\x0eWhatIfResponse\x12&\n\x05rerun\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.CaseRerun\"\xfc\x01\n\tCaseRerun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x30\n\x0frecorded_policy\x18\x04 \x01(\x0b\x32\x17.casetrail.v1.PolicyRef\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x63locks\x18\x06 \x03(\x0b\x32\x1b.casetrail.v1.ComparedClock\x12%\n\x07remarks\x18\x07 \x03(\x0b\x32\x14.casetrail.v1.Remark\"\x92\x01\n\rComparedClock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0f\n\x07ordinal\x18\x03 \x01(\x05\x12(\n\x08recorded\x18\x04 \x01(\x0b\x32\x16.casetrail.v1.ClockEnd\x12\'\n\x07what_if\x18\x05 \x01(\x0b\x32\x16.casetrail.v1.ClockEnd\"\xf5\x01\n\x08\x43lockEnd\x12/\n\x07verdict\x18\x01 \x01(\x0e\x32\x1e.casetrail.v1.ClockEnd.Verdict\x12\x17\n\x0f\x65lapsed_seconds\x18\x02 \x01(\x03\x12\x16\n\x0etarget_seconds\x18\x03 \x01(\x03\"\x86\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x12\n\x0eVERDICT_ABSENT\x10\x01\x12\x0f\n\x0bVERDICT_MET\x10\x02\x12\x14\n\x10VERDICT_BREACHED\x10\x03\x12\x15\n\x11VERDICT_CANCELLED\x10\x04\x12\x10\n\x0cVERDICT_OPEN\x10\x05\"6\n\x06Remark\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0f\n\x07message\x18\x03 \x01(\t\"$\n\x11\x43rossCheckRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"|\n\x12\x43rossCheckResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x19\n\x11workflow_expected\x18\x03 \x01(\x08\x12-\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x18.casetrail.v1.Difference\"-\n\nDifference\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"{\n\nCheckpoint\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x0c\n\x04root\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x30\n\x0cpublished_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\twitnesses\x18\x05 \x03(\t\"1\n\x14GetCheckpointRequest\x12\x19\n\x08position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xa3\x01\n\x15GetCheckpointResponse\x12,\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x18.casetrail.v1.Checkpoint\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12-\n\twitnesses\x18\x04 \x03(\x0b\x32\x1a.casetrail.v1.WitnessState\x12\x0f\n\x07trouble\x18\x05 \x01(\t\":\n\x0cWitnessState\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0f\n\x07trouble\x18\x03 \x01(\t\"h\n\x16ListCheckpointsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1b\n\nafter_size\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"a\n\x17ListCheckpointsResponse\x12-\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x18.casetrail.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x15ProveInclusionRequest\x12\x19\n\x08position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1a\n\ttree_size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"h\n\x16ProveInclusionResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\r\n\x05proof\x18\x05 \x03(\x0c\"K\n\x17ProveConsistencyRequest\x12\x19\n\x08old_size\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\x04size\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"i\n\x18ProveConsistencyResponse\x12\x10\n\x08old_size\x18\x01 \x01(\x03\x12\x10\n\x08old_root\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\r\n\x05proof\x18\x05 \x03(\x0c\"D\n\x17RotateSigningKeyRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\"N\n\x18RotateSigningKeyResponse\x12\x0f\n\x07old_key\x18\x01 \x01(\t\x12\x0f\n\x07new_key\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x32\xce\x07\n\x0c\x41uditService\x12O\n\nListEvents\x12\x1f.casetrail.v1.ListEventsRequest\x1a .casetrail.v1.ListEventsResponse\x12T\n\x0bWatchEvents\x12 .casetrail.v1.WatchEventsRequest\x1a!.casetrail.v1.WatchEventsResponse0\x01\x12O\n\nReplayCase\x12\x1f.casetrail.v1.ReplayCaseRequest\x1a .casetrail.v1.ReplayCaseResponse\x12O\n\nVerifyCase\x12\x1f.casetrail.v1.VerifyCaseRequest\x1a .casetrail.v1.VerifyCaseResponse\x12X\n\rGetCheckpoint\x12\".casetrail.v1.GetCheckpointRequest\x1a#.casetrail.v1.GetCheckpointResponse\x12^\n\x0fListCheckpoints\x12$.casetrail.v1.ListCheckpointsRequest\x1a%.casetrail.v1.ListCheckpointsResponse\x12[\n\x0eProveInclusion\x12#.casetrail.v1.ProveInclusionRequest\x1a$.casetrail.v1.ProveInclusionResponse\x12\x61\n\x10ProveConsistency\x12%.casetrail.v1.ProveConsistencyRequest\x1a&.casetrail.v1.ProveConsistencyResponse\x12\x61\n\x10RotateSigningKey\x12%.casetrail.v1.RotateSigningKeyRequest\x1a&.casetrail.v1.RotateSigningKeyResponse\x12\x45\n\x06WhatIf\x12\x1b.casetrail.v1.WhatIfRequest\x1a\x1c.casetrail.v1.WhatIfResponse0\x01\x12Q\n\nCrossCheck\x12\x1f.casetrail.v1.CrossCheckRequest\x1a .casetrail.v1.CrossCheckResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,24 +48,88 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_REPLAYCASEREQUEST'].fields_by_name['seq']._loaded_options = None
   _globals['_REPLAYCASEREQUEST'].fields_by_name['seq']._serialized_options = b'\272H\004\"\002(\001'
-  _globals['_LISTEVENTSREQUEST']._serialized_start=163
-  _globals['_LISTEVENTSREQUEST']._serialized_end=283
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=285
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=367
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=369
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=422
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=424
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=481
-  _globals['_REPLAYCASEREQUEST']._serialized_start=483
-  _globals['_REPLAYCASEREQUEST']._serialized_end=603
-  _globals['_REPLAYCASERESPONSE']._serialized_start=605
-  _globals['_REPLAYCASERESPONSE']._serialized_end=696
-  _globals['_VERIFYCASEREQUEST']._serialized_start=698
-  _globals['_VERIFYCASEREQUEST']._serialized_end=734
-  _globals['_VERIFYCASERESPONSE']._serialized_start=736
-  _globals['_VERIFYCASERESPONSE']._serialized_end=839
-  _globals['_FAULT']._serialized_start=841
-  _globals['_FAULT']._serialized_end=929
-  _globals['_AUDITSERVICE']._serialized_start=932
-  _globals['_AUDITSERVICE']._serialized_end=1275
+  _globals['_WHATIFREQUEST'].fields_by_name['policy']._loaded_options = None
+  _globals['_WHATIFREQUEST'].fields_by_name['policy']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_WHATIFREQUEST'].fields_by_name['case_ids']._loaded_options = None
+  _globals['_WHATIFREQUEST'].fields_by_name['case_ids']._serialized_options = b'\272H\010\222\001\005\020\350\007\030\001'
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_GETCHECKPOINTREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_LISTCHECKPOINTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTCHECKPOINTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTCHECKPOINTSREQUEST'].fields_by_name['after_size']._loaded_options = None
+  _globals['_LISTCHECKPOINTSREQUEST'].fields_by_name['after_size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_PROVEINCLUSIONREQUEST'].fields_by_name['position']._loaded_options = None
+  _globals['_PROVEINCLUSIONREQUEST'].fields_by_name['position']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_PROVEINCLUSIONREQUEST'].fields_by_name['tree_size']._loaded_options = None
+  _globals['_PROVEINCLUSIONREQUEST'].fields_by_name['tree_size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_PROVECONSISTENCYREQUEST'].fields_by_name['old_size']._loaded_options = None
+  _globals['_PROVECONSISTENCYREQUEST'].fields_by_name['old_size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_PROVECONSISTENCYREQUEST'].fields_by_name['size']._loaded_options = None
+  _globals['_PROVECONSISTENCYREQUEST'].fields_by_name['size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_ROTATESIGNINGKEYREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ROTATESIGNINGKEYREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\022r\0202\016^[!-~]{1,128}$'
+  _globals['_LISTEVENTSREQUEST']._serialized_start=249
+  _globals['_LISTEVENTSREQUEST']._serialized_end=369
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=371
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=453
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=455
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=508
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=510
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=567
+  _globals['_REPLAYCASEREQUEST']._serialized_start=569
+  _globals['_REPLAYCASEREQUEST']._serialized_end=689
+  _globals['_REPLAYCASERESPONSE']._serialized_start=691
+  _globals['_REPLAYCASERESPONSE']._serialized_end=782
+  _globals['_VERIFYCASEREQUEST']._serialized_start=784
+  _globals['_VERIFYCASEREQUEST']._serialized_end=820
+  _globals['_VERIFYCASERESPONSE']._serialized_start=822
+  _globals['_VERIFYCASERESPONSE']._serialized_end=925
+  _globals['_FAULT']._serialized_start=927
+  _globals['_FAULT']._serialized_end=1015
+  _globals['_WHATIFREQUEST']._serialized_start=1018
+  _globals['_WHATIFREQUEST']._serialized_end=1152
+  _globals['_WHATIFRESPONSE']._serialized_start=1154
+  _globals['_WHATIFRESPONSE']._serialized_end=1210
+  _globals['_CASERERUN']._serialized_start=1213
+  _globals['_CASERERUN']._serialized_end=1465
+  _globals['_COMPAREDCLOCK']._serialized_start=1468
+  _globals['_COMPAREDCLOCK']._serialized_end=1614
+  _globals['_CLOCKEND']._serialized_start=1617
+  _globals['_CLOCKEND']._serialized_end=1862
+  _globals['_CLOCKEND_VERDICT']._serialized_start=1728
+  _globals['_CLOCKEND_VERDICT']._serialized_end=1862
+  _globals['_REMARK']._serialized_start=1864
+  _globals['_REMARK']._serialized_end=1918
+  _globals['_CROSSCHECKREQUEST']._serialized_start=1920
+  _globals['_CROSSCHECKREQUEST']._serialized_end=1956
+  _globals['_CROSSCHECKRESPONSE']._serialized_start=1958
+  _globals['_CROSSCHECKRESPONSE']._serialized_end=2082
+  _globals['_DIFFERENCE']._serialized_start=2084
+  _globals['_DIFFERENCE']._serialized_end=2129
+  _globals['_CHECKPOINT']._serialized_start=2131
+  _globals['_CHECKPOINT']._serialized_end=2254
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2256
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2305
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2308
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2471
+  _globals['_WITNESSSTATE']._serialized_start=2473
+  _globals['_WITNESSSTATE']._serialized_end=2531
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=2533
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=2637
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=2639
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=2736
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_start=2738
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_end=2816
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_start=2818
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_end=2922
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=2924
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=2999
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=3001
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=3106
+  _globals['_ROTATESIGNINGKEYREQUEST']._serialized_start=3108
+  _globals['_ROTATESIGNINGKEYREQUEST']._serialized_end=3176
+  _globals['_ROTATESIGNINGKEYRESPONSE']._serialized_start=3178
+  _globals['_ROTATESIGNINGKEYRESPONSE']._serialized_end=3256
+  _globals['_AUDITSERVICE']._serialized_start=3259
+  _globals['_AUDITSERVICE']._serialized_end=4233
 # @@protoc_insertion_point(module_scope)

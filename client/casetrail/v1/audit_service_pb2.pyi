@@ -5,10 +5,14 @@ isort:skip_file
 
 import builtins
 import casetrail.v1.case_pb2
+import casetrail.v1.case_service_pb2
 import casetrail.v1.event_pb2
+import casetrail.v1.policy_pb2
+import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import sys
@@ -219,3 +223,570 @@ class Fault(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "message", b"message", "position", b"position", "reason", b"reason", "seq", b"seq"]) -> None: ...
 
 Global___Fault: typing_extensions.TypeAlias = Fault
+
+@typing.final
+class WhatIfRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    FILTER_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    @property
+    def policy(self) -> casetrail.v1.policy_pb2.Policy:
+        """Whatever the cases were under, they are run under this one from their opening on."""
+
+    @property
+    def filter(self) -> casetrail.v1.case_service_pb2.CaseFilter:
+        """Which cases; every one when left out."""
+
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Only these, and of these those that fit the filter."""
+
+    def __init__(
+        self,
+        *,
+        policy: casetrail.v1.policy_pb2.Policy | None = ...,
+        filter: casetrail.v1.case_service_pb2.CaseFilter | None = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["filter", b"filter", "policy", b"policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "filter", b"filter", "policy", b"policy"]) -> None: ...
+
+Global___WhatIfRequest: typing_extensions.TypeAlias = WhatIfRequest
+
+@typing.final
+class WhatIfResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RERUN_FIELD_NUMBER: builtins.int
+    @property
+    def rerun(self) -> Global___CaseRerun: ...
+    def __init__(
+        self,
+        *,
+        rerun: Global___CaseRerun | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rerun", b"rerun"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["rerun", b"rerun"]) -> None: ...
+
+Global___WhatIfResponse: typing_extensions.TypeAlias = WhatIfResponse
+
+@typing.final
+class CaseRerun(google.protobuf.message.Message):
+    """One case, run again."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    SEQ_FIELD_NUMBER: builtins.int
+    RECORDED_POLICY_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
+    CLOCKS_FIELD_NUMBER: builtins.int
+    REMARKS_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    kind: casetrail.v1.types_pb2.Kind.ValueType
+    seq: builtins.int
+    """Up to which of its events the record was read."""
+    @property
+    def recorded_policy(self) -> casetrail.v1.case_pb2.PolicyRef:
+        """The policy that the case opened under."""
+
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The instant of case time up to which both were let run: the end of a closed case, else how far the case has come."""
+
+    @property
+    def clocks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ComparedClock]:
+        """Every clock of either."""
+
+    @property
+    def remarks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Remark]:
+        """Recorded steps that the case would not have taken under the other policy, and what else was assumed."""
+
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        kind: casetrail.v1.types_pb2.Kind.ValueType = ...,
+        seq: builtins.int = ...,
+        recorded_policy: casetrail.v1.case_pb2.PolicyRef | None = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        clocks: collections.abc.Iterable[Global___ComparedClock] | None = ...,
+        remarks: collections.abc.Iterable[Global___Remark] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["recorded_policy", b"recorded_policy", "until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "clocks", b"clocks", "kind", b"kind", "recorded_policy", b"recorded_policy", "remarks", b"remarks", "seq", b"seq", "until", b"until"]) -> None: ...
+
+Global___CaseRerun: typing_extensions.TypeAlias = CaseRerun
+
+@typing.final
+class ComparedClock(google.protobuf.message.Message):
+    """A clock as it was, and as it would have been."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    ORDINAL_FIELD_NUMBER: builtins.int
+    RECORDED_FIELD_NUMBER: builtins.int
+    WHAT_IF_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    subject: builtins.str
+    """What it is about where a case can have several at once."""
+    ordinal: builtins.int
+    """Which of the case's clocks of this name and subject, from 1."""
+    @property
+    def recorded(self) -> Global___ClockEnd: ...
+    @property
+    def what_if(self) -> Global___ClockEnd: ...
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        subject: builtins.str = ...,
+        ordinal: builtins.int = ...,
+        recorded: Global___ClockEnd | None = ...,
+        what_if: Global___ClockEnd | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["recorded", b"recorded", "what_if", b"what_if"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "ordinal", b"ordinal", "recorded", b"recorded", "subject", b"subject", "what_if", b"what_if"]) -> None: ...
+
+Global___ComparedClock: typing_extensions.TypeAlias = ComparedClock
+
+@typing.final
+class ClockEnd(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Verdict:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _VerdictEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[ClockEnd._Verdict.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: ClockEnd._Verdict.ValueType  # 0
+        VERDICT_ABSENT: ClockEnd._Verdict.ValueType  # 1
+        """There is no such clock."""
+        VERDICT_MET: ClockEnd._Verdict.ValueType  # 2
+        """Kept in time."""
+        VERDICT_BREACHED: ClockEnd._Verdict.ValueType  # 3
+        """Broken, whether it was kept late, cancelled or is still open."""
+        VERDICT_CANCELLED: ClockEnd._Verdict.ValueType  # 4
+        """Not asked for any more before it was kept or broken."""
+        VERDICT_OPEN: ClockEnd._Verdict.ValueType  # 5
+        """Neither kept nor broken yet."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper): ...
+    VERDICT_UNSPECIFIED: ClockEnd.Verdict.ValueType  # 0
+    VERDICT_ABSENT: ClockEnd.Verdict.ValueType  # 1
+    """There is no such clock."""
+    VERDICT_MET: ClockEnd.Verdict.ValueType  # 2
+    """Kept in time."""
+    VERDICT_BREACHED: ClockEnd.Verdict.ValueType  # 3
+    """Broken, whether it was kept late, cancelled or is still open."""
+    VERDICT_CANCELLED: ClockEnd.Verdict.ValueType  # 4
+    """Not asked for any more before it was kept or broken."""
+    VERDICT_OPEN: ClockEnd.Verdict.ValueType  # 5
+    """Neither kept nor broken yet."""
+
+    VERDICT_FIELD_NUMBER: builtins.int
+    ELAPSED_SECONDS_FIELD_NUMBER: builtins.int
+    TARGET_SECONDS_FIELD_NUMBER: builtins.int
+    verdict: Global___ClockEnd.Verdict.ValueType
+    elapsed_seconds: builtins.int
+    """Seconds of the clock's calendar: counted at its end, and promised."""
+    target_seconds: builtins.int
+    def __init__(
+        self,
+        *,
+        verdict: Global___ClockEnd.Verdict.ValueType = ...,
+        elapsed_seconds: builtins.int = ...,
+        target_seconds: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["elapsed_seconds", b"elapsed_seconds", "target_seconds", b"target_seconds", "verdict", b"verdict"]) -> None: ...
+
+Global___ClockEnd: typing_extensions.TypeAlias = ClockEnd
+
+@typing.final
+class Remark(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    SEQ_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """Stable: REFUSED, ASSUMED, UNANSWERED, POLICY_CHANGE_LEFT_OUT or NOT_REPRODUCED."""
+    seq: builtins.int
+    """The recorded event that it is about; 0 when it is about none."""
+    message: builtins.str
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+        seq: builtins.int = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason", "seq", b"seq"]) -> None: ...
+
+Global___Remark: typing_extensions.TypeAlias = Remark
+
+@typing.final
+class CrossCheckRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    """All open cases when empty."""
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id"]) -> None: ...
+
+Global___CrossCheckRequest: typing_extensions.TypeAlias = CrossCheckRequest
+
+@typing.final
+class CrossCheckResponse(google.protobuf.message.Message):
+    """How one case stands in the three places that know it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    SEQ_FIELD_NUMBER: builtins.int
+    WORKFLOW_EXPECTED_FIELD_NUMBER: builtins.int
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    seq: builtins.int
+    """The number of events that log and workflow were compared at."""
+    workflow_expected: builtins.bool
+    """Whether a workflow is to run for it: not for a closed case, and not for one on an importer's clock."""
+    @property
+    def differences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Difference]:
+        """Empty when all agree."""
+
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        seq: builtins.int = ...,
+        workflow_expected: builtins.bool = ...,
+        differences: collections.abc.Iterable[Global___Difference] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "differences", b"differences", "seq", b"seq", "workflow_expected", b"workflow_expected"]) -> None: ...
+
+Global___CrossCheckResponse: typing_extensions.TypeAlias = CrossCheckResponse
+
+@typing.final
+class Difference(google.protobuf.message.Message):
+    """Something in which the log and another place do not agree."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """Stable: PROJECTION_DIFFERS, WORKFLOW_DIFFERS, WORKFLOW_BEHIND, WORKFLOW_NOT_RUNNING or WORKFLOW_UNAVAILABLE."""
+    message: builtins.str
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason"]) -> None: ...
+
+Global___Difference: typing_extensions.TypeAlias = Difference
+
+@typing.final
+class Checkpoint(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    NOTE_FIELD_NUMBER: builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: builtins.int
+    WITNESSES_FIELD_NUMBER: builtins.int
+    size: builtins.int
+    root: builtins.str
+    """Hex."""
+    note: builtins.str
+    """C2SP signed note: the checkpoint with the log's signature, and those of the witnesses that came."""
+    @property
+    def published_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    @property
+    def witnesses(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the witnesses that have signed it."""
+
+    def __init__(
+        self,
+        *,
+        size: builtins.int = ...,
+        root: builtins.str = ...,
+        note: builtins.str = ...,
+        published_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        witnesses: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["published_at", b"published_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["note", b"note", "published_at", b"published_at", "root", b"root", "size", b"size", "witnesses", b"witnesses"]) -> None: ...
+
+Global___Checkpoint: typing_extensions.TypeAlias = Checkpoint
+
+@typing.final
+class GetCheckpointRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """The first one that holds the event at this position; the newest when left out."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position"]) -> None: ...
+
+Global___GetCheckpointRequest: typing_extensions.TypeAlias = GetCheckpointRequest
+
+@typing.final
+class GetCheckpointResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    KEYS_FIELD_NUMBER: builtins.int
+    WITNESSES_FIELD_NUMBER: builtins.int
+    TROUBLE_FIELD_NUMBER: builtins.int
+    origin: builtins.str
+    """The log, as checkpoints name it."""
+    trouble: builtins.str
+    """Why the newest checkpoint is not kept outside the database; empty when it is, or nobody asked for it."""
+    @property
+    def checkpoint(self) -> Global___Checkpoint: ...
+    @property
+    def keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """C2SP verifier keys that the log has had, the oldest first. To trust one, learn it from elsewhere."""
+
+    @property
+    def witnesses(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___WitnessState]: ...
+    def __init__(
+        self,
+        *,
+        checkpoint: Global___Checkpoint | None = ...,
+        origin: builtins.str = ...,
+        keys: collections.abc.Iterable[builtins.str] | None = ...,
+        witnesses: collections.abc.Iterable[Global___WitnessState] | None = ...,
+        trouble: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint", "keys", b"keys", "origin", b"origin", "trouble", b"trouble", "witnesses", b"witnesses"]) -> None: ...
+
+Global___GetCheckpointResponse: typing_extensions.TypeAlias = GetCheckpointResponse
+
+@typing.final
+class WitnessState(google.protobuf.message.Message):
+    """A witness as this server sees it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    TROUBLE_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """C2SP verifier key."""
+    size: builtins.int
+    """The largest tree that it is known to have signed."""
+    trouble: builtins.str
+    """Why it has not signed the newest checkpoint; empty when it has."""
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        size: builtins.int = ...,
+        trouble: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["key", b"key", "size", b"size", "trouble", b"trouble"]) -> None: ...
+
+Global___WitnessState: typing_extensions.TypeAlias = WitnessState
+
+@typing.final
+class ListCheckpointsRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AFTER_SIZE_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """200 when left out."""
+    page_token: builtins.str
+    after_size: builtins.int
+    """Only those of more events than this."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+        after_size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["after_size", b"after_size", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+Global___ListCheckpointsRequest: typing_extensions.TypeAlias = ListCheckpointsRequest
+
+@typing.final
+class ListCheckpointsResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CHECKPOINTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    @property
+    def checkpoints(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Checkpoint]: ...
+    def __init__(
+        self,
+        *,
+        checkpoints: collections.abc.Iterable[Global___Checkpoint] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["checkpoints", b"checkpoints", "next_page_token", b"next_page_token"]) -> None: ...
+
+Global___ListCheckpointsResponse: typing_extensions.TypeAlias = ListCheckpointsResponse
+
+@typing.final
+class ProveInclusionRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    TREE_SIZE_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    tree_size: builtins.int
+    """How many events the tree has; all there are when left out."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        tree_size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["position", b"position", "tree_size", b"tree_size"]) -> None: ...
+
+Global___ProveInclusionRequest: typing_extensions.TypeAlias = ProveInclusionRequest
+
+@typing.final
+class ProveInclusionResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    HASH_FIELD_NUMBER: builtins.int
+    TREE_SIZE_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    hash: builtins.str
+    """Of the event, hex."""
+    tree_size: builtins.int
+    root: builtins.str
+    """Of the tree, hex."""
+    @property
+    def proof(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """RFC 6962, 2.1.1."""
+
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        hash: builtins.str = ...,
+        tree_size: builtins.int = ...,
+        root: builtins.str = ...,
+        proof: collections.abc.Iterable[builtins.bytes] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["hash", b"hash", "position", b"position", "proof", b"proof", "root", b"root", "tree_size", b"tree_size"]) -> None: ...
+
+Global___ProveInclusionResponse: typing_extensions.TypeAlias = ProveInclusionResponse
+
+@typing.final
+class ProveConsistencyRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OLD_SIZE_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    old_size: builtins.int
+    size: builtins.int
+    """All there are when left out."""
+    def __init__(
+        self,
+        *,
+        old_size: builtins.int = ...,
+        size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["old_size", b"old_size", "size", b"size"]) -> None: ...
+
+Global___ProveConsistencyRequest: typing_extensions.TypeAlias = ProveConsistencyRequest
+
+@typing.final
+class ProveConsistencyResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OLD_SIZE_FIELD_NUMBER: builtins.int
+    OLD_ROOT_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    old_size: builtins.int
+    old_root: builtins.str
+    """Hex."""
+    size: builtins.int
+    root: builtins.str
+    @property
+    def proof(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """RFC 6962, 2.1.2."""
+
+    def __init__(
+        self,
+        *,
+        old_size: builtins.int = ...,
+        old_root: builtins.str = ...,
+        size: builtins.int = ...,
+        root: builtins.str = ...,
+        proof: collections.abc.Iterable[builtins.bytes] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["old_root", b"old_root", "old_size", b"old_size", "proof", b"proof", "root", b"root", "size", b"size"]) -> None: ...
+
+Global___ProveConsistencyResponse: typing_extensions.TypeAlias = ProveConsistencyResponse
+
+@typing.final
+class RotateSigningKeyRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["request_id", b"request_id"]) -> None: ...
+
+Global___RotateSigningKeyRequest: typing_extensions.TypeAlias = RotateSigningKeyRequest
+
+@typing.final
+class RotateSigningKeyResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OLD_KEY_FIELD_NUMBER: builtins.int
+    NEW_KEY_FIELD_NUMBER: builtins.int
+    POSITION_FIELD_NUMBER: builtins.int
+    old_key: builtins.str
+    """C2SP verifier keys."""
+    new_key: builtins.str
+    position: builtins.int
+    """Checkpoints of at least so many events are signed with the new key."""
+    def __init__(
+        self,
+        *,
+        old_key: builtins.str = ...,
+        new_key: builtins.str = ...,
+        position: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "old_key", b"old_key", "position", b"position"]) -> None: ...
+
+Global___RotateSigningKeyResponse: typing_extensions.TypeAlias = RotateSigningKeyResponse

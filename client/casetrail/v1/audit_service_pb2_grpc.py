@@ -55,6 +55,41 @@ class AuditServiceStub(object):
                 request_serializer=casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseRequest.SerializeToString,
                 response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/casetrail.v1.AuditService/GetCheckpoint',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/casetrail.v1.AuditService/ListCheckpoints',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
+        self.ProveInclusion = channel.unary_unary(
+                '/casetrail.v1.AuditService/ProveInclusion',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionResponse.FromString,
+                _registered_method=True)
+        self.ProveConsistency = channel.unary_unary(
+                '/casetrail.v1.AuditService/ProveConsistency',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.FromString,
+                _registered_method=True)
+        self.RotateSigningKey = channel.unary_unary(
+                '/casetrail.v1.AuditService/RotateSigningKey',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyResponse.FromString,
+                _registered_method=True)
+        self.WhatIf = channel.unary_stream(
+                '/casetrail.v1.AuditService/WhatIf',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.WhatIfRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.WhatIfResponse.FromString,
+                _registered_method=True)
+        self.CrossCheck = channel.unary_stream(
+                '/casetrail.v1.AuditService/CrossCheck',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -89,6 +124,55 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCheckpoint(self, request, context):
+        """What the log has signed and published of its tree: the newest, or the first that holds an event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCheckpoints(self, request, context):
+        """Published checkpoints, by size.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveInclusion(self, request, context):
+        """That an event is in a tree of the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveConsistency(self, request, context):
+        """That a tree of the log is an older one with events added at its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateSigningKey(self, request, context):
+        """Signs with a new key from now on. For administrators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WhatIf(self, request, context):
+        """Runs recorded cases again under another policy, and says how each of their clocks would have ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CrossCheck(self, request, context):
+        """Compares the log, the projection and the running workflow of every open case.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +195,41 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.VerifyCase,
                     request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseRequest.FromString,
                     response_serializer=casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseResponse.SerializeToString,
+            ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.SerializeToString,
+            ),
+            'ProveInclusion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveInclusion,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionResponse.SerializeToString,
+            ),
+            'ProveConsistency': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveConsistency,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.SerializeToString,
+            ),
+            'RotateSigningKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSigningKey,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyResponse.SerializeToString,
+            ),
+            'WhatIf': grpc.unary_stream_rpc_method_handler(
+                    servicer.WhatIf,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.WhatIfRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.WhatIfResponse.SerializeToString,
+            ),
+            'CrossCheck': grpc.unary_stream_rpc_method_handler(
+                    servicer.CrossCheck,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +341,195 @@ class AuditService(object):
             '/casetrail.v1.AuditService/VerifyCase',
             casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseRequest.SerializeToString,
             casetrail_dot_v1_dot_audit__service__pb2.VerifyCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/GetCheckpoint',
+            casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/ListCheckpoints',
+            casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveInclusion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/ProveInclusion',
+            casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.ProveInclusionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProveConsistency(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/ProveConsistency',
+            casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateSigningKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/RotateSigningKey',
+            casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.RotateSigningKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhatIf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/casetrail.v1.AuditService/WhatIf',
+            casetrail_dot_v1_dot_audit__service__pb2.WhatIfRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.WhatIfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CrossCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/casetrail.v1.AuditService/CrossCheck',
+            casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,7 +89,119 @@ _AuditServiceVerifyCaseType = typing_extensions.TypeVar(
     ],
 )
 
-class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType]):
+_AuditServiceGetCheckpointType = typing_extensions.TypeVar(
+    '_AuditServiceGetCheckpointType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+        casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+        casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+        casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+    ],
+)
+
+_AuditServiceListCheckpointsType = typing_extensions.TypeVar(
+    '_AuditServiceListCheckpointsType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+        casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+        casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+        casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+    ],
+)
+
+_AuditServiceProveInclusionType = typing_extensions.TypeVar(
+    '_AuditServiceProveInclusionType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+        casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+        casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+        casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+    ],
+)
+
+_AuditServiceProveConsistencyType = typing_extensions.TypeVar(
+    '_AuditServiceProveConsistencyType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+        casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+        casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+        casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+    ],
+)
+
+_AuditServiceRotateSigningKeyType = typing_extensions.TypeVar(
+    '_AuditServiceRotateSigningKeyType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+        casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+        casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+        casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+    ],
+)
+
+_AuditServiceWhatIfType = typing_extensions.TypeVar(
+    '_AuditServiceWhatIfType',
+    grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.WhatIfRequest,
+        casetrail.v1.audit_service_pb2.WhatIfResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.WhatIfRequest,
+        casetrail.v1.audit_service_pb2.WhatIfResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.WhatIfRequest,
+        casetrail.v1.audit_service_pb2.WhatIfResponse,
+    ],
+)
+
+_AuditServiceCrossCheckType = typing_extensions.TypeVar(
+    '_AuditServiceCrossCheckType',
+    grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.CrossCheckRequest,
+        casetrail.v1.audit_service_pb2.CrossCheckResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.CrossCheckRequest,
+        casetrail.v1.audit_service_pb2.CrossCheckResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.CrossCheckRequest,
+        casetrail.v1.audit_service_pb2.CrossCheckResponse,
+    ],
+)
+
+class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType, _AuditServiceGetCheckpointType, _AuditServiceListCheckpointsType, _AuditServiceProveInclusionType, _AuditServiceProveConsistencyType, _AuditServiceRotateSigningKeyType, _AuditServiceWhatIfType, _AuditServiceCrossCheckType]):
     """Reads and checks the log."""
 
     @typing.overload
@@ -109,6 +221,34 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
         grpc.UnaryUnaryMultiCallable[
             casetrail.v1.audit_service_pb2.VerifyCaseRequest,
             casetrail.v1.audit_service_pb2.VerifyCaseResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+            casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+            casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+            casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+            casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+            casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.WhatIfRequest,
+            casetrail.v1.audit_service_pb2.WhatIfResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.CrossCheckRequest,
+            casetrail.v1.audit_service_pb2.CrossCheckResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -130,6 +270,34 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
             casetrail.v1.audit_service_pb2.VerifyCaseRequest,
             casetrail.v1.audit_service_pb2.VerifyCaseResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+            casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+            casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+            casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+            casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+            casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.WhatIfRequest,
+            casetrail.v1.audit_service_pb2.WhatIfResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.CrossCheckRequest,
+            casetrail.v1.audit_service_pb2.CrossCheckResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListEvents: _AuditServiceListEventsType
@@ -143,6 +311,27 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
 
     VerifyCase: _AuditServiceVerifyCaseType
     """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold."""
+
+    GetCheckpoint: _AuditServiceGetCheckpointType
+    """What the log has signed and published of its tree: the newest, or the first that holds an event."""
+
+    ListCheckpoints: _AuditServiceListCheckpointsType
+    """Published checkpoints, by size."""
+
+    ProveInclusion: _AuditServiceProveInclusionType
+    """That an event is in a tree of the log."""
+
+    ProveConsistency: _AuditServiceProveConsistencyType
+    """That a tree of the log is an older one with events added at its end."""
+
+    RotateSigningKey: _AuditServiceRotateSigningKeyType
+    """Signs with a new key from now on. For administrators."""
+
+    WhatIf: _AuditServiceWhatIfType
+    """Runs recorded cases again under another policy, and says how each of their clocks would have ended."""
+
+    CrossCheck: _AuditServiceCrossCheckType
+    """Compares the log, the projection and the running workflow of every open case."""
 
 AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -160,6 +349,34 @@ AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         casetrail.v1.audit_service_pb2.VerifyCaseRequest,
         casetrail.v1.audit_service_pb2.VerifyCaseResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+        casetrail.v1.audit_service_pb2.GetCheckpointResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+        casetrail.v1.audit_service_pb2.ListCheckpointsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+        casetrail.v1.audit_service_pb2.ProveInclusionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+        casetrail.v1.audit_service_pb2.ProveConsistencyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+        casetrail.v1.audit_service_pb2.RotateSigningKeyResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.WhatIfRequest,
+        casetrail.v1.audit_service_pb2.WhatIfResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.CrossCheckRequest,
+        casetrail.v1.audit_service_pb2.CrossCheckResponse,
     ],
 ]
 
@@ -197,5 +414,61 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[casetrail.v1.audit_service_pb2.VerifyCaseResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.VerifyCaseResponse]]:
         """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold."""
+
+    @abc.abstractmethod
+    def GetCheckpoint(
+        self,
+        request: casetrail.v1.audit_service_pb2.GetCheckpointRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.GetCheckpointResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.GetCheckpointResponse]]:
+        """What the log has signed and published of its tree: the newest, or the first that holds an event."""
+
+    @abc.abstractmethod
+    def ListCheckpoints(
+        self,
+        request: casetrail.v1.audit_service_pb2.ListCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.ListCheckpointsResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.ListCheckpointsResponse]]:
+        """Published checkpoints, by size."""
+
+    @abc.abstractmethod
+    def ProveInclusion(
+        self,
+        request: casetrail.v1.audit_service_pb2.ProveInclusionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.ProveInclusionResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.ProveInclusionResponse]]:
+        """That an event is in a tree of the log."""
+
+    @abc.abstractmethod
+    def ProveConsistency(
+        self,
+        request: casetrail.v1.audit_service_pb2.ProveConsistencyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.ProveConsistencyResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.ProveConsistencyResponse]]:
+        """That a tree of the log is an older one with events added at its end."""
+
+    @abc.abstractmethod
+    def RotateSigningKey(
+        self,
+        request: casetrail.v1.audit_service_pb2.RotateSigningKeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.RotateSigningKeyResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.RotateSigningKeyResponse]]:
+        """Signs with a new key from now on. For administrators."""
+
+    @abc.abstractmethod
+    def WhatIf(
+        self,
+        request: casetrail.v1.audit_service_pb2.WhatIfRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[casetrail.v1.audit_service_pb2.WhatIfResponse], collections.abc.AsyncIterator[casetrail.v1.audit_service_pb2.WhatIfResponse]]:
+        """Runs recorded cases again under another policy, and says how each of their clocks would have ended."""
+
+    @abc.abstractmethod
+    def CrossCheck(
+        self,
+        request: casetrail.v1.audit_service_pb2.CrossCheckRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[casetrail.v1.audit_service_pb2.CrossCheckResponse], collections.abc.AsyncIterator[casetrail.v1.audit_service_pb2.CrossCheckResponse]]:
+        """Compares the log, the projection and the running workflow of every open case."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

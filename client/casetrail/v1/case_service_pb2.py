@@ -30,7 +30,7 @@ from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61setrail/v1/case_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x1a\x63\x61setrail/v1/command.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\")\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\"\x89\x02\n\x0fOpenCaseRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12(\n\x04open\x18\x02 \x01(\x0b\x32\x12.casetrail.v1.OpenB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x0con_behalf_of\x18\x03 \x01(\x0b\x32\x13.casetrail.v1.Actor\x12<\n\x07\x63\x61se_id\x18\x04 \x01(\tB+\xbaH(r&2$^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$\x12\x38\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x00\"\x81\x01\n\x10OpenCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"@\n\x0e\x45xecuteRequest\x12.\n\x07\x63ommand\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.CommandB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0f\x45xecuteResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"K\n\x13\x42\x61tchExecuteRequest\x12\x34\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x15.casetrail.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"B\n\x14\x42\x61tchExecuteResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.casetrail.v1.BatchResult\"p\n\x0b\x42\x61tchResult\x12-\n\x04\x64one\x18\x01 \x01(\x0b\x32\x1d.casetrail.v1.ExecuteResponseH\x00\x12(\n\x07refused\x18\x02 \x01(\x0b\x32\x15.casetrail.v1.RefusalH\x00\x42\x08\n\x06result\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa0\x01\n\x0eGetCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12=\n\x06source\x18\x02 \x01(\x0e\x32#.casetrail.v1.GetCaseRequest.SourceB\x08\xbaH\x05\x82\x01\x02\x10\x01\"5\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_WORKFLOW\x10\x01\"3\n\x0fGetCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\"\x83\x03\n\nCaseFilter\x12!\n\x05kinds\x18\x01 \x03(\x0e\x32\x12.casetrail.v1.Kind\x12#\n\x06stages\x18\x02 \x03(\x0e\x32\x13.casetrail.v1.Stage\x12*\n\npriorities\x18\x03 \x03(\x0e\x32\x16.casetrail.v1.Priority\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0c\n\x04team\x18\x05 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12/\n\x0bopened_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ropened_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x0b \x01(\x08\x12\x0f\n\x07overdue\x18\x0c \x01(\x08\x12\x16\n\x0einclude_drills\x18\r \x01(\x08\x12\x10\n\x08\x64rill_id\x18\x0e \x01(\t\"o\n\x10ListCasesRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.casetrail.v1.CaseFilter\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListCasesResponse\x12!\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x12.casetrail.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x10WatchCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Y\n\x11WatchCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12\"\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Event2\xdd\x03\n\x0b\x43\x61seService\x12I\n\x08OpenCase\x12\x1d.casetrail.v1.OpenCaseRequest\x1a\x1e.casetrail.v1.OpenCaseResponse\x12\x46\n\x07\x45xecute\x12\x1c.casetrail.v1.ExecuteRequest\x1a\x1d.casetrail.v1.ExecuteResponse\x12U\n\x0c\x42\x61tchExecute\x12!.casetrail.v1.BatchExecuteRequest\x1a\".casetrail.v1.BatchExecuteResponse\x12\x46\n\x07GetCase\x12\x1c.casetrail.v1.GetCaseRequest\x1a\x1d.casetrail.v1.GetCaseResponse\x12L\n\tListCases\x12\x1e.casetrail.v1.ListCasesRequest\x1a\x1f.casetrail.v1.ListCasesResponse\x12N\n\tWatchCase\x12\x1e.casetrail.v1.WatchCaseRequest\x1a\x1f.casetrail.v1.WatchCaseResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63\x61setrail/v1/case_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x1a\x63\x61setrail/v1/command.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n\x07Receipt\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04hash\x18\x02 \x01(\t\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\x12\x0e\n\x06key_id\x18\x06 \x01(\t\x12\x0e\n\x06origin\x18\x07 \x01(\t\x12\x11\n\tinclusion\x18\x08 \x03(\x0c\"\x89\x02\n\x0fOpenCaseRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12(\n\x04open\x18\x02 \x01(\x0b\x32\x12.casetrail.v1.OpenB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x0con_behalf_of\x18\x03 \x01(\x0b\x32\x13.casetrail.v1.Actor\x12<\n\x07\x63\x61se_id\x18\x04 \x01(\tB+\xbaH(r&2$^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$\x12\x38\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x00\"\x81\x01\n\x10OpenCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"@\n\x0e\x45xecuteRequest\x12.\n\x07\x63ommand\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.CommandB\x06\xbaH\x03\xc8\x01\x01\"\x9a\x01\n\x0f\x45xecuteResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"K\n\x13\x42\x61tchExecuteRequest\x12\x34\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x15.casetrail.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"B\n\x14\x42\x61tchExecuteResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.casetrail.v1.BatchResult\"p\n\x0b\x42\x61tchResult\x12-\n\x04\x64one\x18\x01 \x01(\x0b\x32\x1d.casetrail.v1.ExecuteResponseH\x00\x12(\n\x07refused\x18\x02 \x01(\x0b\x32\x15.casetrail.v1.RefusalH\x00\x42\x08\n\x06result\"*\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa0\x01\n\x0eGetCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12=\n\x06source\x18\x02 \x01(\x0e\x32#.casetrail.v1.GetCaseRequest.SourceB\x08\xbaH\x05\x82\x01\x02\x10\x01\"5\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_WORKFLOW\x10\x01\"3\n\x0fGetCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\"\x83\x03\n\nCaseFilter\x12!\n\x05kinds\x18\x01 \x03(\x0e\x32\x12.casetrail.v1.Kind\x12#\n\x06stages\x18\x02 \x03(\x0e\x32\x13.casetrail.v1.Stage\x12*\n\npriorities\x18\x03 \x03(\x0e\x32\x16.casetrail.v1.Priority\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0c\n\x04team\x18\x05 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x10\n\x08order_id\x18\x07 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x08 \x01(\t\x12/\n\x0bopened_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\ropened_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x0b \x01(\x08\x12\x0f\n\x07overdue\x18\x0c \x01(\x08\x12\x16\n\x0einclude_drills\x18\r \x01(\x08\x12\x10\n\x08\x64rill_id\x18\x0e \x01(\t\"o\n\x10ListCasesRequest\x12(\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x18.casetrail.v1.CaseFilter\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListCasesResponse\x12!\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x12.casetrail.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x10WatchCaseRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Y\n\x11WatchCaseResponse\x12 \n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12\"\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Event2\xdd\x03\n\x0b\x43\x61seService\x12I\n\x08OpenCase\x12\x1d.casetrail.v1.OpenCaseRequest\x1a\x1e.casetrail.v1.OpenCaseResponse\x12\x46\n\x07\x45xecute\x12\x1c.casetrail.v1.ExecuteRequest\x1a\x1d.casetrail.v1.ExecuteResponse\x12U\n\x0c\x42\x61tchExecute\x12!.casetrail.v1.BatchExecuteRequest\x1a\".casetrail.v1.BatchExecuteResponse\x12\x46\n\x07GetCase\x12\x1c.casetrail.v1.GetCaseRequest\x1a\x1d.casetrail.v1.GetCaseResponse\x12L\n\tListCases\x12\x1e.casetrail.v1.ListCasesRequest\x1a\x1f.casetrail.v1.ListCasesResponse\x12N\n\tWatchCase\x12\x1e.casetrail.v1.WatchCaseRequest\x1a\x1f.casetrail.v1.WatchCaseResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,40 +59,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_WATCHCASEREQUEST'].fields_by_name['after_seq']._loaded_options = None
   _globals['_WATCHCASEREQUEST'].fields_by_name['after_seq']._serialized_options = b'\272H\004\"\002(\000'
-  _globals['_RECEIPT']._serialized_start=216
-  _globals['_RECEIPT']._serialized_end=257
-  _globals['_OPENCASEREQUEST']._serialized_start=260
-  _globals['_OPENCASEREQUEST']._serialized_end=525
-  _globals['_OPENCASERESPONSE']._serialized_start=528
-  _globals['_OPENCASERESPONSE']._serialized_end=657
-  _globals['_EXECUTEREQUEST']._serialized_start=659
-  _globals['_EXECUTEREQUEST']._serialized_end=723
-  _globals['_EXECUTERESPONSE']._serialized_start=726
-  _globals['_EXECUTERESPONSE']._serialized_end=880
-  _globals['_BATCHEXECUTEREQUEST']._serialized_start=882
-  _globals['_BATCHEXECUTEREQUEST']._serialized_end=957
-  _globals['_BATCHEXECUTERESPONSE']._serialized_start=959
-  _globals['_BATCHEXECUTERESPONSE']._serialized_end=1025
-  _globals['_BATCHRESULT']._serialized_start=1027
-  _globals['_BATCHRESULT']._serialized_end=1139
-  _globals['_REFUSAL']._serialized_start=1141
-  _globals['_REFUSAL']._serialized_end=1183
-  _globals['_GETCASEREQUEST']._serialized_start=1186
-  _globals['_GETCASEREQUEST']._serialized_end=1346
-  _globals['_GETCASEREQUEST_SOURCE']._serialized_start=1293
-  _globals['_GETCASEREQUEST_SOURCE']._serialized_end=1346
-  _globals['_GETCASERESPONSE']._serialized_start=1348
-  _globals['_GETCASERESPONSE']._serialized_end=1399
-  _globals['_CASEFILTER']._serialized_start=1402
-  _globals['_CASEFILTER']._serialized_end=1789
-  _globals['_LISTCASESREQUEST']._serialized_start=1791
-  _globals['_LISTCASESREQUEST']._serialized_end=1902
-  _globals['_LISTCASESRESPONSE']._serialized_start=1904
-  _globals['_LISTCASESRESPONSE']._serialized_end=1983
-  _globals['_WATCHCASEREQUEST']._serialized_start=1985
-  _globals['_WATCHCASEREQUEST']._serialized_end=2057
-  _globals['_WATCHCASERESPONSE']._serialized_start=2059
-  _globals['_WATCHCASERESPONSE']._serialized_end=2148
-  _globals['_CASESERVICE']._serialized_start=2151
-  _globals['_CASESERVICE']._serialized_end=2628
+  _globals['_RECEIPT']._serialized_start=217
+  _globals['_RECEIPT']._serialized_end=361
+  _globals['_OPENCASEREQUEST']._serialized_start=364
+  _globals['_OPENCASEREQUEST']._serialized_end=629
+  _globals['_OPENCASERESPONSE']._serialized_start=632
+  _globals['_OPENCASERESPONSE']._serialized_end=761
+  _globals['_EXECUTEREQUEST']._serialized_start=763
+  _globals['_EXECUTEREQUEST']._serialized_end=827
+  _globals['_EXECUTERESPONSE']._serialized_start=830
+  _globals['_EXECUTERESPONSE']._serialized_end=984
+  _globals['_BATCHEXECUTEREQUEST']._serialized_start=986
+  _globals['_BATCHEXECUTEREQUEST']._serialized_end=1061
+  _globals['_BATCHEXECUTERESPONSE']._serialized_start=1063
+  _globals['_BATCHEXECUTERESPONSE']._serialized_end=1129
+  _globals['_BATCHRESULT']._serialized_start=1131
+  _globals['_BATCHRESULT']._serialized_end=1243
+  _globals['_REFUSAL']._serialized_start=1245
+  _globals['_REFUSAL']._serialized_end=1287
+  _globals['_GETCASEREQUEST']._serialized_start=1290
+  _globals['_GETCASEREQUEST']._serialized_end=1450
+  _globals['_GETCASEREQUEST_SOURCE']._serialized_start=1397
+  _globals['_GETCASEREQUEST_SOURCE']._serialized_end=1450
+  _globals['_GETCASERESPONSE']._serialized_start=1452
+  _globals['_GETCASERESPONSE']._serialized_end=1503
+  _globals['_CASEFILTER']._serialized_start=1506
+  _globals['_CASEFILTER']._serialized_end=1893
+  _globals['_LISTCASESREQUEST']._serialized_start=1895
+  _globals['_LISTCASESREQUEST']._serialized_end=2006
+  _globals['_LISTCASESRESPONSE']._serialized_start=2008
+  _globals['_LISTCASESRESPONSE']._serialized_end=2087
+  _globals['_WATCHCASEREQUEST']._serialized_start=2089
+  _globals['_WATCHCASEREQUEST']._serialized_end=2161
+  _globals['_WATCHCASERESPONSE']._serialized_start=2163
+  _globals['_WATCHCASERESPONSE']._serialized_end=2252
+  _globals['_CASESERVICE']._serialized_start=2255
+  _globals['_CASESERVICE']._serialized_end=2732
 # @@protoc_insertion_point(module_scope)

@@ -26,23 +26,48 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class Receipt(google.protobuf.message.Message):
-    """Proof of an acknowledged write."""
+    """Proof of an acknowledged write; docs/proof.md says how it is checked. Of a repeated request it can name a larger tree."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: builtins.int
     HASH_FIELD_NUMBER: builtins.int
+    TREE_SIZE_FIELD_NUMBER: builtins.int
+    ROOT_FIELD_NUMBER: builtins.int
+    SIGNATURE_FIELD_NUMBER: builtins.int
+    KEY_ID_FIELD_NUMBER: builtins.int
+    ORIGIN_FIELD_NUMBER: builtins.int
+    INCLUSION_FIELD_NUMBER: builtins.int
     position: builtins.int
     """Position of the last event of the write."""
     hash: builtins.str
     """Its hash, hex."""
+    tree_size: builtins.int
+    """A tree of the log that holds it: how many events it has, and its root, hex."""
+    root: builtins.str
+    signature: builtins.bytes
+    """Of the checkpoint that says so, by the log's key."""
+    key_id: builtins.str
+    """Hash of that key, hex."""
+    origin: builtins.str
+    """The log, as checkpoints name it."""
+    @property
+    def inclusion(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """RFC 6962 proof that the event is in the tree."""
+
     def __init__(
         self,
         *,
         position: builtins.int = ...,
         hash: builtins.str = ...,
+        tree_size: builtins.int = ...,
+        root: builtins.str = ...,
+        signature: builtins.bytes = ...,
+        key_id: builtins.str = ...,
+        origin: builtins.str = ...,
+        inclusion: collections.abc.Iterable[builtins.bytes] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["hash", b"hash", "position", b"position"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["hash", b"hash", "inclusion", b"inclusion", "key_id", b"key_id", "origin", b"origin", "position", b"position", "root", b"root", "signature", b"signature", "tree_size", b"tree_size"]) -> None: ...
 
 Global___Receipt: typing_extensions.TypeAlias = Receipt
 

@@ -79,6 +79,10 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """INVALID_ARGUMENT: the page token is of another query."""
     REFUSAL_REASON_STOPPING: _RefusalReason.ValueType  # 46
     """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
+    REFUSAL_REASON_UNKNOWN_CHECKPOINT: _RefusalReason.ValueType  # 48
+    """NOT_FOUND: no such checkpoint has been published."""
+    REFUSAL_REASON_WORKFLOW_NOT_RUNNING: _RefusalReason.ValueType  # 47
+    """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 
 class RefusalReason(_RefusalReason, metaclass=_RefusalReasonEnumTypeWrapper):
     """Why a call was refused. ErrorInfo.reason is the name without its prefix, for example WRONG_STAGE."""
@@ -140,4 +144,8 @@ REFUSAL_REASON_BAD_PAGE_TOKEN: RefusalReason.ValueType  # 45
 """INVALID_ARGUMENT: the page token is of another query."""
 REFUSAL_REASON_STOPPING: RefusalReason.ValueType  # 46
 """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
+REFUSAL_REASON_UNKNOWN_CHECKPOINT: RefusalReason.ValueType  # 48
+"""NOT_FOUND: no such checkpoint has been published."""
+REFUSAL_REASON_WORKFLOW_NOT_RUNNING: RefusalReason.ValueType  # 47
+"""FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 Global___RefusalReason: typing_extensions.TypeAlias = RefusalReason

@@ -165,3 +165,46 @@ class EffectRun(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id"]) -> None: ...
 
 Global___EffectRun: typing_extensions.TypeAlias = EffectRun
+
+@typing.final
+class SealRun(google.protobuf.message.Message):
+    """What the sealing of a day is asked for with."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: builtins.int
+    day: builtins.str
+    """UTC, for example 2026-11-22."""
+    def __init__(
+        self,
+        *,
+        day: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["day", b"day"]) -> None: ...
+
+Global___SealRun: typing_extensions.TypeAlias = SealRun
+
+@typing.final
+class SealStep(google.protobuf.message.Message):
+    """The seal of a day."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    SIZE_FIELD_NUMBER: builtins.int
+    CASES_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Of the seal in the log."""
+    size: builtins.int
+    """It is about the events up to this position."""
+    cases: builtins.int
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        size: builtins.int = ...,
+        cases: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "position", b"position", "size", b"size"]) -> None: ...
+
+Global___SealStep: typing_extensions.TypeAlias = SealStep

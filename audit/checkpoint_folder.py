@@ -1,0 +1,99 @@
+"""The folder of checkpoints: what the log has published, kept where nobody who can change the log should be able to.
+
+One file a UTC day, `2026-11-22.jsonl`, to which lines are only added, each synced to the disk: best on a volume that
+does not let anybody change or delete what stands there.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from audit.durable import sync_folder
+from audit.envelope import moment
+from audit.log import Checkpoint
+from casetrail.proof.note import NoteError, SignedNote, TreeNote
+
+
+class FolderRefusedError(Exception):
+    """The folder cannot be used; the message says why."""
+
+
+class CheckpointFolder:
+    """A folder outside the database."""
+
+    def __init__(self, path: Path) -> None:
+        """Use a folder that is there.
+
+        Raises:
+            FolderRefusedError: It is not, or nothing can be written into it.
+        """
+        self.path = path
+        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+            raise FolderRefusedError(
+                f"{path} is no folder that this process can write: make it, or leave CASETRAIL_CHECKPOINTS out"
+            )
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Append a checkpoint with what co-signatures it has; it is on the disk when this returns.
+
+        Raises:
+            OSError: It is not.
+        """
+        line = json.dumps(
+            {
+                "note": checkpoint.note + "".join(checkpoint.cosignatures),
+                "published_at": moment(checkpoint.published_at),
+                "size": checkpoint.size,
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        path = self.path / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+        is_new = not path.exists()
+        with path.open("ab") as file:
+            # A line that a crash cut off stays as it is; the next one begins on its own.
+            start = b"\n" if file.tell() and not _ends_a_line(path) else b""
+            file.write(start + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self.path)
+
+    def newest(self, origin: str) -> TreeNote | None:
+        """The largest tree of a log that stands here.
+
+        Raises:
+            FolderRefusedError: Two trees of one size stand here, or a line is not what was written.
+        """
+        roots: dict[int, bytes] = {}
+        for path in sorted(self.path.glob("????-??-??.jsonl"), reverse=True):
+            for tree in _trees(path):
+                if tree.origin == origin and roots.setdefault(tree.size, tree.root) != tree.root:
+                    raise FolderRefusedError(f"{path} has two roots for {tree.size} events of {origin}: it was forked")
+            if roots:
+                break
+        return TreeNote(origin, max(roots), roots[max(roots)]) if roots else None
+
+
+def _trees(path: Path) -> Iterator[TreeNote]:
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what stands after the last line feed was cut off by a crash
+        try:
+            yield SignedNote.parse(json.loads(line)["note"]).tree
+        except (ValueError, KeyError, TypeError, NoteError) as error:
+            if _is_cut_off(line):
+                continue
+            raise FolderRefusedError(f"{path}, line {number}, is no checkpoint: {error}") from error
+
+
+def _is_cut_off(line: bytes) -> bool:
+    """Whether a crash left only the beginning of a line."""
+    return not line.endswith(b"}")
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

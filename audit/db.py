@@ -1,0 +1,111 @@
+"""`casetrail-db`: prepares the log's database, brings it up to date, and says what state it is in.
+
+The log is the one that CASETRAIL_LOG names. A PostgreSQL server's tables are made and changed by an administrator's
+role, never by the application's, so `init` and `upgrade` want its URL too.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from audit import stores
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.postgres import administration as postgres
+from audit.sqlite import administration as sqlite
+from audit.sqlite.file import DatabaseFile
+
+_ADMIN = "CASETRAIL_DB_ADMIN"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status: 0 where the log can be worked with afterwards."""
+    given = _parser().parse_args(arguments)
+    try:
+        url = given.log or stores.from_settings(os.environ, Path(os.environ.get("CASETRAIL_DATA") or "data"))
+        stores.check(url)
+        if given.command == "status":
+            return _status(url)
+        admin = given.admin or os.environ.get(_ADMIN) or ""
+        for words in _init(url, admin) if given.command == "init" else _upgrade(url, admin):
+            _say(words)
+        return _status(url)
+    except (LogUnavailableError, LogDamagedError, ValueError, OSError) as error:
+        print(f"casetrail-db: {error}", file=sys.stderr)  # noqa: T201 - a program that prints
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="casetrail-db", description="Prepare, upgrade or look at the log's database.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, words in (
+        ("init", "make what is missing: roles, database, tables, rights"),
+        ("upgrade", "bring the tables up to date, while no process of Casetrail runs"),
+        ("status", "say what state the database is in, and change nothing"),
+    ):
+        command = commands.add_parser(name, help=words, description=words)
+        command.add_argument(
+            "--log", metavar="URL", default="", help="the log, as the application uses it (default: CASETRAIL_LOG)"
+        )
+        if name != "status":
+            command.add_argument(
+                "--admin",
+                metavar="URL",
+                default="",
+                help=f"PostgreSQL: of a role that may make roles and databases there (default: {_ADMIN})",
+            )
+    return parser
+
+
+def _init(url: str, admin: str) -> list[str]:
+    if path := stores.sqlite_path(url):
+        return _open_file(path)
+    return postgres.init(url, _required(admin))
+
+
+def _upgrade(url: str, admin: str) -> list[str]:
+    if path := stores.sqlite_path(url):
+        sqlite.status(path)  # refuses what is not there
+        return _open_file(path)
+    return postgres.upgrade(url, _required(admin))
+
+
+def _open_file(path: Path) -> list[str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    DatabaseFile(path, busy_timeout=5.0)
+    return []
+
+
+def _required(admin: str) -> str:
+    if not admin:
+        raise ValueError(
+            f"this takes an administrator's role: name its URL by --admin or {_ADMIN}, "
+            "for example postgresql://postgres:PASSWORD@HOST/postgres"
+        )
+    return admin
+
+
+def _status(url: str) -> int:
+    path = stores.sqlite_path(url)
+    state = sqlite.status(path) if path else postgres.status(url)
+    _say(f"log       {stores.shown(url)}")
+    _say(f"database  {state.database}")
+    _say(f"schema    {state.schema or 'none'} (this Casetrail: {state.newest})")
+    if state.schema:
+        _say(f"id        {state.log}")
+        _say(f"events    {state.events}")
+    for warning in state.warnings:
+        _say(f"warning   {warning}")
+    if state.advice:
+        _say(f"to do     {state.advice}")
+        return 1
+    return 0
+
+
+def _say(words: str) -> None:
+    print(words)  # noqa: T201 - a program that prints
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Which tables a database has, and whether this version of Casetrail can work with them."""
+
+from typing import Final
+
+import psycopg
+
+from audit.log import LogUnavailableError
+from audit.postgres.server import Connection
+
+REVISION: Final = "0001"
+"""The newest migration, which this version works with."""
+
+
+async def check(connection: Connection, name: str) -> None:
+    """Make sure that the schema is the one that this version knows.
+
+    Args:
+        connection: To the database.
+        name: What errors call it.
+
+    Raises:
+        LogUnavailableError: There is none, or an older or newer one.
+    """
+    try:
+        found = await (await connection.execute("SELECT version_num FROM alembic_version")).fetchall()
+    except psycopg.errors.UndefinedTable:
+        found = []
+    if not found:
+        raise LogUnavailableError(f"the log {name} has no tables yet: run `casetrail-db init`")
+    ((revision,),) = found
+    if revision < REVISION:
+        raise LogUnavailableError(
+            f"the log {name} has an older schema ({revision}; this Casetrail needs {REVISION}): "
+            "run `casetrail-db upgrade`"
+        )
+    if revision > REVISION:
+        raise LogUnavailableError(
+            f"the log {name} was upgraded by a newer Casetrail (schema {revision}; this one knows {REVISION}): "
+            "run that one"
+        )

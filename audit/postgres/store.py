@@ -1,0 +1,149 @@
+"""The log in a PostgreSQL database, which any number of processes on any number of machines append to and read.
+
+Each process has one connection that writes, a few that read, and while somebody follows the log one that listens.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, closing, suppress
+from itertools import count
+from typing import Any, Final, Self, TypeVar
+
+import psycopg
+
+from audit.bell import Bell
+from audit.group import Fate, PreparedBatch
+from audit.log import LogUnavailableError, Verification
+from audit.postgres import schema
+from audit.postgres.reading import Readers, placeholders
+from audit.postgres.server import Server, Timeouts
+from audit.postgres.writer import CHANNEL, Errand, Writer
+from audit.questions import Answer, Question
+from audit.snapshots import snapshot
+from audit.store import Rows, Store
+from audit.verify import verify
+
+_LOOK_EVERY: Final = 1.0  # seconds between looks where no notification comes
+_MANY: Final = 50  # rows that are better understood in another thread
+_AT_ONCE: Final = 2000  # rows that verification fetches at once
+
+T = TypeVar("T")
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000
+
+
+class PostgresLog(Store):
+    """A `Log` in one database, for one event loop."""
+
+    def __init__(self, server: Server, *, clock: Callable[[], int] = _microseconds) -> None:
+        """Work on a database whose schema is right; `open` finds out whether it is."""
+        self._name = server.name
+        self._server = server
+        self._readers = Readers(server)
+        self._bell = Bell(self._watch)
+        self._writer = Writer(server, clock=clock, on_growth=self._bell.ring)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a value
+        clock: Callable[[], int] = _microseconds,
+    ) -> Self:
+        """Open the log in a database that `casetrail-db init` has prepared. Nothing in it is changed.
+
+        Args:
+            url: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or whatever else libpq takes.
+            timeouts: How long something may take.
+            clock: The real time in microseconds since 1970.
+
+        Raises:
+            ValueError: The URL is none.
+            LogUnavailableError: The database is not there, does not let us in, or has not the schema that this
+                version of Casetrail works with.
+        """
+        server = Server(url, timeouts)
+        connection = await server.connect()
+        async with connection:
+            with server.errors():
+                await schema.check(connection, server.name)
+        return cls(server, clock=clock)
+
+    @property
+    def groups(self) -> int:
+        """How many transactions this process has committed; appended batches share them."""
+        return self._writer.groups
+
+    async def verify(self, case_id: str = "") -> Verification:
+        """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
+        self._check_open()
+        connection = await asyncio.to_thread(self._server.connect_for_long)
+        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id))
+        try:
+            return await asyncio.shield(checking)
+        except asyncio.CancelledError:
+            connection.cancel_safe()
+            with suppress(LogUnavailableError):
+                await checking
+            raise
+        finally:
+            connection.close()
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database; followers end."""
+        if self._closed:
+            return
+        self._closed = True
+        self._bell.ring()
+        await self._writer.stop()
+        await self._readers.close()
+
+    async def _submit(self, batch: PreparedBatch) -> Fate:
+        fate: Fate = await self._writer.submit(batch)
+        return fate
+
+    async def _change(self, *changes: Question) -> Sequence[Answer]:
+        self._check_open()
+        answers: list[Answer] = await self._writer.submit(Errand(changes))
+        return answers
+
+    async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
+        self._check_open()
+        rows = await self._readers.read(question)
+        if brief or len(rows) < _MANY:
+            return understand(rows)
+        return await asyncio.to_thread(understand, rows)
+
+    async def _watch(self, ring: Callable[[], None]) -> None:
+        """Ring when a commit is notified, and every second: a notification may get lost with its connection."""
+        while True:
+            with suppress(LogUnavailableError, psycopg.Error):  # the listeners' own read says what is wrong
+                async with await self._server.connect() as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    ring()  # what was committed before the first notification
+                    while not connection.closed:
+                        async with aclosing(connection.notifies(timeout=_LOOK_EVERY, stop_after=1)) as notified:
+                            async for _ in notified:
+                                pass
+                        ring()
+            ring()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _verify(self, connection: psycopg.Connection[tuple[Any, ...]], case_id: str) -> Verification:
+        numbers = count()
+
+        def select(question: Question) -> Iterator[tuple[Any, ...]]:
+            with closing(connection.cursor(f"verify_{next(numbers)}", binary=True)) as cursor:
+                cursor.itersize = _AT_ONCE
+                cursor.execute(placeholders(question.text), question.values)
+                yield from cursor
+
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        # One moment for all that is read; appends go on beside it.
+        with self._server.errors(), connection.transaction():
+            return verify(snapshot(select, case_id))

@@ -1,0 +1,326 @@
+"""The writer: one task that writes what many callers want in one transaction (group commit).
+
+A commit waits for the disk, and the log's head is one row that every process locks, so the price of both is shared:
+while one group is being written the next one gathers. Each batch is decided for itself, in the order of arrival, from
+what is read under the lock: other processes write too, and nothing that this one remembers would hold.
+
+A group takes two ways to the server and back, however many batches it has: one that locks and reads, and one that
+writes and commits. Positions are given under the lock, which ends with the commit: so they are gapless, and who reads
+them in their order can never pass by one that is committed later.
+
+A connection may break at any moment. Before the second way began, nothing has happened, and the group is written on a
+new connection. After that it may have been committed: the new connection looks. Where there is none, callers are told
+that they must ask again with the same key.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Fate, Group, Head, PreparedBatch, Tip, Written
+from audit.log import LOG_ITSELF, LogDamagedError, LogUnavailableError
+from audit.merkle import Frontier
+from audit.postgres import schema
+from audit.postgres.reading import Row, placeholders
+from audit.postgres.server import Connection, Server
+from audit.questions import Answer, Question
+
+CHANNEL: Final = "casetrail"
+"""What is notified of the log's new size after each commit that added events."""
+
+_LARGEST_GROUP: Final = 256
+
+_LOCK = "SELECT log, size, frontier FROM log_head FOR UPDATE"
+# A statement of its own: the one that waits for the lock still sees the rows from before the wait.
+_LAST = "SELECT recorded_at FROM event ORDER BY pos DESC LIMIT 1"
+_TIPS = "SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id = ANY(%s)"
+_TIP_OF_LOG = "SELECT case_id, seq, leaf_hash, 0 FROM event WHERE case_id = %s ORDER BY seq DESC LIMIT 1"
+_KEYS = """
+  SELECT case_id, key FROM unnest(%s::text[], %s::text[]) AS asked (case_id, key)
+  WHERE EXISTS (
+    SELECT FROM event WHERE event.case_id = asked.case_id AND event.key = asked.key AND ordinal = 0
+  )
+"""
+
+_FLAG: Final = "boolean[]::integer"
+
+
+def _insert(into: str, types: Sequence[str]) -> str:
+    """Insert many rows with one statement that is the same however many they are: an array for each column."""
+    arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
+    return f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
+
+
+_EVENT: Final = _insert(
+    "event", ("bigint", "text", "bigint", "text", "bigint", "text", "text", "bytea", "bytea", "bigint")
+)
+_PAYLOAD: Final = _insert("payload", ("bigint", "text", "bytea"))
+_SUBTREE: Final = _insert("subtree", ("bigint", "bigint", "bytea"))
+_INDEX_TYPES: Final = {
+    **dict.fromkeys(("case_id", "category", "owner", "team", "customer_id", "order_id"), "text"),
+    **dict.fromkeys(("closed", "live", "effects"), _FLAG),
+    **dict.fromkeys(("leaf_hash", "body"), "bytea"),
+}
+_INDEX: Final = (
+    _insert(
+        f"case_index ({', '.join(INDEX_COLUMNS)})",
+        [_INDEX_TYPES.get(name, "bigint") for name in INDEX_COLUMNS],
+    )
+    + " ON CONFLICT (opened) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)
+    + ", effects_since = CASE WHEN excluded.effects = 1 "
+    "THEN coalesce(case_index.effects_since, excluded.effects_since) END"
+)
+# What is acknowledged is on the disk, whatever the server was set to; a stricter setting stays.
+_DURABLE: Final = """
+  SELECT set_config('synchronous_commit', 'on', FALSE)
+  WHERE current_setting('synchronous_commit') IN ('off', 'local')
+"""
+_HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"
+_NOTIFY: Final = "SELECT pg_notify(%s, %s)"
+
+
+class Errand(NamedTuple):
+    """Something small to be done in the group's transaction; its answers come in the same order."""
+
+    changes: Sequence[Question]
+
+
+class _Waiting(NamedTuple):
+    task: PreparedBatch | Errand
+    answer: asyncio.Future[Any]
+
+
+class _Underway(NamedTuple):
+    """A group whose commit was asked for and not answered."""
+
+    group: Group
+    fates: Sequence[Fate]
+
+
+class Writer:
+    """Writes batches and errands, in groups.
+
+    Attributes:
+        groups: How many transactions it has committed.
+    """
+
+    def __init__(self, server: Server, *, clock: Callable[[], int], on_growth: Callable[[], None]) -> None:
+        """Start the task.
+
+        Args:
+            server: Where to write.
+            clock: The real time in microseconds since 1970.
+            on_growth: Called after each commit that added events.
+        """
+        self.groups = 0
+        self._server = server
+        self._clock = clock
+        self._on_growth = on_growth
+        self._waiting: deque[_Waiting] = deque()
+        self._wanted = asyncio.Event()
+        self._stopping = False
+        self._connection: Connection | None = None
+        self._underway: _Underway | None = None
+        self._task = asyncio.create_task(self._run(), name="log-writer")
+
+    def submit(self, task: PreparedBatch | Errand) -> asyncio.Future[Any]:
+        """Queue something; the future gets its fate, or the log's error. A caller that gives up disturbs nobody."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(task, answer))
+        self._wanted.set()
+        return answer
+
+    async def stop(self) -> None:
+        """Write what is queued, then end."""
+        self._stopping = True
+        self._wanted.set()
+        await self._task
+
+    async def _run(self) -> None:
+        while not (self._stopping and not self._waiting):
+            if not self._waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
+                continue
+            await self._write([self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_GROUP))])
+        await self._disconnect()
+
+    async def _write(self, group: list[_Waiting]) -> None:
+        try:
+            fates = await self._written([waiting.task for waiting in group])
+        except (psycopg.IntegrityError, psycopg.DataError) as misfit:
+            await self._disconnect()
+            await self._write_apart(group, misfit)
+        except psycopg.Error as error:
+            await self._disconnect()
+            _tell(group, [self._server.translated(error)] * len(group))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+            await self._disconnect()
+            _tell(group, [error] * len(group))
+        else:
+            self.groups += 1
+            _tell(group, fates)
+            if any(isinstance(fate, Written) for fate in fates):
+                self._on_growth()
+
+    async def _write_apart(self, group: list[_Waiting], misfit: psycopg.Error) -> None:
+        """One task of the group breaks a rule of the tables: the others must not suffer for it."""
+        if len(group) > 1:
+            for waiting in group:
+                await self._write([waiting])
+            return
+        _tell(group, [self._refusal(misfit)])
+
+    def _refusal(self, misfit: psycopg.Error) -> Exception:
+        if isinstance(misfit, psycopg.DataError):
+            return ValueError(f"PostgreSQL cannot hold this: {misfit}")
+        if misfit.diag.constraint_name == "event_case_id_key_ordinal_key":
+            return ValueError(f"the case has an event under this key already ({misfit.diag.message_detail})")
+        return LogDamagedError(f"the log {self._server.name} contradicts itself ({misfit}): run verify")
+
+    async def _written(self, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
+        """Write a group; where the connection breaks, find out on a new one what became of it, or write it there."""
+        self._underway = None
+        try:
+            return await self._transaction(await self._connected(), tasks)
+        except psycopg.OperationalError as broken:
+            if self._connection is None or not self._connection.closed:
+                raise
+            await self._disconnect()
+            try:
+                return await self._written_after_all(tasks)
+            except (psycopg.OperationalError, LogUnavailableError) as error:
+                if self._underway is None:
+                    raise
+                raise LogUnavailableError(
+                    f"the connection to the log {self._server.name} broke during a commit, and whether it was written "
+                    f"is not known: ask again with the same request id ({' '.join(str(broken).split())})",
+                ) from error
+
+    async def _written_after_all(self, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
+        connection = await self._connected()
+        underway = self._underway
+        if underway is None or not await self._holds(connection, underway.group):
+            self._underway = None
+            return await self._transaction(connection, tasks)
+        done = await self._transaction(connection, [task for task in tasks if isinstance(task, Errand)])
+        return _in_order(tasks, underway.fates, done)
+
+    async def _holds(self, connection: Connection, group: Group) -> bool:
+        """Whether a group was committed. The lock waits for the connection that broke, if the server still has it."""
+        with self._server.deadline(connection):
+            async with connection.transaction():
+                await connection.execute(_LOCK)
+                found = await connection.execute("SELECT leaf_hash FROM event WHERE pos = %s", (group.head.size,))
+                row = await found.fetchone()
+        return row is not None and bool(group.events) and row[0] == group.events[-1].leaf_hash
+
+    async def _transaction(self, connection: Connection, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
+        batches = [task for task in tasks if isinstance(task, PreparedBatch)]
+        errands = [task for task in tasks if isinstance(task, Errand)]
+        with self._server.deadline(connection):
+            group = await self._read(connection, batches)
+            fates = [group.decide(batch) for batch in batches]
+            self._underway = _Underway(group, fates)
+            done = await _store(connection, group, errands)
+            self._underway = None
+        return _in_order(tasks, fates, done)
+
+    async def _read(self, connection: Connection, batches: Sequence[PreparedBatch]) -> Group:
+        """Begin the transaction, lock the head, and read all that its batches are decided by."""
+        cases = list({batch.case_id for batch in batches})
+        keyed = [batch for batch in batches if batch.key]
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            head = await connection.execute(_LOCK, binary=True)
+            last = await connection.execute(_LAST, binary=True)
+            tips = await connection.execute(_TIPS, (cases,), binary=True)
+            tip_of_log = await connection.execute(_TIP_OF_LOG, (LOG_ITSELF,), binary=True)
+            keys = await connection.execute(_KEYS, ([b.case_id for b in keyed], [b.key for b in keyed]), binary=True)
+        found = [*await tips.fetchall(), *await tip_of_log.fetchall()]
+        return Group(
+            self._head(await head.fetchall(), await last.fetchall()),
+            {case_id: Tip(*tip) for case_id, *tip in found},
+            {(case_id, key) for case_id, key in await keys.fetchall()},
+            self._clock(),
+        )
+
+    def _head(self, heads: Sequence[Row], last: Sequence[Row]) -> Head:
+        try:
+            ((log, size, frontier),) = heads
+            return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
+        except ValueError as error:
+            raise LogDamagedError(f"the log {self._server.name} contradicts itself ({error}): run verify") from error
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await self._server.connect(patience=self._server.timeouts.patience)
+            await schema.check(self._connection, self._server.name)  # an upgrade may be why the old one broke
+            await self._connection.execute(_DURABLE)
+        return self._connection
+
+    async def _disconnect(self) -> None:
+        """Let go of the connection, and with it of an unfinished transaction; the next group begins anew."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+async def _store(connection: Connection, group: Group, errands: Sequence[Errand]) -> list[list[Answer]]:
+    """Write a group and commit; returns the errands' answers."""
+    async with connection.pipeline():
+        if group.events:
+            await _store_events(connection, group)
+        cursors = [
+            [
+                await connection.execute(placeholders(change.text), change.values, binary=True)
+                for change in errand.changes
+            ]
+            for errand in errands
+        ]
+        await connection.execute("COMMIT")
+    return [[await _answer_of(cursor) for cursor in asked] for asked in cursors]
+
+
+async def _asked(connection: Connection, change: Question) -> psycopg.AsyncCursor[Row]:
+    return await connection.execute(placeholders(change.text), change.values, binary=True)
+
+
+async def _answer_of(cursor: psycopg.AsyncCursor[Row]) -> Answer:
+    return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+
+async def _store_events(connection: Connection, group: Group) -> None:
+    head, subtrees = group.head, group.growth.subtrees
+    await connection.execute(_EVENT, _columns(event[:10] for event in group.events))
+    await connection.execute(_PAYLOAD, _columns((e.position, e.dek_id, e.payload) for e in group.events))
+    if subtrees:
+        await connection.execute(_SUBTREE, _columns(subtrees))
+    if group.index:
+        await connection.execute(_INDEX, _columns(group.index.values()))
+    await connection.execute(_HEAD, (head.size, head.frontier.stored))
+    await connection.execute(_NOTIFY, (CHANNEL, str(head.size)))
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _in_order(tasks: Sequence[PreparedBatch | Errand], fates: Sequence[Fate], done: Sequence[Any]) -> list[Any]:
+    """What became of batches and errands, in the order in which they were asked for."""
+    answers = {True: iter(fates), False: iter(done)}
+    return [next(answers[isinstance(task, PreparedBatch)]) for task in tasks]
+
+
+def _tell(group: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+    for waiting, value in zip(group, answers, strict=True):
+        if waiting.answer.done():
+            continue
+        if isinstance(value, Exception):
+            waiting.answer.set_exception(value)
+        else:
+            waiting.answer.set_result(value)

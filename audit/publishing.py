@@ -1,0 +1,138 @@
+"""Publishing: what the log is, told where it cannot be taken back.
+
+About once a second while the log grows, its tree is signed and kept: in the database, in a folder outside it, and with
+witnesses. Nobody waits for it. Commands go on when the folder or a witness fails, since each is answered with a signed
+receipt anyway (docs/adr/0014); that it fails is logged and shown until it works again.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from audit import proofs
+from audit.checkpoint_folder import CheckpointFolder
+from audit.log import Checkpoint, Log, LogDamagedError, LogUnavailableError
+from audit.signing import Notary
+from casetrail.proof.note import SignedNote
+
+_EVERY: Final = 1.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Witness(Protocol):
+    """Somebody who co-signs what the log publishes."""
+
+    def tell(self, checkpoint: Checkpoint) -> None:
+        """Have it sign this checkpoint, as soon as it can; a later one makes an earlier one unnecessary."""
+
+
+class Publisher:
+    """Publishes the checkpoints of a log.
+
+    Attributes:
+        trouble: Why the folder does not have the newest checkpoint; empty while it has.
+    """
+
+    def __init__(
+        self, log: Log, notary: Notary, folder: CheckpointFolder | None = None, witnesses: Sequence[Witness] = ()
+    ) -> None:
+        """Say what to publish, and where besides the database."""
+        self.trouble = ""
+        self._log = log
+        self._notary = notary
+        self._folder = folder
+        self._witnesses = witnesses
+        self._published = -1
+        self._lock = asyncio.Lock()
+
+    async def check(self) -> None:
+        """Make sure that the log holds all that was ever published of it.
+
+        Raises:
+            LogDamagedError: It does not: it was changed, or restored from an old copy.
+            FolderRefusedError: The folder cannot be used.
+            LogUnavailableError: The log cannot be read.
+        """
+        newest = await self._log.newest_checkpoint()
+        if newest is not None:
+            await self._check(newest.size, newest.root, "the database")
+        if self._folder is not None:
+            kept = await asyncio.to_thread(self._folder.newest, self._notary.origin)
+            if kept is not None:
+                await self._check(kept.size, kept.root, str(self._folder.path))
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self.attempt()
+            await asyncio.sleep(_EVERY)
+
+    async def attempt(self) -> None:
+        """Publish now, if that can be done now."""
+        try:
+            await self.publish()
+        except LogUnavailableError as error:
+            _log.warning("no checkpoint now", why=str(error))
+        except LogDamagedError as error:
+            _log.error("no checkpoint: the log is damaged", why=str(error))
+
+    async def publish(self) -> Checkpoint | None:
+        """Publish the log as it is now; None when that has been done, or it is empty.
+
+        Raises:
+            LogUnavailableError: The log cannot be read or written.
+            LogDamagedError: Another tree of this size was published.
+        """
+        async with self._lock:
+            head = await self._log.tree_head()
+            if head.size in (0, self._published):
+                return None
+            note = self._notary.sign(head.size, head.root).note
+            checkpoint = Checkpoint(head.size, head.root, note, time.time_ns() // 1000)
+            await self._log.keep_checkpoint(checkpoint)
+            await self.keep_outside(checkpoint)
+            self._published = head.size
+        for witness in self._witnesses:
+            witness.tell(checkpoint)
+        return checkpoint
+
+    async def keep_outside(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint, or one that has more co-signatures now, to the folder."""
+        if self._folder is None:
+            return
+        try:
+            await asyncio.to_thread(self._folder.add, checkpoint)
+        except OSError as error:
+            trouble = f"{self._folder.path} cannot be written: {error.strerror}"
+            if trouble != self.trouble:
+                _log.error("checkpoints are not kept outside the database", why=trouble, since=checkpoint.size)
+            self.trouble = trouble
+        else:
+            if self.trouble:
+                _log.info("checkpoints are kept outside the database again", size=checkpoint.size)
+            self.trouble = ""
+
+    async def _check(self, size: int, root: bytes, where: str) -> None:
+        there = await self._log.size()
+        if size > there:
+            raise LogDamagedError(
+                f"a checkpoint of {size} events was published ({where}), and the log has {there}: it was cut off, or "
+                "restored from an old copy; restore the newest one"
+            )
+        if await proofs.root(self._log, size) != root:
+            raise LogDamagedError(
+                f"the first {size} events are not those of the checkpoint that was published ({where}): the log was "
+                "changed; run verify"
+            )
+
+
+def witnesses_of(checkpoint: Checkpoint) -> list[str]:
+    """Names of those who have co-signed a checkpoint."""
+    if not checkpoint.cosignatures:
+        return []
+    note = SignedNote.parse(checkpoint.note + "".join(checkpoint.cosignatures))
+    return [name for name, *_ in note.lines if name != note.tree.origin]

@@ -1,0 +1,234 @@
+"""What the log is asked, and what is changed beside appending: the same words on both databases."""
+
+from typing import Any, Final, NamedTuple
+
+from audit.log import LOG_ITSELF, Checkpoint
+from audit.projection import Findable
+
+_ROWS: Final = """
+  SELECT event.pos, case_id, seq, key, ordinal, event_id, type, envelope, leaf_hash, recorded_at, dek_id, body
+  FROM event LEFT JOIN payload ON payload.pos = event.pos
+"""
+_PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} FROM case_index"  # noqa: S608 - our own column names
+
+
+class Question(NamedTuple):
+    """A statement, in which `:name` stands for the value of this name."""
+
+    text: str
+    values: dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a statement gave.
+
+    Attributes:
+        rows: Those that it returned.
+        changed: How many it changed.
+    """
+
+    rows: list[tuple[Any, ...]]
+    changed: int
+
+
+# Events and cases
+
+
+def case(case_id: str) -> Question:
+    """Body of a case as the projection has it."""
+    return Question("SELECT body FROM case_index WHERE case_id = :case_id", {"case_id": case_id})
+
+
+def events_of_case(case_id: str, *, after_seq: int, limit: int) -> Question:
+    """Rows of a case, in order."""
+    return Question(
+        f"{_ROWS} WHERE case_id = :case_id AND seq > :after ORDER BY seq LIMIT :limit",
+        {"case_id": case_id, "after": after_seq, "limit": limit},
+    )
+
+
+def events_of_case_before(case_id: str, *, before_seq: int, limit: int) -> Question:
+    """Rows of a case, backwards."""
+    return Question(
+        f"{_ROWS} WHERE case_id = :case_id AND seq < :before ORDER BY seq DESC LIMIT :limit",
+        {"case_id": case_id, "before": before_seq, "limit": limit},
+    )
+
+
+def events_of_all(*, after_position: int, limit: int) -> Question:
+    """Rows of all cases, in order."""
+    return Question(
+        f"{_ROWS} WHERE event.pos > :after ORDER BY event.pos LIMIT :limit", {"after": after_position, "limit": limit}
+    )
+
+
+def first_under_key(case_id: str, key: str) -> Question:
+    """The first row that was written under a key."""
+    return Question(
+        f"{_ROWS} WHERE case_id = :case_id AND key = :key AND ordinal = 0", {"case_id": case_id, "key": key}
+    )
+
+
+def head() -> Question:
+    """Id, size and frontier of the log."""
+    return Question("SELECT log, size, frontier FROM log_head", {})
+
+
+# What Temporal knows
+
+
+def arm(case_id: str, *, seq: int, wake: int | None, now: int | None) -> Question:
+    """Note as of which event Temporal knows a case.
+
+    Answers may overtake each other: what is known of a later event stays.
+    """
+    return Question(
+        "UPDATE case_index SET armed_seq = :seq, armed_wake = :wake, served_at = :now "
+        "WHERE case_id = :case_id AND coalesce(armed_seq, 0) <= :seq",
+        {"case_id": case_id, "seq": seq, "wake": wake, "now": now},
+    )
+
+
+def disarm_all() -> Question:
+    """Forget what Temporal knows."""
+    return Question(
+        "UPDATE case_index SET armed_seq = NULL, armed_wake = NULL, served_at = NULL "
+        "WHERE live = 1 OR next_wake IS NOT NULL OR effects_since IS NOT NULL",
+        {},
+    )
+
+
+# Policies and facts
+
+
+def keep_policy(digest: str, policy_id: str, body: bytes) -> Question:
+    """Keep a policy."""
+    return Question(
+        "INSERT INTO policy (digest, policy_id, body) VALUES (:digest, :policy_id, :body) ON CONFLICT DO NOTHING",
+        {"digest": digest, "policy_id": policy_id, "body": body},
+    )
+
+
+def policies() -> Question:
+    """Digest, id and body of every policy, the oldest first."""
+    return Question("SELECT digest, policy_id, body FROM policy ORDER BY number", {})
+
+
+def fact(name: str) -> Question:
+    """An operational fact."""
+    return Question("SELECT value FROM fact WHERE name = :name", {"name": name})
+
+
+def keep_fact(name: str, value: str) -> Question:
+    """Keep an operational fact instead of what it was."""
+    return Question(
+        "INSERT INTO fact VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        {"name": name, "value": value},
+    )
+
+
+# The tree, and what was published of it
+
+
+def leaves(first: int, last: int) -> Question:
+    """Leaf hashes by their index: from the first up to before the last."""
+    return Question(
+        "SELECT leaf_hash FROM event WHERE pos > :first AND pos <= :last ORDER BY pos", {"first": first, "last": last}
+    )
+
+
+def subtrees(level: int, first: int, last: int) -> Question:
+    """Roots of complete subtrees: from the first up to before the last."""
+    return Question(
+        "SELECT root FROM subtree WHERE level = :level AND number >= :first AND number < :last ORDER BY number",
+        {"level": level, "first": first, "last": last},
+    )
+
+
+def keep_checkpoint(checkpoint: Checkpoint) -> Question:
+    """Keep a checkpoint unless there is one of its size."""
+    return Question(
+        "INSERT INTO checkpoint VALUES (:size, :root, :note, :published_at) ON CONFLICT DO NOTHING",
+        {
+            "size": checkpoint.size,
+            "root": checkpoint.root,
+            "note": checkpoint.note,
+            "published_at": checkpoint.published_at,
+        },
+    )
+
+
+def checkpoint_root(size: int) -> Question:
+    """The root that was published for a size."""
+    return Question("SELECT root FROM checkpoint WHERE size = :size", {"size": size})
+
+
+def keep_cosignature(size: int, witness: str, line: str) -> Question:
+    """Keep a witness's signature line unless there is one."""
+    return Question(
+        "INSERT INTO cosignature VALUES (:size, :witness, :line) ON CONFLICT DO NOTHING",
+        {"size": size, "witness": witness, "line": line},
+    )
+
+
+def checkpoints(*, after_size: int, limit: int) -> Question:
+    """Checkpoints by size."""
+    return Question(
+        "SELECT size, root, note, published_at FROM checkpoint WHERE size > :after ORDER BY size LIMIT :limit",
+        {"after": after_size, "limit": limit},
+    )
+
+
+def newest_checkpoint() -> Question:
+    """The checkpoint of the largest tree."""
+    return Question("SELECT size, root, note, published_at FROM checkpoint ORDER BY size DESC LIMIT 1", {})
+
+
+def cosignatures(first: int, last: int) -> Question:
+    """Size and line of the co-signatures of the checkpoints of these sizes."""
+    return Question(
+        "SELECT size, line FROM cosignature WHERE size BETWEEN :first AND :last ORDER BY witness",
+        {"first": first, "last": last},
+    )
+
+
+def case_ends(size: int) -> Question:
+    """Case, seq and leaf hash of the last event of each case among the first events."""
+    return Question(
+        "SELECT case_id, seq, leaf_hash FROM event WHERE pos IN "
+        "(SELECT max(pos) FROM event WHERE pos <= :size AND case_id <> :log GROUP BY case_id) ORDER BY case_id",
+        {"size": size, "log": LOG_ITSELF},
+    )
+
+
+# All of it, for verification
+
+
+def all_events(order: str) -> Question:
+    """Every row, in the order of these columns."""
+    return Question(f"{_ROWS} ORDER BY {order}", {})
+
+
+def all_events_of(case_id: str) -> Question:
+    """Every row of a case."""
+    return Question(f"{_ROWS} WHERE case_id = :case_id ORDER BY seq", {"case_id": case_id})
+
+
+def all_projected() -> Question:
+    """The whole projection."""
+    return Question(f"{_PROJECTED} ORDER BY case_id", {})
+
+
+def projected(case_id: str) -> Question:
+    """A case in the projection."""
+    return Question(f"{_PROJECTED} WHERE case_id = :case_id", {"case_id": case_id})
+
+
+def all_subtrees() -> Question:
+    """All that is stored of the tree."""
+    return Question("SELECT level, number, root FROM subtree", {})
+
+
+def all_checkpoints() -> Question:
+    """Size and root of every checkpoint, by size."""
+    return Question("SELECT size, root FROM checkpoint ORDER BY size", {})

@@ -1,0 +1,425 @@
+"""What came from outside: the commands that recorded events were written for.
+
+The log keeps what a command led to, not the command. Of a case's events
+
+- those with a `due` were brought by time, and follow from the rules;
+- the others were written for a request, whose id is their key: those that share one are what it led to. The first of
+  them that a rule does not bring by itself names the *deed*: what a person did, or an outcome from outside. The rest
+  (clocks, letters that are demanded, a rule's verdict, the closing) follows from it and the rules.
+
+Where the events leave open what was asked (did the customer, or the policy, give the case its priority?), the policy is
+given the benefit: what it would have decided by itself counts as left to it. Nothing is believed of a command until the
+rules under which it was decided make the recorded events of it again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from casetrail.v1.case_pb2 import Case, CaseLink, Closure, DecisionRequest, PolicyRef, ReturnDetails, TimeBase
+from casetrail.v1.command_pb2 import (
+    Absorb,
+    Accept,
+    Acknowledge,
+    Command,
+    Confirm,
+    DecideEligibility,
+    Escalate,
+    HandOver,
+    Inspect,
+    Merge,
+    Open,
+    ParcelReference,
+    Reclassify,
+    ReportOutcome,
+    ReturnRequest,
+    Transfer,
+    Wait,
+)
+from casetrail.v1.effect_pb2 import Outcome
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import ParcelDirection, Role, Stage
+from domain import Rejected, Rulebook, act, fold
+from domain.instants import Instant, instant
+
+RulesOf = Callable[[PolicyRef], Rulebook]
+
+# What the log gives an event, or a caller its command: no part of what was decided.
+_NOT_DECIDED: Final = (
+    "position",
+    "event_id",
+    "recorded_at",
+    "key",
+    "previous_hash",
+    "hash",
+    "source_activity",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that a person or the world outside did.
+
+    Attributes:
+        command: What was asked; None when no command is found that leads to what is recorded.
+        at: When, in case time.
+        seq: The first event that it led to.
+        answers: For an outcome, the seq of the event that demanded it; else 0.
+    """
+
+    command: Command | None
+    at: Instant
+    seq: int
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was written for one request.
+
+    Attributes:
+        case: The case before.
+        event: The event that names the deed.
+        group: All of them.
+    """
+
+    case: Case
+    event: Event
+    group: Sequence[Event]
+
+    def found(self, name: str) -> Any:  # noqa: ANN401 - a body of that name
+        """The body of this name, if there is one."""
+        return next((_body(event) for event in self.group if event.WhichOneof("body") == name), None)
+
+
+def deeds(events: Sequence[Event], rules_of: RulesOf) -> Iterator[Deed]:
+    """Everything that was done to a case from outside, in order.
+
+    Args:
+        events: All events of the case.
+        rules_of: The policies that it was under.
+    """
+    case: Case | None = None
+    place = 0
+    while place < len(events):
+        group = _written_for_one(events, place)
+        if group:
+            yield _deed(case, group, events[place:], rules_of)
+        step = group or events[place : place + 1]
+        case = fold(step, case)
+        place += len(step)
+
+
+def _written_for_one(events: Sequence[Event], place: int) -> Sequence[Event]:
+    """The events from a place on that were written for one request; none where time brought the first of them."""
+    end = place
+    while end < len(events) and not events[end].HasField("due") and events[end].key == events[place].key:
+        end += 1
+    return events[place:end]
+
+
+def _deed(case: Case | None, group: Sequence[Event], rest: Sequence[Event], rules_of: RulesOf) -> Deed:
+    first, at = group[0], instant(group[-1].at)
+    before = case or Case()
+    answers = _answered(group)
+    for action in _candidates(before, group):
+        command = Command(case_id=first.case_id, request_id=first.key, actor=first.actor)
+        getattr(command, _ACTIONS[type(action)]).CopyFrom(action)
+        if _leads_to(case, command, at, rest, rules_of):
+            return Deed(command, at, first.seq, answers)
+    return Deed(None, at, first.seq, answers)
+
+
+def _leads_to(case: Case | None, command: Command, at: Instant, recorded: Sequence[Event], rules_of: RulesOf) -> bool:
+    """Whether the rules of the record make the recorded events of a command."""
+    ref = case.policy if case is not None else recorded[0].case_opened.policy
+    after = rules_of(_policy_after(recorded)) if command.HasField("change_policy") else None
+    try:
+        made = act(case, command, at, rules_of(ref), rules_after=after)
+    except Rejected:
+        return False
+    return [_decided(event) for event in made] == [_decided(event) for event in recorded[: len(made)]]
+
+
+def _decided(event: Event) -> Event:
+    decided = Event()
+    decided.CopyFrom(event)
+    for name in _NOT_DECIDED:
+        decided.ClearField(name)
+    return decided
+
+
+def _policy_after(group: Iterable[Event]) -> PolicyRef:
+    return next(event.policy_changed.policy for event in group if event.HasField("policy_changed"))
+
+
+def _answered(group: Sequence[Event]) -> int:
+    body = _body(group[0])
+    return int(body.effect_id.rpartition(":")[2]) if _is_outcome(group[0]) else 0
+
+
+# --- from events to what was asked ------------------------------------------------------------------------------------
+
+
+def _candidates(case: Case, group: Sequence[Event]) -> Iterator[Message]:
+    """The actions that a request's events can come from, the likeliest first."""
+    name = _deed_name(group)
+    event = next(event for event in group if event.WhichOneof("body") == name)
+    if _is_outcome(event):
+        yield _outcome(event)
+    elif name in _LIKE or name == "wait_ended":
+        yield _alike(_body(event), _LIKE.get(name, "resume"))
+    elif name in _OTHERS:
+        yield from _OTHERS[name](_Request(case, event, group))
+
+
+def _deed_name(group: Sequence[Event]) -> str:
+    """The body that names the deed: of the first event that no rule brings before it."""
+    names = [event.WhichOneof("body") or "" for event in group]
+    strong = (name for name in ("accepted", "confirmed") if name in names and not _is_outcome(group[0]))
+    plain = (name for name in names if name in _LIKE or name in _OTHERS or name in _RESULTS)
+    # A wait ends before most other deeds: only alone is it one itself.
+    return next(chain(strong, plain), "wait_ended" if "wait_ended" in names else names[0])
+
+
+def _alike(body: Message, action: str) -> Message:
+    """An action whose fields are called as those of the event that it led to."""
+    made: Message = getattr(Command(), action).__class__()
+    for field in made.DESCRIPTOR.fields:
+        same = body.DESCRIPTOR.fields_by_name.get(field.name)
+        if same is None or same.message_type != field.message_type:
+            continue
+        if field.is_repeated:
+            getattr(made, field.name).extend(getattr(body, field.name))
+        elif not same.has_presence:
+            setattr(made, field.name, getattr(body, field.name))
+        elif not body.HasField(field.name):
+            continue
+        elif field.message_type:
+            getattr(made, field.name).CopyFrom(getattr(body, field.name))
+        else:
+            setattr(made, field.name, getattr(body, field.name))
+    return made
+
+
+def _outcome(event: Event) -> ReportOutcome:
+    name = event.WhichOneof("body") or ""
+    outcome = Outcome()
+    getattr(outcome, _RESULTS[name]).CopyFrom(_body(event))
+    return ReportOutcome(effect_id=_body(event).effect_id, outcome=outcome)
+
+
+def _open(of: _Request) -> Iterator[Open]:
+    body = of.event.case_opened
+    asked: Any = _alike(body, "open")
+    if body.time_base.mode == TimeBase.MODE_SCALED:
+        asked.scale = body.time_base.scale
+    if body.HasField("return_details"):
+        asked.return_request.CopyFrom(_return_request(body))
+    if parcel := of.found("parcel_tracking_started"):
+        asked.parcel.CopyFrom(ParcelReference(carrier=parcel.carrier, tracking_no=parcel.tracking_no))
+    left_out = Open()
+    left_out.CopyFrom(asked)
+    left_out.ClearField("priority")
+    yield left_out
+    yield asked
+
+
+def _return_request(body: Any) -> ReturnRequest:  # noqa: ANN401 - either event that makes a return
+    details: ReturnDetails = body.return_details
+    return ReturnRequest(items=details.items, reason=details.reason, item_state=details.item_state, wanted=body.wanted)
+
+
+def _accept(of: _Request) -> Iterator[Accept]:
+    replied = of.found("replied")
+    yield Accept(words=replied.words if replied else None)
+
+
+def _transfer(of: _Request) -> Iterator[Transfer]:
+    body = of.event.transferred
+    yield Transfer(to=body.to_owner, team=body.team, why=body.why)
+
+
+def _wait(of: _Request) -> Iterator[Wait]:
+    waiting = of.event.wait_started.waiting
+    asked = Wait(cause=waiting.cause, party=waiting.party, why=of.event.wait_started.why)
+    if waiting.HasField("until"):
+        asked.at_most.seconds = waiting.until.seconds - waiting.since.seconds
+    yield asked
+
+
+def _reclassify(of: _Request) -> Iterator[Reclassify]:
+    body = of.event.reclassified
+    asked = Reclassify(kind=body.kind, category=body.category, why=body.why, order_id=body.order_id)
+    if body.HasField("return_details"):
+        asked.return_request.CopyFrom(_return_request(body))
+    yield asked
+
+
+def _link(of: _Request) -> Iterator[Message]:
+    link: CaseLink = of.event.linked.link
+    if of.event.actor.role == Role.ROLE_SYSTEM:
+        yield Absorb(case_id=link.case_id, only_link=True)
+    else:
+        yield _alike(link, "link")
+
+
+def _absorb(of: _Request) -> Iterator[Absorb]:
+    body = of.event.duplicate_absorbed
+    yield Absorb(case_id=body.case_id, why=body.why, customer_id=of.case.customer.customer_id)
+
+
+def _merge(of: _Request) -> Iterator[Merge]:
+    yield Merge(into_case_id=of.event.merge_requested.into_case_id, why=of.event.merge_requested.reason)
+
+
+def _acknowledge(of: _Request) -> Iterator[Acknowledge]:
+    body = of.event.escalation_acknowledged
+    yield Acknowledge(why=body.why)
+    yield Acknowledge(clock_id=body.clock_id, why=body.why)
+
+
+def _ask(of: _Request) -> Iterator[Message]:
+    request = of.event.decision_requested.request
+    if request.subject == DecisionRequest.SUBJECT_REMEDY:
+        yield DecideEligibility(eligible=True, why=request.question, keep_goods=request.keep_goods)
+    else:
+        yield Escalate(question=request.question, to_role=request.needed_role)
+
+
+def _eligibility(of: _Request) -> Iterator[DecideEligibility]:
+    body = of.event.eligibility_decided
+    offered = of.found("alternative_offered")
+    asked = DecideEligibility(
+        eligible=body.eligibility == ReturnDetails.ELIGIBILITY_APPROVED,
+        why=body.why,
+        alternatives=offered.alternatives if offered else (),
+    )
+    yield asked
+    yield DecideEligibility(eligible=asked.eligible, why=asked.why, alternatives=asked.alternatives, keep_goods=True)
+
+
+def _parcel(of: _Request) -> Iterator[Message]:
+    body = of.event.parcel_tracking_started
+    sent_back = body.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND
+    command = Command()
+    asked = command.ship_back if sent_back else command.track_parcel
+    asked.parcel.CopyFrom(ParcelReference(carrier=body.carrier, tracking_no=body.tracking_no))
+    yield asked
+
+
+def _inspect(of: _Request) -> Iterator[Inspect]:
+    body = of.event.goods_inspected
+    yield Inspect(passed=body.inspection == ReturnDetails.INSPECTION_PASSED, words=body.words)
+
+
+def _carry_out(of: _Request) -> Iterator[Message]:
+    resolved = of.found("resolved")
+    command = Command()
+    command.carry_out.SetInParent()
+    if resolved:
+        command.carry_out.words.CopyFrom(resolved.words)
+    yield command.carry_out
+
+
+def _resolve(of: _Request) -> Iterator[Message]:
+    if of.case.stage == Stage.STAGE_REJECTED and not of.event.resolved.words.text:
+        yield Command().agree
+    yield _alike(of.event.resolved, "resolve")
+
+
+def _confirm(of: _Request) -> Iterator[Confirm]:
+    rated = of.found("rated")
+    yield Confirm(satisfied=rated.satisfied, words=rated.words) if rated else Confirm()
+
+
+def _hand_over(of: _Request) -> Iterator[HandOver]:
+    body = of.event.handed_over
+    yield HandOver(why=body.why, speak=of.case.silent and not body.silent)
+
+
+def _close(of: _Request) -> Iterator[Message]:
+    if of.event.case_closed.closure.how == Closure.HOW_IMPORTED:
+        yield Command().close
+
+
+def _change_policy(of: _Request) -> Iterator[Message]:
+    command = Command()
+    command.change_policy.policy_id = of.event.policy_changed.policy.policy_id
+    command.change_policy.why = of.event.policy_changed.why
+    yield command.change_policy
+
+
+def _body(event: Event) -> Any:  # noqa: ANN401 - whatever it is
+    return getattr(event, event.WhichOneof("body") or "")
+
+
+def _is_outcome(event: Event) -> bool:
+    return event.WhichOneof("body") in _RESULTS
+
+
+_ACTIONS: Final = {
+    type(getattr(Command(), field.name)): field.name for field in Command.DESCRIPTOR.oneofs_by_name["action"].fields
+}
+
+# The event's body → the result of an outcome that it is.
+_RESULTS: Final = {
+    body.name: result.name
+    for body in Event.DESCRIPTOR.oneofs_by_name["body"].fields
+    for result in Outcome.DESCRIPTOR.oneofs_by_name["result"].fields
+    if body.message_type == result.message_type
+}
+
+# Deeds whose event says all that was asked, under the same names: the event's body → the action.
+_LIKE: Final = {
+    "assigned": "assign",
+    "answer_offered": "offer_answer",
+    "replied": "reply",
+    "message_received": "receive_message",
+    "note_added": "note",
+    "customer_told": "inform",
+    "prioritized": "prioritize",
+    "decision_taken": "decide",
+    "classified": "classify",
+    "investigation_started": "investigate",
+    "department_asked": "ask_department",
+    "finding_recorded": "record_finding",
+    "settlement_proposed": "propose",
+    "settlement_negotiated": "negotiate",
+    "settlement_agreed": "agree",
+    "alternative_chosen": "choose_alternative",
+    "goods_received": "receive_goods",
+    "rated": "rate",
+    "callback_made": "record_callback",
+    "dissatisfaction_answered": "answer_dissatisfaction",
+    "dissatisfaction_reviewed": "review_dissatisfaction",
+    "reopened": "reopen",
+    "withdrawn": "withdraw",
+    "row_imported": "import_row",
+}
+
+# The others, each with what else is to be looked at.
+_OTHERS: Final[dict[str, Callable[[_Request], Iterator[Message]]]] = {
+    "case_opened": _open,
+    "accepted": _accept,
+    "transferred": _transfer,
+    "wait_started": _wait,
+    "reclassified": _reclassify,
+    "linked": _link,
+    "duplicate_absorbed": _absorb,
+    "merge_requested": _merge,
+    "escalation_acknowledged": _acknowledge,
+    "decision_requested": _ask,
+    "eligibility_decided": _eligibility,
+    "parcel_tracking_started": _parcel,
+    "goods_inspected": _inspect,
+    "remedy_carried_out": _carry_out,
+    "resolved": _resolve,
+    "confirmed": _confirm,
+    "handed_over": _hand_over,
+    "case_closed": _close,
+    "policy_changed": _change_policy,
+}

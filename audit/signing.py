@@ -1,0 +1,248 @@
+"""The log's signing key, and what it signs.
+
+The private key is a file of its own in a folder that only the server reads; it is made at the first start. Which keys
+have signed from when on is written in the log: a change of key is an event, signed by the old key and the new one.
+
+`log.key`       the private key
+`log.key.next`  the one that is being changed to; only for the moment of a change
+`log.vkey`      the public keys, the oldest first; for auditors
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from audit.durable import sync_folder
+from audit.log import LOG_ITSELF, Checkpoint, Log
+from audit.own_events import record
+from casetrail.proof.note import NoteError, SignedNote, SigningKey, TreeNote, VerifierKey, signature_line, signed
+from casetrail.v1.event_pb2 import Event, SigningKeyChanged
+from casetrail.v1.types_pb2 import Actor
+
+_PAGE: Final = 500
+_REMEMBERED: Final = 64  # signed trees: those of commits that are being answered
+
+
+class KeyRefusedError(Exception):
+    """The signing key cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTree:
+    """A tree of the log, and the log's signature.
+
+    Attributes:
+        tree: Origin, size and root.
+        key: That signed it.
+        signature: Over the tree's body, 64 bytes.
+    """
+
+    tree: TreeNote
+    key: VerifierKey
+    signature: bytes
+
+    @property
+    def note(self) -> str:
+        """The checkpoint, as it is published."""
+        return signed(self.tree, [signature_line(self.key, self.signature)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """From which position on a key signs."""
+
+    since: int
+    key: SigningKey
+
+
+def origin_of(log_id: str) -> str:
+    """What checkpoints call a log."""
+    return f"casetrail/{log_id}"
+
+
+def change_statement(origin: str, old: VerifierKey, new: VerifierKey) -> bytes:
+    """What both keys sign when one follows the other."""
+    return f"casetrail/key-change/v1\n{origin}\n{old}\n{new}\n".encode()
+
+
+class Notary:
+    """Signs what the log is.
+
+    Attributes:
+        origin: What checkpoints call the log.
+        keys: All that it ever had, the oldest first.
+    """
+
+    def __init__(self, origin: str, folder: Path, keys: Sequence[VerifierKey], term: _Term) -> None:
+        """Sign with the key of this term; see `open`."""
+        self.origin = origin
+        self.keys: list[VerifierKey] = list(keys)
+        self._folder = folder
+        self._terms = [term]
+        self._signed: dict[tuple[int, bytes], SignedTree] = {}
+        self._changing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, log: Log, folder: Path) -> "Notary":
+        """Take the log's key from its folder, and make one when the log has never had any.
+
+        Raises:
+            KeyRefusedError: The key is missing, unreadable or not this log's.
+            LogUnavailableError: The log cannot be read.
+        """
+        origin = origin_of((await log.tree_head()).log)
+        changes = await _changes(log)
+        newest = await log.newest_checkpoint()
+        try:
+            key = await asyncio.to_thread(_key_in, folder, origin, changes, newest)
+            before = [VerifierKey.parse(change.signing_key_changed.old_key) for change in changes]
+            keys = [*before, key.verifier]
+            await asyncio.to_thread(_publish, folder, keys)
+        except OSError as error:
+            raise KeyRefusedError(f"the keys in {folder} cannot be used: {error.strerror}") from error
+        except NoteError as error:
+            raise KeyRefusedError(f"the keys in {folder} cannot be used: {error}") from error
+        return cls(origin, folder, keys, _Term(changes[-1].position if changes else 0, key))
+
+    def sign(self, size: int, root: bytes) -> SignedTree:
+        """Sign a tree of the log, once, however many ask."""
+        known = self._signed.get((size, root))
+        if known is not None:
+            return known
+        tree = TreeNote(self.origin, size, root)
+        key = next(term.key for term in reversed(self._terms) if term.since <= size or term is self._terms[0])
+        made = SignedTree(tree, key.verifier, key.sign(tree.body.encode()))
+        if len(self._signed) >= _REMEMBERED:
+            del self._signed[next(iter(self._signed))]
+        self._signed[size, root] = made
+        return made
+
+    async def change_key(self, log: Log, *, request_id: str, actor: Actor) -> Event:
+        """Sign with a new key from now on.
+
+        The old private key is gone afterwards: nobody can sign with it what comes later.
+
+        Returns:
+            The event that says so; of the same request, always the same one.
+
+        Raises:
+            KeyRefusedError: The folder cannot be written; the old key goes on.
+            LogUnavailableError: Nothing has happened, or the same request again tells.
+        """
+        async with self._changing:
+            old = self._terms[-1].key
+            try:
+                new = await asyncio.to_thread(_next_key, self._folder, self.origin)
+            except OSError as error:
+                raise KeyRefusedError(f"no new key can be kept in {self._folder}: {error.strerror}") from error
+            statement = change_statement(self.origin, old.verifier, new.verifier)
+            event = await record(
+                log,
+                SigningKeyChanged(
+                    old_key=str(old.verifier),
+                    new_key=str(new.verifier),
+                    signature=old.sign(statement),
+                    new_signature=new.sign(statement),
+                ),
+                key=request_id,
+                actor=actor,
+            )
+            if event.signing_key_changed.new_key == str(new.verifier):
+                # At once, without waiting: whatever is signed from here on may be about this event.
+                self._terms.append(_Term(event.position, new))
+                self.keys.append(new.verifier)
+                await asyncio.to_thread(_promote, self._folder)
+                await asyncio.to_thread(_publish, self._folder, self.keys)
+            else:
+                await asyncio.to_thread(_next_path(self._folder).unlink)
+            return event
+
+
+async def _changes(log: Log) -> list[Event]:
+    changes: list[Event] = []
+    seq = 0
+    while events := await log.events(LOG_ITSELF, after_seq=seq, limit=_PAGE):
+        changes += (event for event in events if event.HasField("signing_key_changed"))
+        seq = events[-1].seq
+    return changes
+
+
+def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpoint | None) -> SigningKey:
+    """The key that signs now. Finishes a change that was interrupted after its event was written."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    current = changes[-1].signing_key_changed.new_key if changes else None
+    following = _next_path(folder)
+    if following.exists():
+        if str(_read(following).verifier) == current:
+            _promote(folder)
+        else:
+            following.unlink()
+    path = _path(folder)
+    if not path.exists():
+        if newest is not None or changes:
+            raise KeyRefusedError(f"the log's key {path} is missing, and the log has been signed: restore it")
+        _write_new(path, SigningKey.generate(origin))
+    key = _read(path)
+    if key.verifier.name != origin:
+        raise KeyRefusedError(f"{path} is the key of {key.verifier.name}, and this log is {origin}")
+    if current is not None and str(key.verifier) != current:
+        raise KeyRefusedError(f"{path} is not the key that the log was changed to last ({current}): restore that one")
+    if current is None and newest is not None and not SignedNote.parse(newest.note).signed_by([key.verifier]):
+        raise KeyRefusedError(f"{path} is not the key that has signed the log's checkpoints: restore that one")
+    return key
+
+
+def _next_key(folder: Path, origin: str) -> SigningKey:
+    """The key to change to: the one that an interrupted change has left, or a new one."""
+    path = _next_path(folder)
+    if not path.exists():
+        _write_new(path, SigningKey.generate(origin))
+    return _read(path)
+
+
+def _promote(folder: Path) -> None:
+    _next_path(folder).replace(_path(folder))
+    sync_folder(folder)
+
+
+def _publish(folder: Path, keys: Sequence[VerifierKey]) -> None:
+    """Write the public keys for whoever wants to know them."""
+    partial = folder / "log.vkey.new"
+    partial.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
+    partial.replace(folder / "log.vkey")
+
+
+def _write_new(path: Path, key: SigningKey) -> None:
+    """Write a key that only its owner can read, whole, unless another process was faster."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{key.secret}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass  # theirs counts
+    finally:
+        partial.unlink()
+    sync_folder(path.parent)
+
+
+def _read(path: Path) -> SigningKey:
+    if path.stat().st_mode & 0o077:
+        raise KeyRefusedError(f"{path} can be read by others: `chmod 600 {path}`, and change the key if they may have")
+    try:
+        return SigningKey.parse(path.read_text(encoding="utf-8"))
+    except NoteError as error:
+        raise KeyRefusedError(f"{path} cannot be used: {error}") from error
+
+
+def _path(folder: Path) -> Path:
+    return folder / "log.key"
+
+
+def _next_path(folder: Path) -> Path:
+    return folder / "log.key.next"

@@ -1,0 +1,80 @@
+"""The log as of one moment, for verification, from whatever database it is in."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from audit import questions
+from audit.envelope import StoredEvent
+from audit.merkle import Subtree
+from audit.projection import Findable
+from audit.questions import Question
+from audit.verify import Projected, Snapshot
+
+Select = Callable[[Question], Iterator[tuple[Any, ...]]]
+"""Gives a question's rows one by one, all from the same moment."""
+
+
+def snapshot(select: Select, case_id: str) -> Snapshot:
+    """One case, or the whole log when the id is empty."""
+    return _OneCase(select, case_id) if case_id else _WholeLog(select)
+
+
+class _WholeLog:
+    """All of it."""
+
+    def __init__(self, select: Select) -> None:
+        self._select = select
+        ((self.log, size, self.frontier),) = select(questions.head())
+        self.size: int | None = size
+
+    def subtrees(self) -> Iterator[Subtree]:
+        return (Subtree(*row) for row in self._select(questions.all_subtrees()))
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        return ((size, root) for size, root in self._select(questions.all_checkpoints()))
+
+    def by_position(self) -> Iterator[StoredEvent]:
+        return self._events(questions.all_events("event.pos"))
+
+    def by_case(self) -> Iterator[StoredEvent]:
+        return self._events(questions.all_events("case_id, seq"))
+
+    def projected(self) -> Iterator[Projected]:
+        return self._projected(questions.all_projected())
+
+    def policies(self) -> Iterator[tuple[str, str, bytes]]:
+        return ((digest, policy_id, body) for digest, policy_id, body in self._select(questions.policies()))
+
+    def _events(self, question: Question) -> Iterator[StoredEvent]:
+        return (StoredEvent(*row) for row in self._select(question))
+
+    def _projected(self, question: Question) -> Iterator[Projected]:
+        for case_id, opened, seq, leaf_hash, body, *columns in self._select(question):
+            yield Projected(case_id, opened, Findable(*columns), seq, leaf_hash, body)
+
+
+class _OneCase(_WholeLog):
+    """One case of it."""
+
+    def __init__(self, select: Select, case_id: str) -> None:
+        super().__init__(select)
+        self.size = None
+        self._case_id = case_id
+
+    def subtrees(self) -> Iterator[Subtree]:
+        return iter(())
+
+    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        return iter(())
+
+    def by_position(self) -> Iterator[StoredEvent]:
+        return self.by_case()
+
+    def by_case(self) -> Iterator[StoredEvent]:
+        return self._events(questions.all_events_of(self._case_id))
+
+    def projected(self) -> Iterator[Projected]:
+        return self._projected(questions.projected(self._case_id))
+
+    def policies(self) -> Iterator[tuple[str, str, bytes]]:
+        return iter(())

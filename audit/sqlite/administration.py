@@ -1,0 +1,31 @@
+"""What an administrator does with a log's file: look at it. It is made and upgraded by whoever opens it."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.sqlite.file import SCHEMA_VERSION
+from audit.state import State
+
+
+def status(path: Path) -> State:
+    """Look at a file without changing it.
+
+    Raises:
+        LogUnavailableError: It is not there, or cannot be read.
+        LogDamagedError: It is no log.
+    """
+    if not path.exists():
+        raise LogUnavailableError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
+    database = f"SQLite {sqlite.sqlite_version}"
+    try:
+        with closing(sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+            if not version:
+                return State(database, schema="", newest=str(SCHEMA_VERSION))
+            ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
+    except sqlite.Error as error:
+        raise LogDamagedError(f"{path} cannot be read as a log: {error}") from error
+    return State(database, f"{version:04d}", f"{SCHEMA_VERSION:04d}", log, size)

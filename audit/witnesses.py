@@ -1,0 +1,179 @@
+"""Witnesses: others who co-sign the log's checkpoints, so that it cannot show two histories (C2SP tlog-witness).
+
+The file of witnesses has one a line, its address and its verifier key:
+
+    https://witness.example  witness.example+c2a3f1b0+BD…
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+import structlog
+
+from audit import proofs
+from audit.log import Checkpoint, Log, LogDamagedError, LogUnavailableError
+from casetrail.proof.note import WITNESS_KEY, NoteError, SignedNote, VerifierKey
+from casetrail.proof.submission import Submission
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Keep = Callable[[Checkpoint], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAddress:
+    """Who is asked, and whose signature is accepted."""
+
+    url: str
+    key: VerifierKey
+
+
+class WitnessRefusedError(Exception):
+    """A witness does not sign; the message says why."""
+
+
+def addresses_of(text: str) -> list[WitnessAddress]:
+    """Read the file of witnesses; empty lines and comments (#) are skipped.
+
+    Raises:
+        ValueError: A line is wrong; the message names it.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            url, vkey = words
+            key = VerifierKey.parse(vkey)
+        except (ValueError, NoteError) as error:
+            raise ValueError(f"line {number} of the witnesses is not `URL VKEY`: {error}") from error
+        if key.kind != WITNESS_KEY or not url.startswith(("http://", "https://")):
+            raise ValueError(f"line {number} of the witnesses: an http(s) address and the key of a witness are needed")
+        found.append(WitnessAddress(url.rstrip("/"), key))
+    return found
+
+
+class HttpWitness:
+    """One witness, asked over HTTP, apart from everything else: that it is slow or gone stops nobody.
+
+    Attributes:
+        address: Where it is and what key it has.
+        size: The largest tree that it has co-signed.
+        trouble: Why it has not signed the newest; empty while it has.
+    """
+
+    def __init__(self, address: WitnessAddress, log: Log, session: aiohttp.ClientSession, keep: Keep) -> None:
+        """Say who is asked.
+
+        Args:
+            address: Where it is.
+            log: For proofs, and to keep co-signatures.
+            session: To ask with.
+            keep: Takes a checkpoint that has one more co-signature.
+        """
+        self.address = address
+        self.size = 0
+        self.trouble = ""
+        self._log = log
+        self._session = session
+        self._keep = keep
+        self._newest: Checkpoint | None = None
+        self._told = asyncio.Event()
+
+    def tell(self, checkpoint: Checkpoint) -> None:
+        """Have it sign this checkpoint, as soon as it can."""
+        self._newest = checkpoint
+        self._told.set()
+
+    async def run(self) -> None:
+        """Ask until cancelled, in growing pauses while it does not sign."""
+        pause = _FIRST_PAUSE
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            if self._newest is None:
+                continue
+            try:
+                await self._ask(self._newest)
+            except (WitnessRefusedError, NoteError, LogUnavailableError, LogDamagedError) as error:
+                self._say(str(error))
+                self._told.set()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                self._say("")
+                pause = _FIRST_PAUSE
+
+    async def _ask(self, checkpoint: Checkpoint) -> None:
+        answer = await self._submit(checkpoint, self.size)
+        if isinstance(answer, int):
+            # It has signed more, or less, than we remember: before we were started, or for another server of this log.
+            if answer > checkpoint.size:
+                raise WitnessRefusedError(
+                    f"{self.address.key.name} has signed a tree of {answer} events, and the log has {checkpoint.size}: "
+                    "the log was cut off, or restored from an old copy"
+                )
+            self.size = answer
+            answer = await self._submit(checkpoint, self.size)
+        if isinstance(answer, int):
+            raise WitnessRefusedError(
+                f"{self.address.key.name} has signed another tree of {answer} events: the log has two histories"
+            )
+        self.size = checkpoint.size
+        await self._log.keep_cosignature(checkpoint.size, self.address.key.name, answer)
+        newest = next(iter(await self._log.checkpoints(after_size=checkpoint.size - 1, limit=1)))
+        await self._keep(newest)
+
+    async def _submit(self, checkpoint: Checkpoint, old_size: int) -> str | int:
+        """Its signature line, or the size that it signed last where that is another one.
+
+        Raises:
+            WitnessRefusedError: It does not answer, or refuses.
+        """
+        proof = await proofs.consistency(self._log, old_size, checkpoint.size)
+        body = Submission(old_size, proof, checkpoint.note).text.encode()
+        try:
+            async with self._session.post(
+                f"{self.address.url}/add-checkpoint", data=body, timeout=_TIMEOUT
+            ) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise WitnessRefusedError(
+                f"{self.address.key.name} does not answer at {self.address.url} ({type(error).__name__})"
+            ) from error
+        if response.status == HTTPStatus.CONFLICT and text.strip().isdecimal():
+            return int(text)
+        if response.status != HTTPStatus.OK:
+            raise WitnessRefusedError(f"{self.address.key.name} refuses ({response.status}): {text.strip()[:200]}")
+        return self._own_line(checkpoint, text)
+
+    def _own_line(self, checkpoint: Checkpoint, lines: str) -> str:
+        note = SignedNote.parse(checkpoint.note + lines)
+        if not note.cosigned_by([self.address.key]):
+            raise WitnessRefusedError(f"{self.address.key.name} has signed with another key than it was said to have")
+        own = f"— {self.address.key.name} "
+        return next(f"{line}\n" for line in lines.splitlines() if line.startswith(own))
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            if trouble:
+                _log.error("a witness does not co-sign", witness=self.address.key.name, why=trouble)
+            else:
+                _log.info("a witness co-signs again", witness=self.address.key.name, size=self.size)
+        self.trouble = trouble
+
+
+async def run_all(witnesses: Sequence[HttpWitness]) -> None:
+    """Ask all of them, each in its own time, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for witness in witnesses:
+            group.create_task(witness.run())

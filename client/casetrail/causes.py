@@ -1,0 +1,173 @@
+"""Why an event happened: what it follows from, back to what a person or the world outside did.
+
+Everything is read from the events of the case themselves, and every link is named by the id of an event. An event was
+
+- brought by time: by the clock, the wait, the survey … that an earlier event set going;
+- an outcome: of what an earlier event demanded;
+- a consequence: of what came before it in the same request, or at the same moment of time;
+- or done by somebody: the chain ends there.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from casetrail.v1.case_pb2 import PolicyRef
+from casetrail.v1.event_pb2 import Event
+
+
+class Link(Enum):
+    """How an event follows from another."""
+
+    CLOCK = "the clock that this is about began"
+    LAST_MARK = "the last that was said of this clock"
+    DEMAND = "what was done outside was demanded"
+    SET_GOING = "what time has brought was set going"
+    SAME_REQUEST = "it follows from this, in the same request"
+    SAME_MOMENT = "it follows from this, at the same moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """An earlier event that an event follows from."""
+
+    link: Link
+    event: Event
+
+
+# Alarms: what they bring → what had set them going.
+_SET_GOING: Mapping[str, Callable[[Event], bool]] = {
+    "confirmation_lapsed": lambda event: (
+        event.customer_told.HasField("confirm_by") or event.handed_over.HasField("confirm_by")
+    ),
+    "survey_lapsed": lambda event: event.HasField("survey_sent"),
+    "wait_ended": lambda event: event.HasField("wait_started"),
+    "callback_opened": lambda event: event.HasField("callback_scheduled"),
+}
+_OF_CLOCKS = frozenset(
+    {
+        "clock_started",
+        "clock_paused",
+        "clock_resumed",
+        "clock_warned",
+        "clock_flagged",
+        "clock_breached",
+        "clock_met",
+        "clock_met_late",
+        "clock_cancelled",
+        "clock_rebased",
+    }
+)
+# What follows from something else in its request, and is never itself what was done.
+_CONSEQUENCES = _OF_CLOCKS | {
+    "notification_requested",
+    "staff_alerted",
+    "refund_requested",
+    "compensation_requested",
+    "exchange_requested",
+    "order_lookup_requested",
+    "carrier_asked",
+    "callback_scheduled",
+    "alternative_offered",
+    "settlement_approved",
+    "survey_sent",
+    "case_closed",
+    "callback_abandoned",
+    "escalation_stepped",
+    "parcel_stalled",
+    "parcel_given_up",
+}
+
+
+def causes(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
+    """What an event follows from directly: first what brought it now, then what it is about.
+
+    Args:
+        event: One of the case's events.
+        history: All events of the case, in order.
+    """
+    body = _body(event)
+    before = history[: event.seq - 1]
+    if demanded := _demand(body, before):
+        yield Cause(Link.DEMAND, demanded)
+    elif together := _together(event, before):
+        yield Cause(Link.SAME_MOMENT if event.HasField("due") else Link.SAME_REQUEST, together)
+    elif event.HasField("due") and (set_going := _set_going(event, before)):
+        yield Cause(Link.SET_GOING, set_going)
+    clock_id = _clock_id(body)
+    if clock_id and not event.HasField("clock_started"):
+        yield from _of_clock(clock_id, before)
+
+
+def chain(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
+    """The way back from an event to what somebody did, each step once, the latest first."""
+    told = {event.seq}
+    ahead = list(causes(event, history))
+    while ahead:
+        ahead.sort(key=lambda cause: -cause.event.seq)
+        cause = ahead.pop(0)
+        if cause.event.seq in told:
+            continue
+        told.add(cause.event.seq)
+        yield cause
+        ahead += causes(cause.event, history)
+
+
+def policy_at(event: Event, history: Sequence[Event]) -> PolicyRef:
+    """The policy that the case was under when an event happened."""
+    policy = PolicyRef()
+    for each in history[: event.seq]:
+        if each.HasField("case_opened"):
+            policy = each.case_opened.policy
+        elif each.HasField("policy_changed"):
+            policy = each.policy_changed.policy
+    return policy
+
+
+def _demand(body: Any, before: Sequence[Event]) -> Event | None:  # noqa: ANN401 - any body
+    effect_id: str = getattr(body, "effect_id", "")
+    return next((event for event in before if event.event_id == effect_id), None) if effect_id else None
+
+
+def _together(event: Event, before: Sequence[Event]) -> Event | None:
+    """What an event follows from in what was written with it: the last before it that is no clock's."""
+    found: Event | None = None
+    first = True
+    for other in reversed(before):
+        if other.key != event.key:
+            break
+        first = False
+        if _name(other) not in _OF_CLOCKS or event.HasField("due"):
+            found = other
+            break
+    if first or (not event.HasField("due") and _name(event) not in _CONSEQUENCES and found is None):
+        return None
+    return found
+
+
+def _set_going(event: Event, before: Sequence[Event]) -> Event | None:
+    matches = _SET_GOING.get(_name(event))
+    return next((other for other in reversed(before) if matches(other)), None) if matches else None
+
+
+def _of_clock(clock_id: str, before: Sequence[Event]) -> Iterator[Cause]:
+    about = [event for event in before if _clock_id(_body(event)) == clock_id]
+    if not about:
+        return
+    started, last = about[0], about[-1]
+    if last is not started and _name(last) not in ("staff_alerted", "clock_warned", "clock_flagged"):
+        yield Cause(Link.LAST_MARK, last)
+    yield Cause(Link.CLOCK, started)
+
+
+def _clock_id(body: Any) -> str:  # noqa: ANN401 - any body
+    return str(getattr(body, "clock_id", "") or getattr(getattr(body, "clock", None), "clock_id", ""))
+
+
+def _name(event: Event) -> str:
+    return event.WhichOneof("body") or ""
+
+
+def _body(event: Event) -> Any:  # noqa: ANN401 - any body, or none that this version knows
+    return getattr(event, _name(event), None)

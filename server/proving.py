@@ -1,0 +1,84 @@
+"""All that makes the log provable in a server: its key, what is published of it, and who witnesses it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from audit.checkpoint_folder import CheckpointFolder
+from audit.log import Log
+from audit.publishing import Publisher
+from audit.signing import Notary
+from audit.witnesses import HttpWitness, WitnessAddress, addresses_of
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSettings:
+    """What the environment says about proofs.
+
+    Attributes:
+        keys: CASETRAIL_KEYS, the folder of the log's signing key; `keys` in CASETRAIL_DATA when left out.
+        checkpoints: CASETRAIL_CHECKPOINTS, a folder outside the database that keeps checkpoints; none when left out.
+        witnesses: CASETRAIL_WITNESSES, a file with a line `URL VKEY` for each witness; none when left out.
+    """
+
+    keys: Path
+    checkpoints: Path | None = None
+    witnesses: Path | None = None
+
+    def addresses(self) -> list[WitnessAddress]:
+        """The witnesses of the file.
+
+        Raises:
+            ValueError: It cannot be read; the message says why.
+        """
+        if self.witnesses is None:
+            return []
+        try:
+            return addresses_of(self.witnesses.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ValueError(f"CASETRAIL_WITNESSES cannot be read: {error.strerror}: {self.witnesses}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """A log's notary, publisher and witnesses."""
+
+    notary: Notary
+    publisher: Publisher
+    witnesses: Sequence[HttpWitness] = ()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, log: Log, settings: ProofSettings) -> AsyncIterator["Proving"]:
+        """Begin with a log that holds all that was ever published of it.
+
+        What was written up to the end of the block is published when it ends.
+
+        Raises:
+            KeyRefusedError: The signing key cannot be used.
+            FolderRefusedError: The folder of checkpoints cannot be used.
+            LogDamagedError: The log is not the one that was published.
+            LogUnavailableError: The log cannot be read.
+            ValueError: The file of witnesses is wrong.
+        """
+        addresses = settings.addresses()
+        folder = CheckpointFolder(settings.checkpoints) if settings.checkpoints is not None else None
+        notary = await Notary.open(log, settings.keys)
+        async with aiohttp.ClientSession() as session:
+            witnesses: list[HttpWitness] = []
+            publisher = Publisher(log, notary, folder, witnesses)
+            await publisher.check()
+            witnesses += (HttpWitness(address, log, session, publisher.keep_outside) for address in addresses)
+            yield cls(notary, publisher, witnesses)
+            await publisher.attempt()
+
+    async def run(self) -> None:
+        """Publish and have it witnessed, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.publisher.run())
+            for witness in self.witnesses:
+                group.create_task(witness.run())

@@ -1,0 +1,588 @@
+"""The log in PostgreSQL: the contract, and what only a server, its roles and many processes can do wrong."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+
+from audit.envelope import leaf_hash
+from audit.listing import UNSERVED
+from audit.log import Appended, Batch, Finding, Known, LogDamagedError, LogUnavailableError
+from audit.postgres import PostgresLog
+from audit.postgres.reading import placeholders
+from audit.postgres.server import Timeouts
+from casetrail.v1.case_service_pb2 import CaseFilter
+from tests.audit.contract import Clock, LogContract, opened, take
+from tests.audit.cutting_proxy import CuttingProxy
+from tests.audit.given import Writer, note, opening, reply
+from tests.audit.processes import writing_process
+from tests.postgres_server import PostgresServer
+
+QUICK = Timeouts(lock=0.3, statement=5, answer=5, patience=3)
+
+COMMITTED = b"COMMIT\x00"
+INSERTING = b"INSERT INTO event"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def url(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
+@pytest_asyncio.fixture
+async def log(url: str, clock: Clock) -> AsyncIterator[PostgresLog]:
+    opened_log = await PostgresLog.open(url, timeouts=QUICK, clock=clock)
+    yield opened_log
+    await opened_log.close()
+
+
+@pytest.fixture
+def superuser(url: str, postgres: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the log's database that may do everything."""
+    with psycopg.connect(
+        postgres.url(database_of(url)), autocommit=True, options="-c search_path=casetrail"
+    ) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture
+async def proxy(postgres: PostgresServer) -> AsyncIterator[CuttingProxy]:
+    async with CuttingProxy(postgres.port) as standing:
+        yield standing
+
+
+@pytest_asyncio.fixture
+async def far_log(url: str, postgres: PostgresServer, proxy: CuttingProxy) -> AsyncIterator[PostgresLog]:
+    """The log, reached by a way that can be cut."""
+    timeouts = QUICK._replace(answer=1, patience=0.2)
+    far = url.replace(f":{postgres.port}/", f":{proxy.port}/")
+    opened_log = await PostgresLog.open(f"{far}?connect_timeout=2", timeouts=timeouts)
+    yield opened_log
+    await opened_log.close()
+
+
+def database_of(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
+
+
+class TestContract(LogContract):
+    """PostgreSQL keeps to the contract."""
+
+
+# Groups and processes
+
+
+async def test_batches_that_wait_together_share_a_commit(log: PostgresLog) -> None:
+    await opened(log, "INQ-0")
+    before = log.groups
+    await asyncio.gather(*(log.append(Writer(log, f"INQ-{n}").batch(opening(), key="open")) for n in range(1, 201)))
+    assert await log.size() == 201
+    assert log.groups - before <= 5
+
+
+async def test_closing_writes_what_was_asked_before(url: str) -> None:
+    log = await PostgresLog.open(url)
+    appending = asyncio.create_task(log.append(Writer(log, "INQ-1").batch(opening(), key="open")))
+    await asyncio.sleep(0)
+    await log.close()
+    assert isinstance(await appending, Appended)
+    with pytest.raises(LogUnavailableError, match="is closed"):
+        await log.read_case("INQ-1")
+
+
+async def test_several_processes_share_one_log_and_a_follower_loses_nothing(log: PostgresLog, url: str) -> None:
+    processes = [writing_process(url, f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
+    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var]
+        mine = await opened(log, "INQ-9")
+        for n in range(40):
+            await mine.write(note(), key=f"mine-{n}")
+        followed = await take(events, 41 + 3 + 4 * 40)
+    assert [process.wait(timeout=10) for process in processes] == [0] * 4
+    assert [e.position for e in followed] == list(range(1, 205))
+    assert followed == await log.scan(limit=1000)
+    assert (await log.verify()).findings == ()
+
+
+async def test_a_process_killed_while_writing_leaves_a_whole_log(log: PostgresLog, url: str) -> None:
+    process = writing_process(url, "INQ-1", 1_000_000)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline() for _ in range(30)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait(timeout=10)
+    # The dead process's transaction ends before this one: it waits for the lock.
+    assert isinstance(await log.append(Writer(log, "INQ-2").batch(opening(), key="open")), Appended)
+    seqs = [int(line) for line in acknowledged if line.endswith("\n")]
+    assert seqs == list(range(1, len(seqs) + 1))
+    verified = await log.verify()
+    assert verified.findings == ()
+    assert verified.events - 1 in (len(seqs), len(seqs) + 1)  # at most one was written and not yet told
+
+
+async def test_a_follower_passes_by_nothing_while_a_transaction_is_held_open(log: PostgresLog, url: str) -> None:
+    await opened(log, "INQ-1")
+    other = await PostgresLog.open(url, timeouts=QUICK._replace(lock=5))
+    held = HeldCommit(other)
+    async with aclosing(log.follow(after_position=1)) as events:  # type: ignore[type-var]
+        following = asyncio.create_task(take(events, 2))
+        early = asyncio.create_task(opened(other, "INQ-2"))
+        await held.reached.wait()  # position 2 is given and written, and not committed
+        patient = await PostgresLog.open(url, timeouts=QUICK._replace(lock=5))
+        late = asyncio.create_task(opened(patient, "INQ-3"))
+        with pytest.raises(LogUnavailableError, match="locked by another transaction"):
+            await log.append(Writer(log, "INQ-4").batch(opening(), key="open"))
+        assert [e.position for e in await log.scan()] == [1]
+        assert not following.done()
+        held.let_go.set()
+        assert [(e.position, e.case_id) for e in await following] == [(2, "INQ-2"), (3, "INQ-3")]
+    await asyncio.gather(early, late)
+    await other.close()
+    await patient.close()
+
+
+class HeldCommit:
+    """Stops a log's writer between its inserts and its commit."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self._connected = log._writer._connected
+        log._writer._connected = self._holding  # type: ignore[method-assign]
+
+    async def _holding(self) -> Any:  # noqa: ANN401 - what the writer has there
+        connection = await self._connected()
+        execute = connection.execute
+
+        async def hold(query: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the driver's
+            if query == "COMMIT" and not self.let_go.is_set():
+                await execute("SELECT 1")
+                await connection._pipeline.sync()  # type: ignore[union-attr] # the inserts are done
+                self.reached.set()
+                await self.let_go.wait()
+            return await execute(query, *args, **options)
+
+        connection.execute = hold  # type: ignore[method-assign]
+        return connection
+
+
+async def test_followers_find_what_no_notification_told(log: PostgresLog, superuser: psycopg.Connection[Any]) -> None:
+    writer = await opened(log, "INQ-1")
+    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var]
+        await take(events, 1)
+        following = asyncio.create_task(take(events, 2))
+        async with asyncio.timeout(5):
+            while not end_of(superuser, "query LIKE 'LISTEN%'"):  # noqa: ASYNC110 - PostgreSQL tells nobody of it
+                await asyncio.sleep(0.01)
+        log._writer._on_growth = lambda: None  # as if another process had written it
+        await writer.write(note(), note(), key="r1")
+        assert [e.position for e in await following] == [2, 3]
+
+
+def end_of(superuser: psycopg.Connection[Any], which: str) -> int:
+    """End the server's side of connections; returns how many there were."""
+    found = superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "  # noqa: S608 - a test's
+        f"AND pid <> pg_backend_pid() AND {which}"
+    )
+    return len(found.fetchall())
+
+
+# The server goes away
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["ended", "crashed"])
+async def test_nothing_is_lost_or_done_twice_while_the_server_restarts_under_load(
+    url: str, postgres: PostgresServer, *, at_once: bool
+) -> None:
+    logs = [await PostgresLog.open(url, timeouts=QUICK._replace(lock=5)) for _ in range(3)]
+    refused = 0
+    stop = asyncio.Event()
+
+    async def write(log: PostgresLog, case_id: str) -> Writer:
+        nonlocal refused
+        writer = Writer(log, case_id)
+        while not stop.is_set():
+            batch = writer.batch(note() if writer.seq else opening(), key=f"r{writer.seq}")
+            await insisting(batch, log)
+            writer.case = batch.case
+        return writer
+
+    async def insisting(batch: Batch, log: PostgresLog) -> None:
+        nonlocal refused
+        while True:
+            try:
+                outcome = await log.append(batch)
+            except LogUnavailableError:
+                refused += 1
+                continue
+            assert isinstance(outcome, Appended | Known), outcome
+            return
+
+    writing = [asyncio.create_task(write(log, f"INQ-{k}-{n}")) for k, log in enumerate(logs) for n in range(8)]
+    for _ in range(3):
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(postgres.restart, at_once=at_once)
+    await asyncio.sleep(0.3)
+    stop.set()
+    writers = await asyncio.gather(*writing)
+    verified = await logs[0].verify()
+    assert verified.findings == ()
+    assert verified.events == sum(writer.seq for writer in writers) > 100
+    for writer in writers:
+        assert await logs[1].read_case(writer.case_id) == writer.case
+    for log in logs:
+        await log.close()
+
+
+async def test_a_restart_that_nobody_noticed_is_no_error(log: PostgresLog, postgres: PostgresServer) -> None:
+    writer = await opened(log, "INQ-1")
+    await asyncio.to_thread(postgres.restart)
+    assert await log.read_case("INQ-1") == writer.case
+    await writer.write(note(), key="r1")
+    assert await log.size() == 2
+
+
+async def test_a_server_that_is_down_takes_nothing_until_it_is_back(url: str, postgres: PostgresServer) -> None:
+    log = await PostgresLog.open(url, timeouts=QUICK._replace(patience=0.1))
+    writer = await opened(log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    await asyncio.to_thread(postgres.stop)
+    try:
+        for asked in (log.append(batch), log.read_case("INQ-1"), log.verify()):
+            with pytest.raises(LogUnavailableError, match="is not there: start it"):
+                await asked
+    finally:
+        await asyncio.to_thread(postgres.start)
+    assert isinstance(await log.append(batch), Appended)
+    await log.close()
+
+
+async def test_a_commit_whose_answer_was_lost_is_answered_all_the_same(
+    far_log: PostgresLog, proxy: CuttingProxy
+) -> None:
+    batch = Writer(far_log, "INQ-1").batch(opening(), key="open")
+    proxy.cut_at_answer = COMMITTED
+    assert isinstance(await far_log.append(batch), Appended)
+    assert proxy.cuts == 1
+    assert await far_log.size() == 1
+
+
+async def test_a_group_that_was_lost_on_its_way_is_written_after_all(far_log: PostgresLog, proxy: CuttingProxy) -> None:
+    batch = Writer(far_log, "INQ-1").batch(opening(), key="open")
+    proxy.cut_at_request = INSERTING
+    assert isinstance(await far_log.append(batch), Appended)
+    assert proxy.cuts == 1
+    assert await far_log.size() == 1
+
+
+async def test_who_cannot_be_told_whether_it_was_committed_learns_it_by_asking_again(
+    far_log: PostgresLog, proxy: CuttingProxy
+) -> None:
+    writer = await opened(far_log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    proxy.cut_at_answer = COMMITTED
+    proxy.open = False
+    with pytest.raises(LogUnavailableError, match="is not known: ask again with the same request id"):
+        await far_log.append(batch)
+    with pytest.raises(LogUnavailableError):
+        await far_log.append(batch)
+    proxy.open = True
+    assert isinstance(await far_log.append(batch), Known)
+    assert await far_log.size() == 2
+
+
+async def test_changes_that_were_lost_with_a_group_are_made_after_all(
+    far_log: PostgresLog, proxy: CuttingProxy
+) -> None:
+    batch = Writer(far_log, "INQ-1").batch(opening(), key="open")
+    proxy.cut_at_answer = COMMITTED
+    appended, _ = await asyncio.gather(far_log.append(batch), far_log.remember("temporal", "a"))
+    assert isinstance(appended, Appended)
+    assert await far_log.remember("temporal", "b") == "a"
+
+
+async def test_a_server_that_does_not_answer_is_given_up(far_log: PostgresLog, proxy: CuttingProxy) -> None:
+    writer = await opened(far_log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    proxy.flowing.clear()
+    async with asyncio.timeout(20):
+        writing, reading = asyncio.create_task(far_log.append(batch)), asyncio.create_task(far_log.read_case("INQ-1"))
+        outcomes = await asyncio.gather(writing, reading, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [LogUnavailableError] * 2
+    proxy.flowing.set()
+    assert isinstance(await far_log.append(batch), Appended | Known)
+    assert await far_log.size() == 2
+
+
+async def test_a_held_lock_is_unavailable_until_it_is_let_go(
+    log: PostgresLog, superuser: psycopg.Connection[Any]
+) -> None:
+    writer = await opened(log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    with superuser.transaction():
+        superuser.execute("SELECT FROM log_head FOR UPDATE")
+        with pytest.raises(LogUnavailableError, match="is locked by another transaction"):
+            await log.append(batch)
+        assert await log.read_case("INQ-1") == writer.case  # reading goes on
+    assert isinstance(await log.append(batch), Appended)
+
+
+async def test_a_database_that_may_only_be_read_takes_nothing(
+    log: PostgresLog, url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    writer = await opened(log, "INQ-1")
+    batch = writer.batch(note(), key="r1")
+    setting = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+    name = sql.Identifier(database_of(url))
+    superuser.execute(setting.format(name, sql.SQL("on")))
+    end_of(superuser, "TRUE")
+    with pytest.raises(LogUnavailableError, match="may only be read"):
+        await log.append(batch)
+    superuser.execute(setting.format(name, sql.SQL("off")))
+    assert isinstance(await log.append(batch), Appended)
+
+
+# What a server refuses at the start
+
+
+@pytest.mark.parametrize(
+    ("part", "instead", "words"),
+    [
+        ("casetrail:", "nobody:", "refuses this password or role"),
+        ("100%25", "wrong", "refuses this password or role"),
+        ("/log_", "/missing_", "lacks this database or role: run `casetrail-db init`"),
+        ("@127.0.0.1:", "@127.0.0.1:1", "is not there: start it"),
+    ],
+)
+async def test_a_log_that_cannot_be_reached_says_what_to_do_and_never_the_password(
+    url: str, part: str, instead: str, words: str
+) -> None:
+    wrong = url.replace(part, instead) if part != "@127.0.0.1:" else url.replace(f":{urlsplit(url).port}", ":1")
+    with pytest.raises(LogUnavailableError, match=words) as refused:
+        await PostgresLog.open(wrong)
+    assert "100%" not in str(refused.value)
+    assert "p@ss" not in str(refused.value)
+
+
+async def test_a_database_without_tables_is_refused(postgres: PostgresServer) -> None:
+    with pytest.raises(LogUnavailableError, match="has no tables yet: run `casetrail-db init`"):
+        await PostgresLog.open(postgres.url())
+
+
+@pytest.mark.parametrize(
+    ("revision", "words"),
+    [("0000", "older schema .* run `casetrail-db upgrade`"), ("9999", "newer Casetrail .* run that one")],
+)
+async def test_another_schema_is_refused(
+    url: str, superuser: psycopg.Connection[Any], revision: str, words: str
+) -> None:
+    superuser.execute("UPDATE alembic_version SET version_num = %s", (revision,))
+    with pytest.raises(LogUnavailableError, match=words):
+        await PostgresLog.open(url)
+
+
+async def test_a_running_process_stops_writing_when_it_meets_a_newer_schema(
+    log: PostgresLog, superuser: psycopg.Connection[Any]
+) -> None:
+    writer = await opened(log, "INQ-1")
+    superuser.execute("UPDATE alembic_version SET version_num = '9999'")
+    end_of(superuser, "TRUE")  # as an upgrade does, which wants the tables for itself
+    with pytest.raises(LogUnavailableError, match="newer Casetrail"):
+        await writer.write(note(), key="r1")
+
+
+# What cannot be changed
+
+GUARDED = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy")
+CHANGES = [
+    "UPDATE event SET type = type",
+    "UPDATE payload SET body = body",
+    "UPDATE subtree SET root = root",
+    "UPDATE checkpoint SET note = note",
+    "UPDATE cosignature SET line = line",
+    "UPDATE policy SET policy_id = policy_id",
+    *(f"DELETE FROM {table}" for table in GUARDED),  # noqa: S608 - from above
+    *(f"TRUNCATE {table}" for table in GUARDED),
+]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *CHANGES,
+        "DELETE FROM case_index",
+        "DELETE FROM log_head",
+        "UPDATE log_head SET log = 'mine'",
+        "DROP TABLE event",
+        "DROP TRIGGER unchangeable ON event",
+        "ALTER TABLE event DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "CREATE TABLE casetrail.mine (id int)",
+        "UPDATE alembic_version SET version_num = '1'",
+    ],
+)
+def test_the_applications_role_has_no_right_to_change_the_log(url: str, change: str) -> None:
+    with (
+        psycopg.connect(url, options="-c search_path=casetrail") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(change)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_database_refuses_changes_to_a_superuser_too(superuser: psycopg.Connection[Any], change: str) -> None:
+    superuser.execute("SET session_replication_role = replica")
+    with pytest.raises(psycopg.IntegrityError, match="is never changed or deleted"):
+        superuser.execute(change)
+
+
+def test_an_event_whose_hash_is_not_its_envelopes_is_refused(superuser: psycopg.Connection[Any]) -> None:
+    values = (b"{}", leaf_hash(b"{}"))
+    insert = "INSERT INTO event VALUES (%s, 'INQ-1', %s, 'k', 0, %s, 'Rated', %s, %s, 0)"
+    superuser.execute(insert, (1, 1, "INQ-1:1", *values))
+    with pytest.raises(psycopg.errors.CheckViolation):
+        superuser.execute(insert, (2, 2, "INQ-1:2", b"{ }", values[1]))
+
+
+async def test_an_append_that_forgets_the_tree_is_refused(superuser: psycopg.Connection[Any]) -> None:
+    with pytest.raises(psycopg.IntegrityError, match="the tree grows with the log"):
+        superuser.execute("UPDATE log_head SET size = 1")
+
+
+# What a superuser changes all the same
+
+
+async def two_cases(log: PostgresLog) -> None:
+    """Two cases, their events interleaved: INQ-1 at 1, 3, 4, 6 and INQ-2 at 2, 5, 7."""
+    first, second = await opened(log, "INQ-1"), await opened(log, "INQ-2")
+    await first.write(reply(), note(), key="r1")
+    await second.write(note(), key="r1")
+    await first.write(reply(), key="r2")
+    await second.write(reply(), key="r2")
+
+
+@pytest.fixture
+def tamper(superuser: psycopg.Connection[Any]) -> Callable[..., None]:
+    """Change the tables as one who owns them can: without triggers and rules."""
+
+    def change(*statements: str) -> None:
+        for table in ("event", "payload", "subtree", "checkpoint", "policy", "log_head"):
+            superuser.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
+        superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_check")
+        for statement in statements:
+            assert superuser.execute(statement).rowcount, statement
+
+    return change
+
+
+ENVELOPE = "UPDATE event SET envelope = {} WHERE pos = 3"
+BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'mei', 'bob'), 'UTF8')")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["UPDATE event SET pos = 9 WHERE pos = 7", "UPDATE payload SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
+        (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET event_id = 'INQ-1:9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET type = 'Rated' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
+        (["UPDATE event SET leaf_hash = decode(repeat('00', 32), 'hex') WHERE pos = 3"], ("HASH_WRONG", 3)),
+        ([BY_BOB], ("HASH_WRONG", 3)),
+        ([ENVELOPE.format("envelope || ' '::bytea")], ("ENVELOPE_INVALID", 3)),
+        (["UPDATE payload SET body = body || ' '::bytea WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE payload SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
+        (["DELETE FROM payload WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
+        (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
+        (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
+        (["UPDATE log_head SET size = 6"], ("HEAD_WRONG", 7)),
+        (["UPDATE log_head SET log = 'another'"], ("OTHER_LOG", 1)),
+        (["UPDATE log_head SET frontier = frontier || ' '::bytea"], ("TREE_WRONG", 7)),
+        (["UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["UPDATE case_index SET live = 0 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
+        (["DELETE FROM case_index WHERE case_id = 'INQ-2'"], ("PROJECTION_DIFFERS", 7)),
+        (["INSERT INTO policy (digest, policy_id, body) VALUES ('d', 'default', ' ')"], ("POLICY_CHANGED", 0)),
+    ],
+)
+async def test_what_a_superuser_tampered_with_is_found_where_it_is(
+    log: PostgresLog, tamper: Callable[..., None], changes: list[str], expected: tuple[str, int]
+) -> None:
+    await two_cases(log)
+    assert (await log.verify()).findings == ()
+    tamper(*changes)
+    findings = (await log.verify()).findings
+    assert expected in reasons(findings), findings
+    assert all(finding.message for finding in findings)
+
+
+async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(
+    log: PostgresLog, tamper: Callable[..., None]
+) -> None:
+    await two_cases(log)
+    tamper(BY_BOB, r"UPDATE event SET leaf_hash = sha256('\x00'::bytea || envelope) WHERE pos = 3")
+    assert ("CHAIN_BROKEN", 4) in reasons((await log.verify("INQ-1")).findings)
+
+
+async def test_a_head_that_was_set_back_stops_all_writing(log: PostgresLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper("UPDATE log_head SET size = 3")
+    with pytest.raises(LogDamagedError, match="run verify"):
+        await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
+
+
+def reasons(findings: Sequence[Finding]) -> list[tuple[str, int]]:
+    return [(finding.reason, finding.position) for finding in findings]
+
+
+# What PostgreSQL cannot hold
+
+
+async def test_a_zero_character_is_refused_and_harms_nobody_else(log: PostgresLog) -> None:
+    batches = [
+        Writer(log, f"INQ-{n}").batch(opening(customer="cu-\x001" if n == 2 else "cu-1"), key="open") for n in range(5)
+    ]
+    outcomes = await asyncio.gather(*(log.append(batch) for batch in batches), return_exceptions=True)
+    assert [type(o).__name__ for o in outcomes] == ["Appended", "Appended", "ValueError", "Appended", "Appended"]
+    assert await log.size() == 4
+    found = await log.list_cases(CaseFilter(customer_id="cu-\x001"), page_size=10, token="")
+    assert found.cases == []
+
+
+# What must be cheap
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT body FROM case_index WHERE owner = 'mei' ORDER BY opened DESC LIMIT 10", "case_owner"),
+        ("SELECT body FROM case_index WHERE customer_id = 'cu-1' ORDER BY opened DESC LIMIT 10", "case_customer"),
+        ("SELECT body FROM case_index WHERE order_id = 'o-1' ORDER BY opened DESC LIMIT 10", "case_order"),
+        ("SELECT body FROM case_index WHERE overdue > 0 ORDER BY opened DESC LIMIT 10", "case_overdue"),
+        ("SELECT count(*) FROM case_index WHERE closed = 0", "case_open"),
+        (UNSERVED, "case_unarmed"),
+        (UNSERVED, "case_wake"),
+        (UNSERVED, "case_effects"),
+    ],
+)
+def test_what_is_rare_is_found_by_an_index(superuser: psycopg.Connection[Any], query: str, index: str) -> None:
+    superuser.execute("SET enable_seqscan = off")
+    values = {"late_wake": 1, "late_effect": 1}
+    steps = superuser.execute(f"EXPLAIN {placeholders(query)}", values).fetchall()
+    plan = "\n".join(step for (step,) in steps)
+    assert index in plan
+    assert "Seq Scan" not in plan
