@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
-from activities.mail import Mailer, MailRefused, MailUnavailable, Message
+from activities.mail import MailRefused, MailUnavailable, Message
 from activities.notices import mail_unavailable, on_one_line, without_address
 from activities.other_case import ask
 from casetrail.v1.command_pb2 import Command, EndIncident, RelayNotice
@@ -33,10 +33,9 @@ _SUBJECT_LENGTH: Final = 80
 class Incidents:
     """The errands of incidents."""
 
-    def __init__(self, errands: Errands, mailer: Mailer, directory: Directory) -> None:
-        """Send by a mailer to the departments and audiences of a directory."""
+    def __init__(self, errands: Errands, directory: Directory) -> None:
+        """Write to the departments and audiences of a directory."""
         self._errands = errands
-        self._mailer = mailer
         self._directory = directory
 
     @activity.defn
@@ -119,7 +118,7 @@ class Incidents:
         reached = []
         for person in people:
             try:
-                await self._mailer.send(_letter(errand, person, telling, number))
+                await errand.outside.mailer.send(_letter(errand, person, telling, number))
             except MailRefused:
                 continue
             except MailUnavailable as error:
@@ -140,7 +139,7 @@ class Incidents:
             text=notice.text,
         )
         try:
-            await self._mailer.send(message)
+            await errand.outside.mailer.send(message)
         except MailRefused as error:
             return _not_published(without_address(error, audience.email))
         except MailUnavailable as error:

@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, refusals_as_failures
-from activities.mail import Mailer, MailRefused, MailUnavailable, Message
+from activities.mail import MailRefused, MailUnavailable, Message
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import NotificationDelivered, NotificationFailed, Outcome, Purpose
 from casetrail.v1.policy_pb2 import Notice, Policy
@@ -21,10 +21,9 @@ _LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class Notices:
     """Notices to customers."""
 
-    def __init__(self, errands: Errands, mailer: Mailer) -> None:
-        """Send by a mailer."""
+    def __init__(self, errands: Errands) -> None:
+        """Send what errands ask for."""
         self._errands = errands
-        self._mailer = mailer
 
     @activity.defn
     async def notify(self, run: EffectRun) -> None:
@@ -51,7 +50,7 @@ class Notices:
             text=_filled(notice.text, errand),
         )
         try:
-            await self._mailer.send(message)
+            await errand.outside.mailer.send(message)
         except MailRefused as error:
             failed = NotificationFailed(purpose=purpose, why=without_address(error, address))
             return Outcome(notification_failed=failed)

@@ -96,13 +96,20 @@ class Clockwork:
         """Whether an effect still waits for its outcome, as of the last look."""
         return any(pending.effect_id == effect.effect_id for pending in self._step.effects)
 
-    async def errand(self, work: Callable[..., Awaitable[Any]], effect: PendingEffect, *more: object) -> Any:  # noqa: ANN401 - whatever the activity returns
+    async def errand(
+        self,
+        work: Callable[..., Awaitable[Any]],
+        effect: PendingEffect,
+        *more: object,
+        heartbeat: timedelta | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the activity returns
         """Have an activity do something for an effect, however often it takes.
 
         Args:
             work: The activity's method.
             effect: What it is for.
             more: Its further arguments.
+            heartbeat: How long it may be silent before it is begun elsewhere, where it says that it goes on.
 
         Raises:
             ActivityError: It said that trying again is of no use.
@@ -113,6 +120,7 @@ class Clockwork:
                 work,
                 args=[EffectRun(case_id=self.case_id, effect_id=effect.effect_id), *more],
                 start_to_close_timeout=ERRAND_SECONDS,
+                heartbeat_timeout=heartbeat,
                 retry_policy=ERRAND_RETRIES,
                 summary=effect.effect_id,
             )

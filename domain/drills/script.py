@@ -98,12 +98,13 @@ def is_silent(drill: Drill, participant: Participant, at: Instant) -> bool:
         planned.inject.HasField("silence")
         and planned.state == DrillInject.STATE_MADE
         and at < planned.until.seconds
-        and _is_for(planned.inject.silence, participant)
+        and is_for(planned.inject.silence, participant)
         for planned in drill.injects
     )
 
 
-def _is_for(silence: SilenceInject, participant: Participant) -> bool:
+def is_for(silence: SilenceInject, participant: Participant) -> bool:
+    """Whether a silence is a participant's."""
     if silence.department and silence.department != participant.department:
         return False
     return silence.role in (0, participant.role)
