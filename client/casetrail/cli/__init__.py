@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 _COMMANDS = {
     "open": "casetrail.cli.opening:open_case",
     "do": "casetrail.cli.actions:app",
+    "incident": "casetrail.cli.incident:app",
     "get": "casetrail.cli.reading:get",
     "list": "casetrail.cli.reading:list_cases",
     "watch": "casetrail.cli.reading:watch",
