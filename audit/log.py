@@ -6,12 +6,16 @@ The log is the truth. A case is the fold of its events; the projection beside it
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from audit.merkle import Growth
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
+
+if TYPE_CHECKING:
+    from audit.envelope import StoredEvent
+    from audit.verify import Projected
 
 LOG_ITSELF: Final = "@log"
 """Stands where a case's number stands in events of what happens to the log itself. No case can have it."""
@@ -200,6 +204,12 @@ class Log(Protocol):
 
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of all cases, in the order of commits, without a gap."""
+
+    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> "Sequence[StoredEvent]":
+        """Events of all cases as their stored bytes, in the order of commits."""
+
+    async def projection(self, case_id: str) -> "Projected | None":
+        """A case as the projection has it, with the columns that it is found by."""
 
     async def size(self) -> int:
         """The position of the last event."""

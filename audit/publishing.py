@@ -2,7 +2,7 @@
 
 About once a second while the log grows, its tree is signed and kept: in the database, in a folder outside it, and with
 witnesses. Nobody waits for it. Commands go on when the folder or a witness fails, since each is answered with a signed
-receipt anyway (docs/adr/0014); that it fails is logged and shown until it works again.
+receipt anyway (docs/adr/0011); that it fails is logged and shown until it works again.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Publisher:
             head = await self._log.tree_head()
             if head.size in (0, self._published):
                 return None
-            note = self._notary.sign(head.size, head.root).note
+            note = (await self._notary.sign(head.size, head.root)).note
             checkpoint = Checkpoint(head.size, head.root, note, time.time_ns() // 1000)
             await self._log.keep_checkpoint(checkpoint)
             await self.keep_outside(checkpoint)

@@ -1,7 +1,9 @@
 """The log's signing key, and what it signs.
 
-The private key is a file of its own in a folder that only the server reads; it is made at the first start. Which keys
-have signed from when on is written in the log: a change of key is an event, signed by the old key and the new one.
+The private key is a file of its own in a folder that only the servers of this log read; it is made at the first start.
+Which key signs from when on is written in the log: a change of key is an event, signed by the old key and the new one.
+Several servers may share the folder. Before a tree is signed, whoever signs looks whether a change is under way or was
+made: the file of the next key is there before the event is written, and goes only when it takes the old one's place.
 
 `log.key`       the private key
 `log.key.next`  the one that is being changed to; only for the moment of a change
@@ -10,10 +12,11 @@ have signed from when on is written in the log: a change of key is an event, sig
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from audit.durable import sync_folder
 from audit.log import LOG_ITSELF, Checkpoint, Log
@@ -23,6 +26,7 @@ from casetrail.v1.event_pb2 import Event, SigningKeyChanged
 from casetrail.v1.types_pb2 import Actor
 
 _PAGE: Final = 500
+_ABANDONED: Final = 60.0  # seconds after which a change that was begun is not going on any more
 _REMEMBERED: Final = 64  # signed trees: those of commits that are being answered
 
 
@@ -52,10 +56,10 @@ class SignedTree:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """From which position on a key signs."""
+    """From which position on a key signs; None where its private part is gone already."""
 
     since: int
-    key: SigningKey
+    key: SigningKey | None
 
 
 def origin_of(log_id: str) -> str:
@@ -76,11 +80,13 @@ class Notary:
         keys: All that it ever had, the oldest first.
     """
 
-    def __init__(self, origin: str, folder: Path, keys: Sequence[VerifierKey], term: _Term) -> None:
+    def __init__(self, log: Log, origin: str, folder: Path, keys: Sequence[VerifierKey], term: _Term) -> None:
         """Sign with the key of this term; see `open`."""
         self.origin = origin
         self.keys: list[VerifierKey] = list(keys)
+        self._log = log
         self._folder = folder
+        self._seen = _mark(folder)
         self._terms = [term]
         self._signed: dict[tuple[int, bytes], SignedTree] = {}
         self._changing = asyncio.Lock()
@@ -105,22 +111,33 @@ class Notary:
             raise KeyRefusedError(f"the keys in {folder} cannot be used: {error.strerror}") from error
         except NoteError as error:
             raise KeyRefusedError(f"the keys in {folder} cannot be used: {error}") from error
-        return cls(origin, folder, keys, _Term(changes[-1].position if changes else 0, key))
+        return cls(log, origin, folder, keys, _Term(changes[-1].position if changes else 0, key))
 
-    def sign(self, size: int, root: bytes) -> SignedTree:
-        """Sign a tree of the log, once, however many ask."""
+    async def sign(self, size: int, root: bytes) -> SignedTree:
+        """Sign a tree of the log that is committed, once, however many ask.
+
+        Raises:
+            KeyRefusedError: The key of that tree is gone: it was changed again meanwhile.
+            LogUnavailableError: The key is being changed, and the log cannot be read.
+        """
         known = self._signed.get((size, root))
         if known is not None:
             return known
-        tree = TreeNote(self.origin, size, root)
+        mark = _mark(self._folder)
+        if mark != self._seen or mark.changing:
+            await self._learn_changes()
+            self._seen = mark
         key = next(term.key for term in reversed(self._terms) if term.since <= size or term is self._terms[0])
+        if key is None:
+            raise KeyRefusedError(f"the key of the tree of {size} events is gone; ask again for a newer one")
+        tree = TreeNote(self.origin, size, root)
         made = SignedTree(tree, key.verifier, key.sign(tree.body.encode()))
         if len(self._signed) >= _REMEMBERED:
             del self._signed[next(iter(self._signed))]
         self._signed[size, root] = made
         return made
 
-    async def change_key(self, log: Log, *, request_id: str, actor: Actor) -> Event:
+    async def change_key(self, *, request_id: str, actor: Actor) -> Event:
         """Sign with a new key from now on.
 
         The old private key is gone afterwards: nobody can sign with it what comes later.
@@ -133,14 +150,17 @@ class Notary:
             LogUnavailableError: Nothing has happened, or the same request again tells.
         """
         async with self._changing:
+            await self._learn_changes()
             old = self._terms[-1].key
+            if old is None:
+                raise KeyRefusedError("another server has just changed the key: ask again")
             try:
                 new = await asyncio.to_thread(_next_key, self._folder, self.origin)
             except OSError as error:
                 raise KeyRefusedError(f"no new key can be kept in {self._folder}: {error.strerror}") from error
             statement = change_statement(self.origin, old.verifier, new.verifier)
             event = await record(
-                log,
+                self._log,
                 SigningKeyChanged(
                     old_key=str(old.verifier),
                     new_key=str(new.verifier),
@@ -151,14 +171,53 @@ class Notary:
                 actor=actor,
             )
             if event.signing_key_changed.new_key == str(new.verifier):
-                # At once, without waiting: whatever is signed from here on may be about this event.
-                self._terms.append(_Term(event.position, new))
-                self.keys.append(new.verifier)
-                await asyncio.to_thread(_promote, self._folder)
-                await asyncio.to_thread(_publish, self._folder, self.keys)
+                await self._learn_changes()
+                await self._settle()
             else:
                 await asyncio.to_thread(_next_path(self._folder).unlink)
             return event
+
+    async def _learn_changes(self) -> None:
+        """Learn of changes of the key that the log has and we do not know, ours included."""
+        changes = await _changes(self._log)
+        if len(changes) < len(self.keys):
+            return
+        private = await asyncio.to_thread(_keys_in, self._folder)
+        for change in changes[len(self.keys) - 1 :]:
+            vkey = change.signing_key_changed.new_key
+            self._terms.append(_Term(change.position, private.get(vkey)))
+            self.keys.append(VerifierKey.parse(vkey))
+
+    async def _settle(self) -> None:
+        """Put the new key in the place of the old one.
+
+        Raises:
+            KeyRefusedError: That fails; the next start tries again.
+        """
+        try:
+            await asyncio.to_thread(_promote, self._folder)
+            await asyncio.to_thread(_publish, self._folder, self.keys)
+        except OSError as error:
+            raise KeyRefusedError(
+                f"the log signs with the new key, but {self._folder} cannot be written: {error.strerror}; keep "
+                "log.key.next: the next start needs it"
+            ) from error
+
+
+class _Mark(NamedTuple):
+    """What tells that the keys in the folder have changed, or are about to."""
+
+    file: int
+    written_at: int
+    changing: bool
+
+
+def _mark(folder: Path) -> _Mark:
+    try:
+        found = _path(folder).stat()
+    except FileNotFoundError:
+        return _Mark(0, 0, changing=True)
+    return _Mark(found.st_ino, found.st_mtime_ns, changing=_next_path(folder).exists())
 
 
 async def _changes(log: Log) -> list[Event]:
@@ -178,7 +237,9 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
     if following.exists():
         if str(_read(following).verifier) == current:
             _promote(folder)
-        else:
+        elif (
+            time.time() - following.stat().st_mtime > _ABANDONED
+        ):  # else another server may be about to write the event
             following.unlink()
     path = _path(folder)
     if not path.exists():
@@ -195,11 +256,24 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
     return key
 
 
+def _keys_in(folder: Path) -> dict[str, SigningKey]:
+    """The private keys that are there, the next one included, by their vkeys."""
+    found = {}
+    for path in (_next_path(folder), _path(folder)):
+        try:
+            key = _read(path)
+        except FileNotFoundError:
+            continue
+        found[str(key.verifier)] = key
+    return found
+
+
 def _next_key(folder: Path, origin: str) -> SigningKey:
     """The key to change to: the one that an interrupted change has left, or a new one."""
     path = _next_path(folder)
     if not path.exists():
         _write_new(path, SigningKey.generate(origin))
+    path.touch()  # not abandoned
     return _read(path)
 
 

@@ -19,6 +19,12 @@ def snapshot(select: Select, case_id: str) -> Snapshot:
     return _OneCase(select, case_id) if case_id else _WholeLog(select)
 
 
+def projected_of(row: tuple[Any, ...]) -> Projected:
+    """A case from its row."""
+    case_id, opened, seq, leaf_hash, body, *columns = row
+    return Projected(case_id, opened, Findable(*columns), seq, leaf_hash, body)
+
+
 class _WholeLog:
     """All of it."""
 
@@ -49,8 +55,7 @@ class _WholeLog:
         return (StoredEvent(*row) for row in self._select(question))
 
     def _projected(self, question: Question) -> Iterator[Projected]:
-        for case_id, opened, seq, leaf_hash, body, *columns in self._select(question):
-            yield Projected(case_id, opened, Findable(*columns), seq, leaf_hash, body)
+        return map(projected_of, self._select(question))
 
 
 class _OneCase(_WholeLog):

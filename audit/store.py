@@ -33,6 +33,8 @@ from audit.log import (
 from audit.merkle import Frontier
 from audit.projection import case_of, milliseconds
 from audit.questions import Answer, Question
+from audit.snapshots import projected_of
+from audit.verify import Projected
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
@@ -128,6 +130,14 @@ class Store(ABC):
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of all cases, in the order of commits, without a gap."""
         return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _events)
+
+    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[StoredEvent]:
+        """Events of all cases as their stored bytes, in the order of commits."""
+        return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _stored)
+
+    async def projection(self, case_id: str) -> Projected | None:
+        """A case as the projection has it, with the columns that it is found by."""
+        return await self._ask(questions.projected(case_id), lambda rows: projected_of(rows[0]) if rows else None)
 
     async def size(self) -> int:
         """The position of the last event."""

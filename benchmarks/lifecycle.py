@@ -9,6 +9,7 @@ from statistics import median
 from typing import Final
 
 from audit.sqlite import SqliteLog
+from benchmarks import processor
 from benchmarks.bench import Bench
 from benchmarks.casetrail_cases import faults
 from benchmarks.closed_loop import COMMANDS
@@ -35,13 +36,16 @@ class _Measured:
     p50s: list[float] = field(default_factory=list)
     p99s: list[float] = field(default_factory=list)
     caught_up: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     cases: int = 0
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Answer, used: float | None) -> None:
         self.rates.append(answer["rate"])
         self.p50s.append(1000 * answer["p50"])
         self.p99s.append(1000 * answer["p99"])
         self.cases += len(answer["cases"])
+        if used is not None:
+            self.processor.append(1000 * used / len(answer["cases"]))
 
 
 async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -> Section:
@@ -73,6 +77,7 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
             "Commands are counted, openings not. Callers begin the next case at once. Both systems by turns.",
             "Caught up: counted until no case in the log is unarmed.",
             "Armed: its workflow has looked at it and told the log when it wakes, not after the earliest deadline.",
+            "Processor time: of every process, callers included, until caught up; neighbours change it little.",
             "What plain Temporal acknowledges stands in its history, so it is caught up by its nature.",
             f"After each round every case was read back: {checked:,} cases, "
             + ("each with all its events, once each and in order." if not wrong else f"{len(wrong)} of them wrong."),
@@ -83,18 +88,25 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
 
 async def _casetrail(bench: Bench, measured: _Measured, *, callers: int, seconds: float, tag: str) -> Sequence[str]:
     before = await bench.log.size()
+    used = processor.used()
     answer = await bench.casetrail.ask(job="round", callers=callers, seconds=seconds, tag=tag)
     caught_up_at = await _until_caught_up(bench.log)
-    measured.take(answer)
+    measured.take(answer, _since(used))
     measured.caught_up.append(len(COMMANDS) * len(answer["cases"]) / (caught_up_at - answer["began"]))
     return faults([event async for event in _events(bench.log, after=before)], answer["cases"])
 
 
 async def _plain(bench: Bench, measured: _Measured, *, callers: int, seconds: float, tag: str) -> Sequence[str]:
+    used = processor.used()
     answer = await bench.plain.ask(job="round", callers=callers, seconds=seconds, tag=tag)
-    measured.take(answer)
+    measured.take(answer, _since(used))
     check = await bench.plain.ask(job="check", cases=answer["cases"])
     return [f"{check['wrong']} of the plain cases have not exactly their rows"] if check["wrong"] else []
+
+
+def _since(used: float | None) -> float | None:
+    now = processor.used()
+    return None if now is None or used is None else now - used
 
 
 async def _until_caught_up(log: SqliteLog) -> float:
@@ -117,7 +129,7 @@ async def _events(log: SqliteLog, *, after: int) -> AsyncIterator[Event]:
 def _figures(callers: int, ours: _Measured, plain: _Measured) -> Sequence[Figure]:
     who = f"{callers} callers" if callers > 1 else "1 caller"
     crowd, alone = callers == max(CALLERS), callers == min(CALLERS)
-    return (
+    figures = [
         Figure.of_rounds(f"{who}: Casetrail, acknowledged", ours.rates, "commands/s"),
         Figure.of_rounds(f"{who}: Casetrail, caught up", ours.caught_up, "commands/s"),
         Figure.of_rounds(f"{who}: plain Temporal", plain.rates, "commands/s"),
@@ -138,4 +150,10 @@ def _figures(callers: int, ours: _Measured, plain: _Measured) -> Sequence[Figure
         Figure.of_rounds(f"{who}: plain Temporal, p50", plain.p50s, "ms"),
         Figure.of_rounds(f"{who}: plain Temporal, p99", plain.p99s, "ms"),
         Figure(f"{who}: p50, ratio", median(ours.p50s) / median(plain.p50s), "×", Target(high=0.6) if alone else None),
-    )
+    ]
+    if ours.processor and plain.processor:
+        figures += [
+            Figure.of_rounds(f"{who}: Casetrail, processor time a case", ours.processor, "ms"),
+            Figure.of_rounds(f"{who}: plain Temporal, processor time a case", plain.processor, "ms"),
+        ]
+    return figures

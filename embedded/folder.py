@@ -1,6 +1,7 @@
 """The data folder: what the embedded stack keeps, and that only one stack uses it.
 
 casetrail.db      the audit log: what must never be lost
+keys/             what the log is signed with: as precious
 principals.yaml   who may call; token: the secret of `local`, which may do everything
 staff.yaml        whom escalations, departments' tasks and notices to users reach
 temporal/         Temporal's memory: may be deleted while the stack is down

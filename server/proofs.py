@@ -145,7 +145,7 @@ class ProofServicer:
             )
         try:
             event = await self._proving.notary.change_key(
-                self._log, request_id=request.request_id, actor=Actor(name=principal.name, role=Role.ROLE_ADMIN)
+                request_id=request.request_id, actor=Actor(name=principal.name, role=Role.ROLE_ADMIN)
             )
         except KeyRefusedError as error:
             raise Rejected(RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE, str(error)) from error

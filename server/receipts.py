@@ -35,7 +35,7 @@ class Receipts:
             head = await self._log.tree_head()
             size, root = head.size, head.root
             inclusion = await proofs.inclusion(self._log, last.position, size)
-        signed = self._notary.sign(size, root)
+        signed = await self._notary.sign(size, root)
         return Receipt(
             position=last.position,
             hash=last.hash,

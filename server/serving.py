@@ -15,6 +15,7 @@ from server.audit import AuditServicer
 from server.calls import MAX_MESSAGE_BYTES, Gate
 from server.cases import CaseServicer
 from server.crosscheck import CrossCheckServicer
+from server.exporting import ExportServicer
 from server.incidents import CONTRACT as _INCIDENTS
 from server.incidents import IncidentServicer
 from server.principals import Principals
@@ -75,6 +76,7 @@ class Server:
                         **ProofServicer(log, proving).methods(),
                         **WhatIfServicer(log).methods(),
                         **CrossCheckServicer(engine, log, temporal).methods(),
+                        **ExportServicer(log, proving).methods(),
                     },
                 ),
             )

@@ -1,6 +1,7 @@
 """Reads requests and checks them against the rules that stand in the contract."""
 
-from typing import Final, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
@@ -32,12 +33,36 @@ def read(kind: type[RequestT], data: bytes) -> RequestT:
         raise InvalidRequest([Violation("", f"the bytes are no {kind.DESCRIPTOR.full_name}")]) from None
     if found := protovalidate.collect_violations(request):
         raise InvalidRequest([_violation(each) for each in found])
+    # PostgreSQL holds no such text, and what is refused must not depend on the database.
+    if b"\0" in data and (path := _zero_character(request)):
+        raise InvalidRequest([Violation(path, "a text cannot hold a zero character")])
     return request
 
 
 def warm(kind: type[Message]) -> None:
     """Compile the rules of a message now, rather than during its first call."""
     protovalidate.collect_violations(kind())
+
+
+def _zero_character(message: Message) -> str:
+    """Path of the first text with a zero character; empty where there is none."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            if any("\0" in text for text in ([value] if isinstance(value, str) else value)):
+                return field.name
+        elif field.message_type is not None:
+            for each in _messages(value):
+                if below := _zero_character(each):
+                    return f"{field.name}.{below}"
+    return ""
+
+
+def _messages(value: Any) -> Iterable[Message]:  # noqa: ANN401 - whatever such a field holds
+    """The messages of a field: one, or many, or the values of a map."""
+    if isinstance(value, Message):
+        return [value]
+    values = value.values() if hasattr(value, "values") else value
+    return [each for each in values if isinstance(each, Message)]
 
 
 def _violation(found: protovalidate.Violation) -> Violation:

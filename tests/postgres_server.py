@@ -169,6 +169,8 @@ def databases(server: PostgresServer) -> Callable[[], str]:
     def make() -> str:
         name = f"log_{next(numbers)}"
         server.execute(f"CREATE DATABASE {name} TEMPLATE template_log")
+        server.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")  # a copy has its template's tables, not its rights
+        server.execute(f"GRANT CONNECT ON DATABASE {name} TO casetrail_app")
         server.execute("UPDATE casetrail.log_head SET log = replace(gen_random_uuid()::text, '-', '')", database=name)
         return server.url(name, user="casetrail", password=PASSWORD)
 

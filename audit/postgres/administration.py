@@ -55,7 +55,9 @@ def init(url: str, admin: str) -> list[str]:
         _run(connection, "GRANT {} TO {}", sql.Identifier(APPLICATION), sql.Identifier(role))
         if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", database):
             _run(connection, "CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0", sql.Identifier(database))
+            _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", sql.Identifier(database))
             done.append(f"made the database {database}")
+        _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", sql.Identifier(database), sql.Identifier(APPLICATION))
     return [*done, *_upgrade(_of_admin(admin, database))]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from audit.postgres.server import Connection, Server, is_idle
+from audit.postgres.server import Connection, Server, is_broken, is_idle
 from audit.questions import Question
 
 _CONNECTIONS: Final = 4
@@ -46,8 +46,9 @@ class Readers:
                         return []  # PostgreSQL holds no text with a zero character, so nothing is found by one
                     raise self._server.translated(error) from error
                 except psycopg.Error as error:
-                    if attempt or not connection.closed:
+                    if attempt or not is_broken(connection, error):
                         raise self._server.translated(error) from error
+                    await connection.close()
         raise AssertionError
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The way to a PostgreSQL server: connections with the right settings, and errors in words that say what to do."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from audit.log import LogDamagedError, LogUnavailableError
 
 SCHEMA: Final = "casetrail"
 """The database schema that the log's tables are in."""
+
+# What it has to say comes as an exception too, to who can do something about it.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -45,14 +49,18 @@ _ADVICE: Final = {
     "57": "is being shut down or started: ask again",
     "58": "cannot be read or written because the disk fails: look at the server's log",
 }
+_LAST_WORDS: Final = frozenset({"57P01", "57P02", "57P03"})  # it shuts down, crashed elsewhere, or starts
 _DAMAGED: Final = {"XX001": "is damaged", "XX002": "has a damaged index"}
 
 # A failed connection has no SQLSTATE, only words; these are the ones with an advice of their own.
 _WORDS: Final = {
-    "password authentication failed": "refuses this password or role: look at CASETRAIL_LOG",
+    "password authentication failed": "refuses role or password: look at CASETRAIL_LOG, or run `casetrail-db init`",
     "no password supplied": "wants a password: put it into CASETRAIL_LOG or PGPASSWORD",
     "no pg_hba.conf entry": "lets nobody in from here: look at its pg_hba.conf",
     "does not exist": "lacks this database or role: run `casetrail-db init`",
+    "too many c": "has too many connections: raise max_connections, or run fewer processes",
+    "connection slots are": "has too many connections: raise max_connections, or run fewer processes",
+    "system is s": "is being shut down or started: ask again",
     "Connection refused": "is not there: start it, or look at host and port in CASETRAIL_LOG",
 }
 
@@ -91,6 +99,8 @@ class Server:
             self._url = conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError:  # its words may repeat the password
             raise ValueError("no PostgreSQL URL: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE") from None
+        if not str(self._url.get("port", "0")).replace(",", "").isdecimal():
+            raise ValueError("no PostgreSQL URL: its port is no number")
         if "@" in str(self._url.get("host", "")):
             raise ValueError("no PostgreSQL URL: an @ in user or password is written %40")
         self.name: Final = _shown(self._url)
@@ -189,6 +199,11 @@ def _shown(url: dict[str, Any]) -> str:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def is_broken(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether an error ended the connection. The server's last words may come before its end is noticed."""
+    return connection.closed or error.sqlstate in _LAST_WORDS
 
 
 def is_idle(connection: Connection) -> bool:

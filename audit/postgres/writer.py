@@ -25,7 +25,7 @@ from audit.log import LOG_ITSELF, LogDamagedError, LogUnavailableError
 from audit.merkle import Frontier
 from audit.postgres import schema
 from audit.postgres.reading import Row, placeholders
-from audit.postgres.server import Connection, Server
+from audit.postgres.server import Connection, Server, is_broken
 from audit.questions import Answer, Question
 
 CHANNEL: Final = "casetrail"
@@ -188,7 +188,7 @@ class Writer:
         try:
             return await self._transaction(await self._connected(), tasks)
         except psycopg.OperationalError as broken:
-            if self._connection is None or not self._connection.closed:
+            if self._connection is None or not is_broken(self._connection, broken):
                 raise
             await self._disconnect()
             try:
@@ -267,7 +267,7 @@ class Writer:
         """Let go of the connection, and with it of an unfinished transaction; the next group begins anew."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.close()
+            await connection.close()  # the server ends the transaction, also where this no longer reaches it
 
 
 async def _store(connection: Connection, group: Group, errands: Sequence[Errand]) -> list[list[Answer]]:

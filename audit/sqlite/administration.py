@@ -19,13 +19,13 @@ def status(path: Path) -> State:
     """
     if not path.exists():
         raise LogUnavailableError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
-    database = f"SQLite {sqlite.sqlite_version}"
+    database, newest = f"SQLite {sqlite.sqlite_version}", f"{SCHEMA_VERSION:04d}"
     try:
         with closing(sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             if not version:
-                return State(database, schema="", newest=str(SCHEMA_VERSION))
+                return State(database, schema="", newest=newest)
             ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
     except sqlite.Error as error:
         raise LogDamagedError(f"{path} cannot be read as a log: {error}") from error
-    return State(database, f"{version:04d}", f"{SCHEMA_VERSION:04d}", log, size)
+    return State(database, f"{version:04d}", newest, log, size)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pysqlite3.dbapi2 as sqlite
 
 from audit.log import LogDamagedError, LogUnavailableError
-from audit.sqlite.migrating import migrate
+from audit.sqlite.upgrading import upgrade, user_version
 
 SCHEMA_VERSION: Final = 2
 
@@ -18,7 +18,6 @@ Connection = Any
 """A connection of the driver, which has no types."""
 
 _APPLICATION = int.from_bytes(b"CATS", "big")
-_SCHEMA = Path(__file__).with_name("schema.sql")
 _STATEMENTS = 512  # prepared ones that a connection keeps: one for each size of a group, of each table
 
 _DAMAGED = {
@@ -115,8 +114,8 @@ class DatabaseFile:
         try:
             self._use_wal(connection)
             self._check_schema(connection)
-            connection.executescript(_SCHEMA.read_text(encoding="utf-8"))
-            migrate(connection, SCHEMA_VERSION)
+            if user_version(connection) < SCHEMA_VERSION:
+                upgrade(connection, SCHEMA_VERSION)
         finally:
             connection.close()
 
@@ -135,7 +134,7 @@ class DatabaseFile:
 
     def _check_schema(self, connection: Connection) -> None:
         ((application,),) = connection.execute("PRAGMA application_id").fetchall()
-        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        version = user_version(connection)
         ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         if application != _APPLICATION and tables:
             raise LogUnavailableError(f"{self.path} is the database of something else: choose another file")

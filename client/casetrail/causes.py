@@ -11,6 +11,7 @@ Everything is read from the events of the case themselves, and every link is nam
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from typing import Any
 
 from casetrail.v1.case_pb2 import PolicyRef
@@ -59,25 +60,9 @@ _OF_CLOCKS = frozenset(
         "clock_rebased",
     }
 )
-# What follows from something else in its request, and is never itself what was done.
-_CONSEQUENCES = _OF_CLOCKS | {
-    "notification_requested",
-    "staff_alerted",
-    "refund_requested",
-    "compensation_requested",
-    "exchange_requested",
-    "order_lookup_requested",
-    "carrier_asked",
-    "callback_scheduled",
-    "alternative_offered",
-    "settlement_approved",
-    "survey_sent",
-    "case_closed",
-    "callback_abandoned",
-    "escalation_stepped",
-    "parcel_stalled",
-    "parcel_given_up",
-}
+# What makes a clock stand otherwise than before; and of a ladder, what its next step follows from.
+_TURNS = frozenset({"clock_paused", "clock_resumed", "clock_breached", "clock_rebased"})
+_CLIMB = frozenset({"clock_breached", "escalation_stepped", "staff_unreachable"})
 
 
 def causes(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
@@ -91,13 +76,13 @@ def causes(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
     before = history[: event.seq - 1]
     if demanded := _demand(body, before):
         yield Cause(Link.DEMAND, demanded)
-    elif together := _together(event, before):
-        yield Cause(Link.SAME_MOMENT if event.HasField("due") else Link.SAME_REQUEST, together)
+    elif anchor := _anchor(event, before):
+        yield Cause(Link.SAME_MOMENT if event.HasField("due") else Link.SAME_REQUEST, anchor)
     elif event.HasField("due") and (set_going := _set_going(event, before)):
         yield Cause(Link.SET_GOING, set_going)
     clock_id = _clock_id(body)
-    if clock_id and not event.HasField("clock_started"):
-        yield from _of_clock(clock_id, before)
+    if clock_id and _name(event) not in ("clock_started", "staff_alerted"):
+        yield from _of_clock(event, clock_id, before)
 
 
 def chain(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
@@ -112,6 +97,23 @@ def chain(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
         told.add(cause.event.seq)
         yield cause
         ahead += causes(cause.event, history)
+
+
+def ruling(event: Event, history: Sequence[Event]) -> Event | None:
+    """The event whose reason holds for an event: itself, or where it is a clock's, what last set that clock.
+
+    Returns:
+        None for a step that means the same under every policy.
+    """
+    if event.reason.rule:
+        return event
+    clock_id = _clock_id(_body(event)) if _name(event) in _OF_CLOCKS else ""
+    before = reversed(history[: event.seq - 1])
+    return next((other for other in before if clock_id and other.reason.rule and _sets(other, clock_id)), None)
+
+
+def _sets(event: Event, clock_id: str) -> bool:
+    return _name(event) in ("clock_started", "clock_rebased") and _clock_id(_body(event)) == clock_id
 
 
 def policy_at(event: Event, history: Sequence[Event]) -> PolicyRef:
@@ -130,20 +132,16 @@ def _demand(body: Any, before: Sequence[Event]) -> Event | None:  # noqa: ANN401
     return next((event for event in before if event.event_id == effect_id), None) if effect_id else None
 
 
-def _together(event: Event, before: Sequence[Event]) -> Event | None:
-    """What an event follows from in what was written with it: the last before it that is no clock's."""
-    found: Event | None = None
-    first = True
-    for other in reversed(before):
-        if other.key != event.key:
-            break
-        first = False
-        if _name(other) not in _OF_CLOCKS or event.HasField("due"):
-            found = other
-            break
-    if first or (not event.HasField("due") and _name(event) not in _CONSEQUENCES and found is None):
-        return None
-    return found
+def _anchor(event: Event, before: Sequence[Event]) -> Event | None:
+    """What an event follows from in what was written with it: the last before it that is no clock's.
+
+    What time brings begins with its own event, a clock's or not: the breach, the step, the lapse.
+    """
+    together = list(takewhile(lambda other: other.key == event.key, reversed(before)))
+    anchor = next((other for other in together if _name(other) not in _OF_CLOCKS), None)
+    if anchor or not event.HasField("due"):
+        return anchor
+    return together[-1] if together else None
 
 
 def _set_going(event: Event, before: Sequence[Event]) -> Event | None:
@@ -151,14 +149,14 @@ def _set_going(event: Event, before: Sequence[Event]) -> Event | None:
     return next((other for other in reversed(before) if matches(other)), None) if matches else None
 
 
-def _of_clock(clock_id: str, before: Sequence[Event]) -> Iterator[Cause]:
-    about = [event for event in before if _clock_id(_body(event)) == clock_id]
-    if not about:
-        return
-    started, last = about[0], about[-1]
-    if last is not started and _name(last) not in ("staff_alerted", "clock_warned", "clock_flagged"):
+def _of_clock(event: Event, clock_id: str, before: Sequence[Event]) -> Iterator[Cause]:
+    marks = _CLIMB if event.HasField("escalation_stepped") else _TURNS
+    about = [other for other in before if _clock_id(_body(other)) == clock_id]
+    last = next((other for other in reversed(about) if _name(other) in marks), None)
+    if last:
         yield Cause(Link.LAST_MARK, last)
-    yield Cause(Link.CLOCK, started)
+    if about:
+        yield Cause(Link.CLOCK, about[0])
 
 
 def _clock_id(body: Any) -> str:  # noqa: ANN401 - any body

@@ -3,8 +3,10 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
@@ -17,14 +19,31 @@ from casetrail.errors import Unavailable, error_of
 from casetrail.following import follow
 from casetrail.incidents import Incidents
 from casetrail.patience import Patience
+from casetrail.receipts import ReceiptFile
 from casetrail.v1.audit_service_pb2 import (
+    CaseRerun,
+    Checkpoint,
+    CrossCheckRequest,
+    CrossCheckResponse,
+    ExportLogRequest,
+    GetCheckpointRequest,
+    GetCheckpointResponse,
+    ListCheckpointsRequest,
+    ListCheckpointsResponse,
     ListEventsRequest,
     ListEventsResponse,
+    ProveConsistencyRequest,
+    ProveConsistencyResponse,
+    ProveInclusionRequest,
+    ProveInclusionResponse,
     ReplayCaseRequest,
     ReplayCaseResponse,
+    RotateSigningKeyRequest,
+    RotateSigningKeyResponse,
     VerifyCaseRequest,
     VerifyCaseResponse,
     WatchEventsRequest,
+    WhatIfRequest,
 )
 from casetrail.v1.audit_service_pb2_grpc import AuditServiceStub
 from casetrail.v1.case_pb2 import Case, Customer
@@ -39,12 +58,14 @@ from casetrail.v1.case_service_pb2 import (
     ListCasesResponse,
     OpenCaseRequest,
     OpenCaseResponse,
+    Receipt,
     WatchCaseRequest,
     WatchCaseResponse,
 )
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.command_pb2 import Command, Open, ParcelReference, ReturnRequest
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Actor, Attachment, Channel, Kind, Priority
 from casetrail.verbs import Verbs
 from casetrail.words import ChannelWord, KindWord, PriorityWord, value_of
@@ -56,8 +77,8 @@ if TYPE_CHECKING:
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
-_PageRequest = TypeVar("_PageRequest", ListCasesRequest, ListEventsRequest)
-_Page = TypeVar("_Page", ListCasesResponse, ListEventsResponse)
+_PageRequest = TypeVar("_PageRequest", ListCasesRequest, ListEventsRequest, ListCheckpointsRequest)
+_Page = TypeVar("_Page", ListCasesResponse, ListEventsResponse, ListCheckpointsResponse)
 
 _BATCH = 1000
 """The contract's limit."""
@@ -90,6 +111,7 @@ class Client(Verbs):
         *,
         credentials: grpc.ChannelCredentials | None = None,
         patience: Patience = Patience(),  # noqa: B008 - frozen
+        receipts: Path | None = None,
     ) -> None:
         """Say where the service is and who asks; the connection is made by the first call.
 
@@ -98,19 +120,27 @@ class Client(Verbs):
             token: The principal's bearer token.
             credentials: For TLS. Without them nothing is encrypted: for loopback only.
             patience: Deadlines and pauses of all calls.
+            receipts: A file to which the receipt of each write is appended.
         """
         self.address = address
+        self._receipts = ReceiptFile(receipts) if receipts else None
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._credentials = credentials
         self._patience = patience
 
     @classmethod
     def from_environment(cls, *, patience: Patience = Patience()) -> Self:  # noqa: B008 - frozen
-        """A client of what CASETRAIL_ADDRESS and CASETRAIL_TOKEN (or CASETRAIL_DATA) name."""
-        return cls(environment.address(), environment.token(), patience=patience)
+        """A client of what CASETRAIL_ADDRESS, CASETRAIL_TOKEN (or CASETRAIL_DATA) and CASETRAIL_RECEIPTS name."""
+        return cls(environment.address(), environment.token(), patience=patience, receipts=environment.receipts())
 
     async def __aenter__(self) -> Self:
-        """Take up a channel of the running event loop."""
+        """Take up a channel of the running event loop.
+
+        Raises:
+            OSError: Receipts are to be kept where nothing can be written.
+        """
+        if self._receipts is not None:
+            self._receipts.__enter__()
         self._channel = (
             grpc.aio.secure_channel(self.address, self._credentials, options=_OPTIONS)
             if self._credentials
@@ -125,6 +155,8 @@ class Client(Verbs):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of the channel, and of the watches on it."""
+        if self._receipts is not None:
+            self._receipts.__exit__(kind, error, trace)
         await self._channel.close()
 
     async def connect(self, within: float = 5.0) -> None:
@@ -214,12 +246,16 @@ class Client(Verbs):
             case_id=case_id,
             at=timestamp(at) if at else None,
         )
-        return await self._ask(self._cases.OpenCase, request, request.request_id)
+        answer = await self._ask(self._cases.OpenCase, request, request.request_id)
+        self._keep(answer.case.case_id, request.request_id, answer.receipt)
+        return answer
 
     async def execute(self, case_id: str, action: Action, **how: Unpack[How]) -> ExecuteResponse:
         """Carry out one command, such as `execute(case_id, Reply(words=Words(text="…")))`."""
         made = command(case_id, action, **how)
-        return await self._ask(self._cases.Execute, ExecuteRequest(command=made), made.request_id)
+        answer = await self._ask(self._cases.Execute, ExecuteRequest(command=made), made.request_id)
+        self._keep(case_id, made.request_id, answer.receipt)
+        return answer
 
     async def batch(self, commands: Iterable[Command]) -> Sequence[BatchResult]:
         """Carry out many commands: of one case in order, of different cases side by side.
@@ -233,6 +269,9 @@ class Client(Verbs):
             for made in request.commands:
                 made.request_id = made.request_id or new_request_id()
             answer = await self._ask(self._cases.BatchExecute, request)
+            for made, result in zip(request.commands, answer.results, strict=True):
+                events = result.done.events
+                self._keep(events[-1].case_id if events else made.case_id, made.request_id, result.done.receipt)
             results.extend(answer.results)
         return results
 
@@ -255,7 +294,7 @@ class Client(Verbs):
             for case in page.cases:
                 yield case
 
-    def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[WatchCaseResponse]:
+    def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncGenerator[WatchCaseResponse, None]:
         """Every event of a case after one, with the case after it: what is there, then what comes.
 
         A broken connection is taken up again where it broke: nothing is lost, nothing comes twice.
@@ -309,6 +348,68 @@ class Client(Verbs):
         patience = Patience(overall=within, attempt=within)
         return await self._ask(self._audit.VerifyCase, VerifyCaseRequest(case_id=case_id), patience=patience)
 
+    async def checkpoint(self, position: int = 0) -> GetCheckpointResponse:
+        """The first published checkpoint that holds the event at a position, or the newest; and who has signed it."""
+        return await self._ask(self._audit.GetCheckpoint, GetCheckpointRequest(position=position))
+
+    async def checkpoints(self, *, after_size: int = 0, page_size: int = 0) -> AsyncIterator[Checkpoint]:
+        """Published checkpoints by size; pages are fetched as they are needed."""
+        request = ListCheckpointsRequest(after_size=after_size, page_size=page_size)
+        async for page in self._pages(self._audit.ListCheckpoints, request):
+            for checkpoint in page.checkpoints:
+                yield checkpoint
+
+    async def prove_inclusion(self, position: int, *, tree_size: int = 0) -> ProveInclusionResponse:
+        """A proof that an event is in the tree of so many events, or of all; `casetrail.proof.tree` checks it."""
+        return await self._ask(
+            self._audit.ProveInclusion, ProveInclusionRequest(position=position, tree_size=tree_size)
+        )
+
+    async def prove_consistency(self, old_size: int, *, size: int = 0) -> ProveConsistencyResponse:
+        """A proof that one tree of the log continues an older one; `casetrail.proof.tree` checks it."""
+        return await self._ask(self._audit.ProveConsistency, ProveConsistencyRequest(old_size=old_size, size=size))
+
+    async def rotate_signing_key(self, *, request_id: str = "") -> RotateSigningKeyResponse:
+        """Have the log sign with a new key from now on. For administrators."""
+        request = RotateSigningKeyRequest(request_id=request_id or new_request_id())
+        return await self._ask(self._audit.RotateSigningKey, request, request.request_id)
+
+    def _keep(self, case_id: str, request_id: str, receipt: Receipt) -> None:
+        if self._receipts is not None:
+            self._receipts.keep(case_id, request_id, receipt)
+
+    async def steps(self, case_id: str) -> AsyncIterator[WatchCaseResponse]:
+        """Every event of a case so far, each with the case after it."""
+        last = (await self.get(case_id)).seq
+        async with aclosing(self.watch(case_id)) as answers:
+            async for answer in answers:
+                yield answer
+                if answer.event.seq >= last:
+                    return
+
+    async def what_if(
+        self, policy: Policy, case_filter: CaseFilter | None = None, *, case_ids: Sequence[str] = ()
+    ) -> AsyncIterator[CaseRerun]:
+        """Recorded cases, run again under another policy, the newest first. Nothing is written.
+
+        Args:
+            policy: What holds in place of the policies that the cases were under.
+            case_filter: Which cases; all when left out.
+            case_ids: Only these.
+        """
+        request = WhatIfRequest(policy=policy, filter=case_filter, case_ids=case_ids)
+        async for answer in self._once(self._audit.WhatIf, request):
+            yield answer.rerun
+
+    async def export_log(self, request: ExportLogRequest | None = None) -> AsyncIterator[bytes]:
+        """The log, or an extract of it, as lines of the export format (docs/proof.md), without the last one."""
+        async for answer in self._once(self._audit.ExportLog, request or ExportLogRequest()):
+            yield answer.lines
+
+    def cross_check(self, case_id: str = "") -> AsyncIterator[CrossCheckResponse]:
+        """How log, projection and running workflow of each open case, or of one case, agree."""
+        return self._once(self._audit.CrossCheck, CrossCheckRequest(case_id=case_id))
+
     def _unreachable(self) -> Unavailable:
         return Unavailable(f"nothing answers at {self.address}", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
 
@@ -334,6 +435,16 @@ class Client(Verbs):
                 if not error.passes or time.monotonic() + pause >= end:
                     raise error from failure
             await asyncio.sleep(pause)
+
+    async def _once(
+        self, method: grpc.aio.UnaryStreamMultiCallable[_Request, _Answer], request: _Request
+    ) -> AsyncIterator[_Answer]:
+        """The answers of a stream that ends by itself. One that breaks is not taken up again."""
+        try:
+            async for answer in method(request, metadata=self._metadata):
+                yield answer
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
 
     async def _pages(
         self, method: grpc.aio.UnaryUnaryMultiCallable[_PageRequest, _Page], request: _PageRequest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, cast
 
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -48,7 +48,7 @@ def differences(old: Message, new: Message, zone: tzinfo | None = None) -> Itera
 
 
 def _of_messages(old: Message, new: Message, path: str, zone: tzinfo | None) -> Iterator[Difference]:
-    for field in new.DESCRIPTOR.fields:
+    for field in cast("Sequence[FieldDescriptor]", new.DESCRIPTOR.fields):
         before, after = getattr(old, field.name), getattr(new, field.name)
         here = f"{path}.{field.name}" if path else field.name
         if _is_map(field):
@@ -56,12 +56,9 @@ def _of_messages(old: Message, new: Message, path: str, zone: tzinfo | None) -> 
         elif field.is_repeated and field.message_type:
             yield from _of_lists(before, after, here, zone)
         elif field.is_repeated:
-            yield from _of_texts(*(", ".join(_text(field, item, zone) for item in v) for v in (before, after)), here)
+            yield from _of_texts(_joined(field, before, zone), _joined(field, after, zone), here)
         elif _is_leaf(field):
-            had, has = (not field.has_presence or message.HasField(field.name) for message in (old, new))
-            yield from _of_texts(
-                _text(field, before, zone) if had else "", _text(field, after, zone) if has else "", here
-            )
+            yield from _of_texts(_shown(old, field, zone), _shown(new, field, zone), here)
         else:
             yield from _of_messages(before, after, here, zone)
 
@@ -70,18 +67,20 @@ def _of_lists(old: Sequence[Message], new: Sequence[Message], path: str, zone: t
     before, after = _by_identity(old), _by_identity(new)
     for identity in [*before, *(identity for identity in after if identity not in before)]:
         was, becomes = before.get(identity), after.get(identity)
-        empty = type(was or becomes)() if was is None or becomes is None else None
-        yield from _of_messages(
-            was or cast("Message", empty), becomes or cast("Message", empty), f"{path}[{identity}]", zone
-        )
+        if becomes is None:
+            # What it held was told when it came.
+            yield Difference(f"{path}[{identity}]", "there", "")
+        else:
+            yield from _of_messages(was or type(becomes)(), becomes, f"{path}[{identity}]", zone)
 
 
 def _by_identity(items: Sequence[Message]) -> Mapping[str, Message]:
     found: dict[str, Message] = {}
     for place, item in enumerate(items):
         name = next((name for name in _IDENTITIES if name in item.DESCRIPTOR.fields_by_name), "")
-        identity = _text(item.DESCRIPTOR.fields_by_name[name], getattr(item, name), None) if name else ""
-        found[identity if identity and identity not in found else f"{identity or ''}{place}"] = item
+        field = cast("FieldDescriptor", item.DESCRIPTOR.fields_by_name.get(name))
+        identity = _text(field, getattr(item, name), None) if name else ""
+        found[identity if identity and identity not in found else f"{identity}{place}"] = item
     return found
 
 
@@ -96,7 +95,7 @@ def _of_texts(old: str, new: str, path: str) -> Iterator[Difference]:
 
 
 def _text_items(field: FieldDescriptor, items: Mapping[Any, Any], zone: tzinfo | None) -> Mapping[str, str]:
-    value = field.message_type.fields_by_name["value"]
+    value = cast("FieldDescriptor", field.message_type.fields_by_name["value"])  # type: ignore[union-attr] # a map
     return {str(key): _text(value, item, zone) for key, item in items.items()}
 
 
@@ -111,9 +110,21 @@ def _is_leaf(field: FieldDescriptor) -> bool:
     )
 
 
+def _joined(field: FieldDescriptor, items: Sequence[Any], zone: tzinfo | None) -> str:
+    return ", ".join(_text(field, item, zone) for item in items)
+
+
+def _shown(message: Message, field: FieldDescriptor, zone: tzinfo | None) -> str:
+    """A single value in words; empty where there is none to speak of."""
+    value = getattr(message, field.name)
+    if field.has_presence:
+        return _text(field, value, zone) if message.HasField(field.name) else ""
+    return _text(field, value, zone) if value else ""
+
+
 def _text(field: FieldDescriptor, value: Any, zone: tzinfo | None) -> str:  # noqa: ANN401 - as the field has it
     if field.enum_type:
-        return word_of(cast("EnumDescriptor", field.enum_type), value).replace("_", " ")
+        return word_of(field.enum_type, value).replace("_", " ")
     match value:
         case Timestamp():
             return f"{value.ToDatetime(UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"
@@ -121,9 +132,5 @@ def _text(field: FieldDescriptor, value: Any, zone: tzinfo | None) -> str:  # no
             return duration_text(value.seconds)
         case bool():
             return "yes" if value else "no"
-        case bytes():
-            return value.hex()
-        case 0 | 0.0:
-            return "" if not field.has_presence and not field.name.endswith("seconds") else "0"
         case _:
             return str(value)

@@ -11,6 +11,12 @@ def address() -> str:
     return os.environ.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS
 
 
+def receipts() -> Path | None:
+    """`CASETRAIL_RECEIPTS`, the file that receipts are kept in; None when they are not."""
+    given = os.environ.get("CASETRAIL_RECEIPTS")
+    return Path(given) if given else None
+
+
 def token() -> str:
     """`CASETRAIL_TOKEN`, or the token that the embedded stack leaves in `CASETRAIL_DATA` or ./data.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -19,7 +19,7 @@ async def follow(
     place: Callable[[_Message], int],
     after: int,
     patience: Patience,
-) -> AsyncIterator[_Message]:
+) -> AsyncGenerator[_Message, None]:
     """Every message after a place, once and in order, over as many connections as it takes.
 
     Args:

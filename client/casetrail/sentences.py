@@ -214,6 +214,8 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "MergeRefused": _one(_WARNING, "{into_case_id} does not take this case over[: {why:quote}]"),
     "LinkAccepted": _one(_QUIET, "{case_id} has noted the link"),
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
+    "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
+    "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
     "NatureConfirmed": _one(_GOOD, "answered, and known for what it is[: {nature:quote}]"),
     "IncidentGraded": (
         Sentence(_WARNING, "graded {level}, it was {old_level}[, crisis {crisis}][: {why:quote}]", when="old_level"),

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.audit.contract", "tests.audit.given")
+pytest.register_assert_rewrite("tests.audit.contract", "tests.audit.given", "tests.audit.tree_contract")

@@ -75,6 +75,7 @@ class LogContract:
         batch = Writer(log, "INQ-1").batch(opening(), key="r1")
         appending = asyncio.create_task(log.append(batch))
         await asyncio.sleep(0)
+        assert batch.case is not None
         batch.events[0].case_opened.subject = batch.case.subject = "something else"
         await appending
         assert (await log.events("INQ-1"))[0].case_opened.subject == "Where is my parcel?"
@@ -521,6 +522,7 @@ class LogContract:
 
     async def test_a_projection_that_is_not_the_fold_is_found(self, log: Log) -> None:
         batch = Writer(log, "INQ-1").batch(opening(), key="open")
+        assert batch.case is not None
         batch.case.category = "product"
         await log.append(batch)
         for verified in (await log.verify(), await log.verify("INQ-1")):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.merkle import Frontier, Read, Subtree, beside_edge, beside_leaf, reads_of, root_of
-from casetrail.proof.tree import EMPTY_ROOT, ProofError, check_consistency, check_inclusion, hash_leaf
+from casetrail.proof import ProofError
+from casetrail.proof.tree import EMPTY_ROOT, check_consistency, check_inclusion, hash_leaf
 
 # Those of the reference implementation of Certificate Transparency: eight leaves and the roots of the trees over the
 # first one, two, … of them.

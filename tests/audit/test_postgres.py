@@ -1,6 +1,7 @@
 """The log in PostgreSQL: the contract, and what only a server, its roles and many processes can do wrong."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -17,12 +18,13 @@ from audit.listing import UNSERVED
 from audit.log import Appended, Batch, Finding, Known, LogDamagedError, LogUnavailableError
 from audit.postgres import PostgresLog
 from audit.postgres.reading import placeholders
-from audit.postgres.server import Timeouts
+from audit.postgres.server import Server, Timeouts
 from casetrail.v1.case_service_pb2 import CaseFilter
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
+from tests.audit.tree_contract import TreeContract
 from tests.postgres_server import PostgresServer
 
 QUICK = Timeouts(lock=0.3, statement=5, answer=5, patience=3)
@@ -79,6 +81,10 @@ def database_of(url: str) -> str:
 
 class TestContract(LogContract):
     """PostgreSQL keeps to the contract."""
+
+
+class TestTree(TreeContract):
+    """And to that of the tree."""
 
 
 # Groups and processes
@@ -360,8 +366,8 @@ async def test_a_database_that_may_only_be_read_takes_nothing(
 @pytest.mark.parametrize(
     ("part", "instead", "words"),
     [
-        ("casetrail:", "nobody:", "refuses this password or role"),
-        ("100%25", "wrong", "refuses this password or role"),
+        ("casetrail:", "nobody:", "refuses role or password: look at CASETRAIL_LOG, or run `casetrail-db init`"),
+        ("100%25", "wrong", "refuses role or password: look at CASETRAIL_LOG, or run `casetrail-db init`"),
         ("/log_", "/missing_", "lacks this database or role: run `casetrail-db init`"),
         ("@127.0.0.1:", "@127.0.0.1:1", "is not there: start it"),
     ],
@@ -374,6 +380,31 @@ async def test_a_log_that_cannot_be_reached_says_what_to_do_and_never_the_passwo
         await PostgresLog.open(wrong)
     assert "100%" not in str(refused.value)
     assert "p@ss" not in str(refused.value)
+
+
+async def test_a_database_that_takes_no_more_connections_says_so(url: str, superuser: psycopg.Connection[Any]) -> None:
+    superuser.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(database_of(url))))
+    with pytest.raises(LogUnavailableError, match="has too many connections: raise max_connections"):
+        await PostgresLog.open(url)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (psycopg.errors.DiskFull("could not extend file"), LogUnavailableError, "the disk is full: free some space"),
+        (psycopg.errors.OutOfMemory("out of memory"), LogUnavailableError, "lacks memory or disk"),
+        (psycopg.errors.IoError("could not read block"), LogUnavailableError, "the disk fails"),
+        (psycopg.errors.QueryCanceled("statement timeout"), LogUnavailableError, "did not answer in time"),
+        (psycopg.errors.DataCorrupted("invalid page"), LogDamagedError, "is damaged .* restore the newest backup"),
+        (psycopg.errors.SyntaxError("never seen"), LogUnavailableError, "cannot be used .never seen"),
+    ],
+)
+def test_what_goes_wrong_in_the_server_is_told_with_what_to_do(
+    url: str, error: psycopg.Error, kind: type[Exception], words: str
+) -> None:
+    translated = Server(url).translated(error)
+    assert type(translated) is kind
+    assert re.search(words, str(translated))
 
 
 async def test_a_database_without_tables_is_refused(postgres: PostgresServer) -> None:

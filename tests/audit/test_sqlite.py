@@ -23,6 +23,7 @@ from audit.stores import sqlite_url
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
+from tests.audit.tree_contract import TreeContract
 
 
 @pytest.fixture
@@ -44,6 +45,10 @@ async def log(path: Path, clock: Clock) -> AsyncIterator[SqliteLog]:
 
 class TestContract(LogContract):
     """SQLite keeps to the contract."""
+
+
+class TestTree(TreeContract):
+    """And to that of the tree."""
 
 
 # Groups

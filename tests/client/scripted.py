@@ -19,7 +19,7 @@ from casetrail.v1.case_service_pb2_grpc import CaseServiceServicer, add_CaseServ
 UNARY = {
     "OpenCase", "Execute", "BatchExecute", "GetCase", "ListCases", "ListEvents", "ReplayCase", "VerifyCase",
 }  # fmt: skip
-STREAMS = {"WatchCase", "WatchEvents"}
+STREAMS = {"WatchCase", "WatchEvents", "WhatIf", "CrossCheck", "ExportLog"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
@@ -19,7 +19,7 @@ from audit.sealing import seal, seal_root
 from audit.sqlite import SqliteLog
 from casetrail.v1.workflow_pb2 import SealRun, SealStep
 from tests.audit.given import Writer, note, opening
-from workflows.seal import SCHEDULE, Seal, day_before, ensure_schedule
+from workflows.seal import SCHEDULE, day_before, ensure_schedule
 from workflows.worker import worker_for
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
@@ -108,7 +108,8 @@ async def _result(client: Client) -> SealStep:
                 break
             await asyncio.sleep(0.05)
         run = described.info.recent_actions[0].action
-        handle = client.get_workflow_handle(run.workflow_id, result_type=SealStep)  # type: ignore[union-attr]
+        assert isinstance(run, ScheduleActionExecutionStartWorkflow)
+        handle = client.get_workflow_handle(run.workflow_id, result_type=SealStep)
         try:
             result: SealStep = await handle.result()
         except WorkflowFailureError as failure:

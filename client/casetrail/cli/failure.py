@@ -6,6 +6,7 @@ import traceback
 import typer
 
 from casetrail.errors import CasetrailError, Unavailable
+from casetrail.proof import ProofError
 
 _ADVICE = {
     "UNREACHABLE": "Start the engine (`make up`), or say where it runs: --address or CASETRAIL_ADDRESS.",
@@ -19,6 +20,7 @@ _ADVICE = {
     "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
     "LOG_DAMAGED": "`casetrail verify` says what is wrong in the log.",
     "WORKFLOW_UNAVAILABLE": "Leave --from-workflow out: the log has the case.",
+    "WORKFLOW_NOT_RUNNING": "Leave --from-workflow out. An open case without a workflow gets one from the sweep.",
 }
 
 
@@ -34,6 +36,10 @@ def _lines(error: Exception) -> list[str]:
     match error:
         case CasetrailError():
             return [_headline(error), *_details(error)]
+        case ProofError():
+            return [f"Does not hold: {error}."]
+        case ModuleNotFoundError(name="cryptography"):
+            return ["Failed: this needs `cryptography`: pip install 'casetrail[proof]'."]
         case OSError(filename=str(name), strerror=str(why)):
             return [f"Failed: {name}: {why}."]
         case _:

@@ -1,22 +1,19 @@
-"""Commands that read: one case, many, their events; and the proof that the log is whole."""
+"""Commands that read: one case, many, their events; and whether the log is whole."""
 
 from collections.abc import Iterable
 from datetime import UTC
 from typing import Annotated
 
 import typer
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Column, Table
 from rich.text import Text
 
-from casetrail import short_forms
 from casetrail.cli import output
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
 from casetrail.timeline import heading, printable, standing, tell
-from casetrail.v1.audit_service_pb2 import ReplayCaseResponse, VerifyCaseResponse
+from casetrail.v1.audit_service_pb2 import VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter, GetCaseResponse, ListCasesResponse
 from casetrail.v1.event_pb2 import Event
@@ -25,6 +22,8 @@ from casetrail.words import value_of, word_of
 
 CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number.")]
 AnyCaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number; all when left out.")]
+LOG_ITSELF = "@log"
+"""Stands for a case's number in events of the log itself: seals, changes of its key."""
 AfterOption = Annotated[int, typer.Option(min=0, metavar="POSITION", help="Only what comes after it in the log.")]
 
 
@@ -160,7 +159,8 @@ def events(case: AnyCaseArgument = "", after: AfterOption = 0, *, terms: Terms) 
     """Show what happened in a case, or in all."""
 
     async def read(client: Client) -> None:
-        found = await client.get(case) if case and not terms.as_json else None
+        is_case = bool(case) and case != LOG_ITSELF
+        found = await client.get(case) if is_case and not terms.as_json else None
         if found:
             output.print_heading(heading(found, None))
         async for event in client.events(case, after_position=after):
@@ -183,43 +183,6 @@ def _print_one_of_all(event: Event, terms: Terms) -> None:
         return
     for line in tell([event], None):
         output.print_line(line, label=f"{event.position:>8}  {event.case_id:<18}")
-
-
-def _instant(text: str) -> Timestamp | Duration:
-    """Read 2026-06-18T08:00:00+08:00, or +2h for so long after the case opened."""
-    try:
-        return short_forms.duration(text[1:]) if text.startswith("+") else short_forms.timestamp(text)
-    except ValueError as wrong:
-        raise typer.BadParameter(f"{wrong}, or +2h for so long after the opening", param_hint="--at") from None
-
-
-@spread
-def replay(
-    case: CaseArgument,
-    seq: Annotated[int | None, typer.Option(min=1, help="After this event.")] = None,
-    at: Annotated[str, typer.Option(metavar="TIME", help="At an instant of case time, or +2h after the opening.")] = "",
-    *,
-    terms: Terms,
-) -> None:
-    """Show a case as it was."""
-    if (seq is None) == (not at):
-        raise typer.BadParameter("say either --seq or --at")
-    point = _instant(at) if at else None
-
-    async def read(client: Client) -> ReplayCaseResponse:
-        if isinstance(point, Duration):
-            opened = (await client.get(case)).opened_at
-            return await client.replay(case, at=Timestamp(seconds=opened.seconds + point.seconds))
-        return await client.replay(case, seq=seq, at=point)
-
-    then = call(terms, read)
-    if terms.as_json:
-        output.print_json(then)
-        return
-    output.print_heading(heading(then.case, None))
-    for line in standing(then.case, None):
-        output.console.print(line, markup=False)
-    _print_events(then.events, then.case)
 
 
 @spread

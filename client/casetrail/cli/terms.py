@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -59,6 +60,10 @@ class WriteTerms(Terms):
     acting: Annotated[
         Actor | None, typer.Option("--as", parser=actor, metavar="NAME:ROLE", help="Act for somebody else.")
     ] = None
+    keep_receipts: Annotated[
+        Path | None,
+        typer.Option(envvar="CASETRAIL_RECEIPTS", metavar="FILE", help="Append the receipt to this file."),
+    ] = None
 
 
 def spread(function: Callable[..., None]) -> Callable[..., None]:
@@ -93,7 +98,8 @@ def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
     """
 
     async def session() -> _Result:
-        async with Client(terms.address, terms.token or environment.token()) as client:
+        receipts = terms.keep_receipts if isinstance(terms, WriteTerms) else None
+        async with Client(terms.address, terms.token or environment.token(), receipts=receipts) as client:
             await client.connect()
             return await work(client)
 

@@ -16,6 +16,8 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from casetrail.proof import ProofError
+
 LOG_KEY: Final = 1
 """Type of a key that signs checkpoints of its log."""
 
@@ -32,7 +34,7 @@ _BODY_LINES: Final = 3
 _PRIVATE: Final = "PRIVATE+KEY+"
 
 
-class NoteError(Exception):
+class NoteError(ProofError):
     """A key, a note or a signature is not what it should be."""
 
 

@@ -4,12 +4,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from casetrail.proof import ProofError
+
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 """Root of the tree without leaves."""
-
-
-class ProofError(Exception):
-    """The proof does not hold."""
 
 
 def hash_leaf(data: bytes) -> bytes:

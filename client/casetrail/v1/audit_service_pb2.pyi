@@ -790,3 +790,56 @@ class RotateSigningKeyResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "old_key", b"old_key", "position", b"position"]) -> None: ...
 
 Global___RotateSigningKeyResponse: typing_extensions.TypeAlias = RotateSigningKeyResponse
+
+@typing.final
+class ExportLogRequest(google.protobuf.message.Message):
+    """Without any filter the whole log is exported, with one an extract of it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    HAPPENED_FROM_FIELD_NUMBER: builtins.int
+    HAPPENED_BEFORE_FIELD_NUMBER: builtins.int
+    @property
+    def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]:
+        """Only cases that are of these lifecycles now."""
+
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Only these cases."""
+
+    @property
+    def happened_from(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Only what happened from this instant of case time on, and before that one."""
+
+    @property
+    def happened_before(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        kinds: collections.abc.Iterable[casetrail.v1.types_pb2.Kind.ValueType] | None = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        happened_from: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        happened_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["happened_before", b"happened_before", "happened_from", b"happened_from"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "happened_before", b"happened_before", "happened_from", b"happened_from", "kinds", b"kinds"]) -> None: ...
+
+Global___ExportLogRequest: typing_extensions.TypeAlias = ExportLogRequest
+
+@typing.final
+class ExportLogResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: builtins.int
+    lines: builtins.bytes
+    """Whole lines, all but the last of the export: that one, `end`, is written by whoever puts them into a file."""
+    def __init__(
+        self,
+        *,
+        lines: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["lines", b"lines"]) -> None: ...
+
+Global___ExportLogResponse: typing_extensions.TypeAlias = ExportLogResponse

@@ -90,6 +90,11 @@ class AuditServiceStub(object):
                 request_serializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.SerializeToString,
                 response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.FromString,
                 _registered_method=True)
+        self.ExportLog = channel.unary_stream(
+                '/casetrail.v1.AuditService/ExportLog',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -173,6 +178,13 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportLog(self, request, context):
+        """The log, or some of it, with what an offline verifier needs; docs/proof.md describes the lines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -230,6 +242,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.CrossCheck,
                     request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.FromString,
                     response_serializer=casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.SerializeToString,
+            ),
+            'ExportLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportLog,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -530,6 +547,33 @@ class AuditService(object):
             '/casetrail.v1.AuditService/CrossCheck',
             casetrail_dot_v1_dot_audit__service__pb2.CrossCheckRequest.SerializeToString,
             casetrail_dot_v1_dot_audit__service__pb2.CrossCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/casetrail.v1.AuditService/ExportLog',
+            casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -201,7 +201,23 @@ _AuditServiceCrossCheckType = typing_extensions.TypeVar(
     ],
 )
 
-class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType, _AuditServiceGetCheckpointType, _AuditServiceListCheckpointsType, _AuditServiceProveInclusionType, _AuditServiceProveConsistencyType, _AuditServiceRotateSigningKeyType, _AuditServiceWhatIfType, _AuditServiceCrossCheckType]):
+_AuditServiceExportLogType = typing_extensions.TypeVar(
+    '_AuditServiceExportLogType',
+    grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.ExportLogRequest,
+        casetrail.v1.audit_service_pb2.ExportLogResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.ExportLogRequest,
+        casetrail.v1.audit_service_pb2.ExportLogResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.ExportLogRequest,
+        casetrail.v1.audit_service_pb2.ExportLogResponse,
+    ],
+)
+
+class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType, _AuditServiceGetCheckpointType, _AuditServiceListCheckpointsType, _AuditServiceProveInclusionType, _AuditServiceProveConsistencyType, _AuditServiceRotateSigningKeyType, _AuditServiceWhatIfType, _AuditServiceCrossCheckType, _AuditServiceExportLogType]):
     """Reads and checks the log."""
 
     @typing.overload
@@ -249,6 +265,10 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
         grpc.UnaryStreamMultiCallable[
             casetrail.v1.audit_service_pb2.CrossCheckRequest,
             casetrail.v1.audit_service_pb2.CrossCheckResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.ExportLogRequest,
+            casetrail.v1.audit_service_pb2.ExportLogResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -298,6 +318,10 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
             casetrail.v1.audit_service_pb2.CrossCheckRequest,
             casetrail.v1.audit_service_pb2.CrossCheckResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            casetrail.v1.audit_service_pb2.ExportLogRequest,
+            casetrail.v1.audit_service_pb2.ExportLogResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListEvents: _AuditServiceListEventsType
@@ -332,6 +356,9 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
 
     CrossCheck: _AuditServiceCrossCheckType
     """Compares the log, the projection and the running workflow of every open case."""
+
+    ExportLog: _AuditServiceExportLogType
+    """The log, or some of it, with what an offline verifier needs; docs/proof.md describes the lines."""
 
 AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -377,6 +404,10 @@ AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         casetrail.v1.audit_service_pb2.CrossCheckRequest,
         casetrail.v1.audit_service_pb2.CrossCheckResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        casetrail.v1.audit_service_pb2.ExportLogRequest,
+        casetrail.v1.audit_service_pb2.ExportLogResponse,
     ],
 ]
 
@@ -470,5 +501,13 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[casetrail.v1.audit_service_pb2.CrossCheckResponse], collections.abc.AsyncIterator[casetrail.v1.audit_service_pb2.CrossCheckResponse]]:
         """Compares the log, the projection and the running workflow of every open case."""
+
+    @abc.abstractmethod
+    def ExportLog(
+        self,
+        request: casetrail.v1.audit_service_pb2.ExportLogRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[casetrail.v1.audit_service_pb2.ExportLogResponse], collections.abc.AsyncIterator[casetrail.v1.audit_service_pb2.ExportLogResponse]]:
+        """The log, or some of it, with what an offline verifier needs; docs/proof.md describes the lines."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from casetrail.proof import ProofError
 from casetrail.proof.note import LOG_KEY, NoteError, SignedNote, SigningKey, VerifierKey, keys_of
 from casetrail.proof.submission import Submission, SubmissionError
-from casetrail.proof.tree import ProofError, check_consistency
+from casetrail.proof.tree import check_consistency
 from casetrail.witness.memory import Memory
 
 SIZE_TYPE = "text/x.tlog.size"

@@ -1,0 +1,276 @@
+"""Commands that replay: a case as it was, step by step, and why an event happened."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.text import Text
+
+from casetrail import causes, short_forms
+from casetrail.cli import output
+from casetrail.cli.reading import CaseArgument
+from casetrail.cli.terms import Terms, call, spread
+from casetrail.client import Client
+from casetrail.stepping import HELP, KEYS, Key, Player, Step, reason_words
+from casetrail.timeline import Line, event_type, heading, standing, tell
+from casetrail.v1.audit_service_pb2 import ReplayCaseResponse
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.event_pb2 import Event
+
+
+def _instant(text: str) -> Timestamp | Duration:
+    """Read 2026-06-18T08:00:00+08:00, or +2h for so long after the case opened."""
+    try:
+        return short_forms.duration(text[1:]) if text.startswith("+") else short_forms.timestamp(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}, or +2h for so long after the opening", param_hint="--at") from None
+
+
+@spread
+def replay(
+    case: CaseArgument,
+    seq: Annotated[int | None, typer.Option(min=1, help="After this event.")] = None,
+    at: Annotated[str, typer.Option(metavar="TIME", help="At an instant of case time, or +2h after the opening.")] = "",
+    steps: Annotated[bool, typer.Option("--steps", help="Print every step, and what it changed.")] = False,
+    *,
+    terms: Terms,
+) -> None:
+    """Show a case as it was: at a point, or step by step.
+
+    On a terminal, and without --seq, --at and --steps, one steps through it by keys.
+    """
+    if (seq is not None) + bool(at) + steps > 1:
+        raise typer.BadParameter("say either --seq or --at or --steps")
+    if seq is not None or at:
+        _print_point(case, seq, at, terms)
+        return
+    if not steps and (terms.as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise typer.BadParameter("say --seq, --at or --steps; by keys one steps only on a terminal")
+    found = call(terms, lambda client: _read_steps(client, case))
+    if terms.as_json:
+        for step in found:
+            typer.echo(json.dumps(_step_as_json(step), ensure_ascii=False))
+    elif steps:
+        output.print_heading(heading(found[-1].after, None))
+        for step in found:
+            _print_step(step)
+    else:
+        _play(found)
+
+
+def _print_point(case: str, seq: int | None, at: str, terms: Terms) -> None:
+    point = _instant(at) if at else None
+
+    async def read(client: Client) -> ReplayCaseResponse:
+        if isinstance(point, Duration):
+            opened = (await client.get(case)).opened_at
+            return await client.replay(case, at=Timestamp(seconds=opened.seconds + point.seconds))
+        return await client.replay(case, seq=seq, at=point)
+
+    then = call(terms, read)
+    if terms.as_json:
+        output.print_json(then)
+        return
+    output.print_heading(heading(then.case, None))
+    for line in standing(then.case, None):
+        output.console.print(line, markup=False)
+    for told in tell(then.events, None, then.case.opened_at):
+        output.print_line(told)
+
+
+# --- step by step -----------------------------------------------------------------------------------------------------
+
+
+async def _read_steps(client: Client, case: str) -> Sequence[Step]:
+    steps: list[Step] = []
+    before = Case()
+    async for answer in client.steps(case):
+        steps.append(Step(answer.event, before, answer.case))
+        before = answer.case
+    return steps
+
+
+def _print_step(step: Step) -> None:
+    [line] = tell([step.event], None, step.after.opened_at)
+    output.print_line(line, label=f"{step.event.seq:>5}  ")
+    for text in _details(step):
+        output.console.print(Text(f"{'':>10}{text}", style="dim"))
+
+
+def _details(step: Step) -> Iterator[str]:
+    yield from map(str, step.differences(None))
+    if reason := reason_words(step.event.reason):
+        yield f"because of {reason}"
+
+
+def _step_as_json(step: Step) -> dict[str, Any]:
+    return {
+        "event": MessageToDict(step.event) | {"type": event_type(step.event)},
+        "differences": [{"path": found.path, "old": found.old, "new": found.new} for found in step.differences(None)],
+    }
+
+
+def _play(steps: Sequence[Step]) -> None:
+    player = Player(steps)
+    output.print_heading(heading(steps[-1].after, None))
+    output.console.print(HELP, style="dim")
+    _show(player)
+    while (key := KEYS.get(typer.getchar())) is not Key.QUIT:
+        if key is None:
+            output.console.print(HELP, style="dim")
+        elif key in (Key.TO_EVENT, Key.TO_TIME):
+            _go(player, key)
+        elif player.press(key):
+            _show(player)
+        else:
+            output.console.print("There is no further event that way.", style="dim")
+
+
+def _show(player: Player) -> None:
+    output.console.print(f"── {player.title} ──", style="dim")
+    _print_step(player.step)
+
+
+def _go(player: Player, key: Key) -> None:
+    wanted = typer.prompt("Event" if key is Key.TO_EVENT else "Time, or +2h after the opening")
+    try:
+        if key is Key.TO_EVENT:
+            player.go_to_event(int(wanted))
+        else:
+            player.go_to_time(_seconds(wanted, player.step.after))
+    except (ValueError, typer.BadParameter) as wrong:
+        output.console.print(f"Not possible: {wrong}", style="yellow", markup=False)
+        return
+    _show(player)
+
+
+def _seconds(written: str, case: Case) -> int:
+    point = _instant(written)
+    return point.seconds + (case.opened_at.seconds if isinstance(point, Duration) else 0)
+
+
+# --- why --------------------------------------------------------------------------------------------------------------
+
+
+@spread
+def why(
+    case: CaseArgument,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its number in the case, or its id.")],
+    *,
+    terms: Terms,
+) -> None:
+    """Say why an event happened: which rule, what it looked at, under which policy, and what it follows from."""
+    seq = _seq(case, event)
+
+    async def read(client: Client) -> Sequence[Event]:
+        return [each async for each in client.events(case)]
+
+    history = call(terms, read)
+    if not 1 <= seq <= len(history):
+        raise typer.BadParameter(f"{case} has events 1 to {len(history)}", param_hint="EVENT")
+    asked = history[seq - 1]
+    if terms.as_json:
+        typer.echo(json.dumps(_why_as_json(asked, history), ensure_ascii=False, indent=2))
+        return
+    for text in _why(asked, history):
+        output.console.print(text)
+
+
+def _seq(case: str, event: str) -> int:
+    of_case, colon, number = event.rpartition(":")
+    if (colon and of_case != case) or not number.isdecimal():
+        raise typer.BadParameter(f"'{event}' is no event of {case}: write 7 or {case}:7", param_hint="EVENT")
+    return int(number)
+
+
+def _why(asked: Event, history: Sequence[Event]) -> Iterator[Text]:
+    policy = causes.policy_at(asked, history)
+    yield Text(f"{asked.event_id}  {event_type(asked)}", style="bold")
+    yield Text(f"  what      {_line(asked, history).what}")
+    yield Text(f"  who       {_line(asked, history).who}{_when(asked, history)}")
+    for text in _rule(asked, history):
+        yield Text(f"  {text}")
+    yield Text(f"  policy    {policy.policy_id} (digest {policy.digest[:12]}…), in force for the case at the time")
+    yield Text(f"  proof     leaf {asked.hash}")
+    steps = list(causes.chain(asked, history))
+    if not steps:
+        yield Text(f"  because   it was done so, by request {asked.key}: nothing in the case demanded it")
+        return
+    yield Text("  because")
+    for cause in steps:
+        yield Text(f"    {cause.event.event_id:<24}{_line(cause.event, history).what}")
+        yield Text(f"    {'':<24}{cause.link.value}{_origin(cause.event, history)}", style="dim")
+
+
+def _rule(asked: Event, history: Sequence[Event]) -> Iterable[str]:
+    ruling = causes.ruling(asked, history)
+    if ruling is None:
+        return ["rule      none: the step means this under every policy"]
+    reason = ruling.reason
+    looked_at = "; ".join(f"{name}: {value or 'none'}" for name, value in sorted(reason.inputs.items()))
+    given = "" if ruling is asked else f" (given by {ruling.event_id})"
+    return [
+        f"rule      {reason.rule}, of policy {reason.policy_id}{given}",
+        f"          {_rule_words(reason.rule)}",
+        f"looked at {looked_at or 'nothing else'}",
+    ]
+
+
+_RULES = {
+    "clock": "what the policy promises: the first of the clock's targets that fits the case",
+    "ladder": "who hears of a broken promise, and after how long the next one does",
+    "authority": "how much each role may decide by itself",
+    "person": "a person decided",
+    "inspection": "what the goods were found to be",
+    "logistics": "a parcel without a scan for too long",
+    "exchange": "what was to be sent is not there",
+    "return.eligible": "what an eligible return had cost is owed",
+}
+
+
+def _rule_words(rule: str) -> str:
+    return _RULES.get(rule) or _RULES.get(rule.partition(".")[0]) or "the first of the policy's rules that fits"
+
+
+def _origin(event: Event, history: Sequence[Event]) -> str:
+    if next(causes.causes(event, history), None) is not None:
+        return ""
+    return f"; done by {_line(event, history).who}, request {event.key}"
+
+
+def _when(asked: Event, history: Sequence[Event]) -> str:
+    line = _line(asked, history)
+    return f", {line.when} ({line.since} after the opening)" + (", when it was due" if asked.HasField("due") else "")
+
+
+def _line(event: Event, history: Sequence[Event]) -> Line:
+    [line] = tell([event], None, history[0].at)
+    return line
+
+
+def _why_as_json(asked: Event, history: Sequence[Event]) -> dict[str, Any]:
+    policy, ruling = causes.policy_at(asked, history), causes.ruling(asked, history)
+    return {
+        "event": MessageToDict(asked) | {"type": event_type(asked)},
+        "what": _line(asked, history).what,
+        "rule": ruling.reason.rule if ruling else "",
+        "inputs": dict(ruling.reason.inputs) if ruling else {},
+        "ruledBy": ruling.event_id if ruling else "",
+        "policy": MessageToDict(policy),
+        "because": [
+            {
+                "eventId": cause.event.event_id,
+                "type": event_type(cause.event),
+                "link": cause.link.name,
+                "what": _line(cause.event, history).what,
+                "key": cause.event.key,
+                "hash": cause.event.hash,
+            }
+            for cause in causes.chain(asked, history)
+        ],
+    }

@@ -1,0 +1,63 @@
+"""JSON lines with proofs: what an offline verifier reads. The format is described in docs/proof.md."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import BinaryIO
+
+from casetrail.client import Client
+from casetrail.export.selection import Selection
+
+
+async def write(client: Client, selection: Selection, file: BinaryIO, receipts: Path | None = None) -> int:
+    """Write an export; returns how many events it has.
+
+    Args:
+        client: Where from.
+        selection: Which events.
+        file: Where to.
+        receipts: A file of receipts that goes with them.
+
+    Raises:
+        ValueError: The file of receipts is none.
+    """
+    end = _End(file)
+    async for lines in client.export_log(selection.request()):
+        end.write(lines)
+    if receipts is not None:
+        with receipts.open(encoding="utf-8") as kept:
+            for number, line in enumerate(kept, start=1):
+                end.write(_receipt(line, f"{receipts}:{number}"))
+    end.close()
+    return end.events
+
+
+def _receipt(line: str, where: str) -> bytes:
+    try:
+        said = json.loads(line)
+        document = {"kind": "receipt"} | {name: said[name] for name in ("caseId", "receipt", "requestId")}
+    except (ValueError, KeyError, TypeError) as wrong:
+        raise ValueError(f"{where}: this is no line of a receipts file") from wrong
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class _End:
+    """Counts and hashes what is written, for the last line: without it a file was cut off."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.events = 0
+        self._file = file
+        self._lines = 0
+        self._digest = hashlib.sha256()
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines."""
+        self._file.write(lines)
+        self._digest.update(lines)
+        self._lines += lines.count(b"\n")
+        self.events += sum(line.startswith(b'{"kind":"event"') for line in lines.splitlines())
+
+    def close(self) -> None:
+        """Write the last line."""
+        last = {"kind": "end", "lines": self._lines, "sha256": self._digest.hexdigest()}
+        self._file.write(json.dumps(last, separators=(",", ":")).encode() + b"\n")

@@ -1,0 +1,45 @@
+"""Receipts that are kept: a line for each acknowledged write, so that one can hold them against the log years later."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from google.protobuf.json_format import MessageToDict
+
+from casetrail.v1.case_service_pb2 import Receipt
+
+
+class ReceiptFile:
+    """A file that receipts are appended to. What it holds is nobody's secret, and names no customer."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep them there."""
+        self.path = path
+
+    def __enter__(self) -> Self:
+        """Open the file, before anything is written that could not be kept.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self._file = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def keep(self, case_id: str, request_id: str, receipt: Receipt) -> None:
+        """Append a receipt.
+
+        Raises:
+            OSError: It could not be kept; the write that it is for has been carried out.
+        """
+        if not receipt.position:
+            return
+        line = {"caseId": case_id, "receipt": MessageToDict(receipt), "requestId": request_id}
+        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n")
+        self._file.flush()

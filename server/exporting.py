@@ -1,0 +1,272 @@
+"""AuditService.ExportLog: the log, or an extract of it, as lines that an offline verifier reads (docs/proof.md)."""
+
+import json
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+
+from audit import proofs
+from audit.envelope import StoredEvent, event_of
+from audit.log import LOG_ITSELF, Checkpoint, Log, LogDamagedError
+from audit.projection import findable
+from casetrail.v1.audit_service_pb2 import ExportLogRequest, ExportLogResponse
+from casetrail.v1.case_service_pb2 import CaseFilter
+from domain import fold
+from server.calls import Stream, Unary
+from server.errors import unknown_case
+from server.principals import Principal
+from server.proving import Proving
+
+_PAGE: Final = 500
+_CHUNK_BYTES: Final = 256 * 1024
+_REMEMBERED_CASES: Final = 10_000
+
+Line = dict[str, Any]
+
+
+class ExportServicer:
+    """Gives the log away, byte for byte, in memory that does not grow with it."""
+
+    def __init__(self, log: Log, proving: Proving) -> None:
+        """Export this log."""
+        self._log = log
+        self._proving = proving
+
+    def methods(self) -> Mapping[str, Unary | Stream]:
+        """What it offers, by the names of the contract."""
+        return {"ExportLog": self.export_log}
+
+    async def export_log(self, request: ExportLogRequest, _: Principal) -> AsyncGenerator[ExportLogResponse, None]:
+        """Answer the lines in chunks.
+
+        Raises:
+            Rejected: A case that was named is unknown.
+        """
+        for case_id in request.case_ids:
+            if await self._log.read_case(case_id) is None:
+                raise unknown_case(case_id)
+        chunk = bytearray()
+        async for line in self._lines(_Wanted(request, self._log)):
+            chunk += json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            if len(chunk) >= _CHUNK_BYTES:
+                yield ExportLogResponse(lines=bytes(chunk))
+                chunk.clear()
+        if chunk:
+            yield ExportLogResponse(lines=bytes(chunk))
+
+    async def _lines(self, wanted: "_Wanted") -> AsyncIterator[Line]:
+        # Signed as of now, so that all that is exported lies under a checkpoint.
+        await self._proving.publisher.attempt()
+        newest = await self._log.newest_checkpoint()
+        size = newest.size if newest is not None else 0
+        yield await self._header(size, wanted)
+        if wanted.all:
+            async for line in self._seals(size):
+                yield line
+        async for line in self._events(size, wanted):
+            yield line
+        for digest, policy_id, body in await self._log.policies():
+            yield {"kind": "policy", "digest": digest, "policy_id": policy_id, "body": _base64(body)}
+        async for line in self._cases(size, wanted):
+            yield line
+        async for line in self._checkpoints(size):
+            yield line
+
+    async def _header(self, size: int, wanted: "_Wanted") -> Line:
+        notary = self._proving.notary
+        head = await self._log.tree_head()
+        return {
+            "kind": "header",
+            "format": "casetrail-export",
+            "version": 1,
+            "log": head.log,
+            "origin": notary.origin,
+            "size": size,
+            "scope": "log" if wanted.all else "extract",
+            "root": (await proofs.root(self._log, size)).hex(),
+            "keys": [str(key) for key in notary.keys],
+            "witnesses": [str(witness.address.key) for witness in self._proving.witnesses],
+            "exported_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+    async def _seals(self, size: int) -> AsyncIterator[Line]:
+        seq = 0
+        while events := await self._log.events(LOG_ITSELF, after_seq=seq, limit=_PAGE):
+            for event in events:
+                if event.HasField("log_sealed") and event.position <= size:
+                    said = event.log_sealed
+                    yield {
+                        "kind": "seal",
+                        "position": event.position,
+                        "day": said.day,
+                        "size": said.size,
+                        "cases": said.cases,
+                        "root": said.root,
+                    }
+            seq = events[-1].seq
+
+    async def _events(self, size: int, wanted: "_Wanted") -> AsyncIterator[Line]:
+        position = 0
+        while position < size:
+            rows = await self._log.rows(after_position=position, limit=min(_PAGE, size - position))
+            if not rows:
+                return
+            position = rows[-1].position
+            for row in rows:
+                if not await wanted.event(row):
+                    continue
+                line = _event_line(row)
+                if not wanted.all:
+                    proof = await proofs.inclusion(self._log, row.position, size)
+                    line["inclusion"] = [_base64(node) for node in proof]
+                yield line
+
+    async def _cases(self, size: int, wanted: "_Wanted") -> AsyncIterator[Line]:
+        if wanted.by_time:
+            return  # the events of a time alone do not make a case
+        token = ""
+        while True:
+            page = await self._log.list_cases(wanted.case_filter, page_size=_PAGE, token=token)
+            for case in page.cases:
+                if wanted.case(case.case_id):
+                    line = await self._case_line(case.case_id, size)
+                    if line is not None:
+                        yield line
+            if not page.next_token:
+                return
+            token = page.next_token
+
+    async def _case_line(self, case_id: str, size: int) -> Line | None:
+        """A case as the projection has it; as of the tree where it has moved on since."""
+        projected = await self._log.projection(case_id)
+        if projected is None or projected.opened > size:
+            return None
+        seq, leaf_hash, body, columns = projected.seq, projected.leaf_hash, projected.body, projected.findable
+        last = await self._log.events(case_id, after_seq=seq - 1, limit=1)
+        if last and last[0].position > size:
+            events = [event for event in await self._history(case_id) if event.position <= size]
+            case = fold(events)
+            seq, leaf_hash = case.seq, bytes.fromhex(events[-1].hash)
+            body, columns = case.SerializeToString(deterministic=True), findable(case)
+        return {
+            "kind": "case",
+            "case_id": case_id,
+            "opened": projected.opened,
+            "seq": seq,
+            "leaf_hash": leaf_hash.hex(),
+            "body": _base64(body),
+            "columns": {
+                name: int(value) if isinstance(value, bool) else value for name, value in columns._asdict().items()
+            },
+        }
+
+    async def _history(self, case_id: str) -> list[Any]:
+        events: list[Any] = []
+        while page := await self._log.events(case_id, after_seq=len(events)):
+            events += page
+        return events
+
+    async def _checkpoints(self, size: int) -> AsyncIterator[Line]:
+        after = 0
+        while page := await self._log.checkpoints(after_size=after, limit=_PAGE):
+            for published in page:
+                if published.size <= size:
+                    yield _checkpoint_line(published)
+            after = page[-1].size
+
+
+class _Wanted:
+    """Which events a request is about."""
+
+    def __init__(self, request: ExportLogRequest, log: Log) -> None:
+        self._log = log
+        self._kinds = frozenset(request.kinds)
+        self._case_ids = frozenset(request.case_ids)
+        self._from = request.happened_from.seconds if request.HasField("happened_from") else None
+        self._before = request.happened_before.seconds if request.HasField("happened_before") else None
+        self._known: OrderedDict[str, bool] = OrderedDict()
+
+    @property
+    def by_time(self) -> bool:
+        """Whether only some events of a case may be wanted."""
+        return self._from is not None or self._before is not None
+
+    @property
+    def all(self) -> bool:
+        """Whether the whole log is."""
+        return not (self._kinds or self._case_ids or self.by_time)
+
+    @property
+    def case_filter(self) -> CaseFilter:
+        """The wanted cases, as far as a list can tell."""
+        return CaseFilter(kinds=sorted(self._kinds))
+
+    def case(self, case_id: str) -> bool:
+        """Whether a listed case is wanted."""
+        return not self._case_ids or case_id in self._case_ids
+
+    async def event(self, row: StoredEvent) -> bool:
+        """Whether an event is."""
+        if self.all:
+            return True
+        if row.case_id == LOG_ITSELF or not self.case(row.case_id) or not await self._of_kind(row.case_id):
+            return False
+        if not self.by_time:
+            return True
+        at = event_of(row).at.seconds
+        return (self._from is None or at >= self._from) and (self._before is None or at < self._before)
+
+    async def _of_kind(self, case_id: str) -> bool:
+        if not self._kinds:
+            return True
+        if case_id not in self._known:
+            case = await self._log.read_case(case_id)
+            self._known[case_id] = case is not None and case.kind in self._kinds
+            if len(self._known) > _REMEMBERED_CASES:
+                self._known.popitem(last=False)
+        return self._known[case_id]
+
+
+def _event_line(row: StoredEvent) -> Line:
+    line: Line = {
+        "kind": "event",
+        "pos": row.position,
+        "case_id": row.case_id,
+        "seq": row.seq,
+        "key": row.key,
+        "ordinal": row.ordinal,
+        "event_id": row.event_id,
+        "type": row.type,
+        "recorded_at": row.recorded_at,
+        "dek_id": row.dek_id,
+        "leaf_hash": row.leaf_hash.hex(),
+        "payload": _base64(row.payload) if row.payload is not None else None,
+    }
+    try:
+        line["envelope"] = row.envelope.decode()
+    except UnicodeDecodeError:
+        line["envelope_base64"] = _base64(row.envelope)
+    # For people and programs that read, not for the verifier: what the bytes say.
+    try:
+        line["event"] = MessageToDict(event_of(row))
+    except LogDamagedError:
+        line["event"] = None
+    return line
+
+
+def _checkpoint_line(published: Checkpoint) -> Line:
+    at = datetime.fromtimestamp(published.published_at / 1_000_000, UTC)
+    return {
+        "kind": "checkpoint",
+        "size": published.size,
+        "note": published.note + "".join(published.cosignatures),
+        "published_at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode()

@@ -1,0 +1,79 @@
+"""The tables of both databases: made by migrations, alike, and brought up to date with everything in them."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from audit import migrations
+from audit.log import LogDamagedError
+from audit.postgres.schema import REVISION
+from audit.sqlite import SqliteLog
+from audit.sqlite.file import SCHEMA_VERSION
+from tests.audit.contract import opened
+from tests.audit.given import note
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+async def a_log_of_version_1(path: Path) -> None:
+    """A file as the first version left it: without a tree, and without a note of its migrations."""
+    log = SqliteLog(path)
+    writer = await opened(log, "INQ-1")
+    await writer.write(*[note() for _ in range(600)], key="r1")
+    await log.close()
+    with closing(sqlite.connect(path, isolation_level=None)) as old:
+        names = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name IN {0} OR name = 'log_head_grows')"
+        for (name,) in old.execute(names.format("('subtree', 'checkpoint', 'cosignature')")).fetchall():
+            old.execute(f"DROP TRIGGER {name}")
+        for table in ("subtree", "checkpoint", "cosignature", "alembic_version"):
+            old.execute(f"DROP TABLE {table}")
+        old.execute("UPDATE log_head SET frontier = x''")
+        old.execute("PRAGMA user_version = 1")
+
+
+async def test_an_older_file_is_brought_up_to_date_when_it_is_opened(path: Path) -> None:
+    await a_log_of_version_1(path)
+    log = SqliteLog(path)
+    verified = await log.verify()
+    assert (verified.events, verified.findings) == (601, ())
+    assert len(await log.subtrees(1, 0, 2)) == 2
+    await opened(log, "INQ-2")
+    assert (await log.verify()).findings == ()
+    await log.close()
+
+
+async def test_an_upgrade_that_fails_changes_nothing(path: Path) -> None:
+    await a_log_of_version_1(path)
+    with closing(sqlite.connect(path, isolation_level=None)) as old:
+        old.execute("UPDATE log_head SET size = 7")
+        before = old.execute("SELECT * FROM sqlite_schema").fetchall()
+    with pytest.raises(LogDamagedError, match="the head says 7 events, and there are 601"):
+        SqliteLog(path)
+    with closing(sqlite.connect(path)) as old:
+        assert old.execute("SELECT * FROM sqlite_schema").fetchall() == before
+        assert old.execute("PRAGMA user_version").fetchall() == [(1,)]
+
+
+def test_what_this_version_works_with_is_the_newest_migration() -> None:
+    assert migrations.newest("postgresql") == REVISION
+    assert migrations.newest("sqlite") == f"{SCHEMA_VERSION:04d}"
+
+
+async def test_both_databases_have_the_same_tables(path: Path, new_database: Callable[[], str]) -> None:
+    await SqliteLog(path).close()
+    with closing(sqlite.connect(path)) as file:
+        in_file = file.execute(
+            "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_xinfo(m.name) AS c WHERE m.type = 'table'"
+        ).fetchall()
+    with psycopg.connect(new_database()) as server:
+        in_server = server.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'casetrail'"
+        ).fetchall()
+    assert set(in_file) == set(in_server)

@@ -1,0 +1,291 @@
+"""Publishing: what the log is, told where it cannot be taken back."""
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+import pytest_asyncio
+
+from audit import proofs
+from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
+from audit.log import Checkpoint, LogDamagedError
+from audit.publishing import Publisher, witnesses_of
+from audit.signing import Notary
+from audit.sqlite import SqliteLog
+from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey
+from casetrail.proof.tree import check_consistency, check_inclusion
+from tests.audit.given import Writer, note, opening
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    return folder
+
+
+@pytest_asyncio.fixture
+async def log(path: Path) -> AsyncIterator[SqliteLog]:
+    opened = SqliteLog(path)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def notary(log: SqliteLog, tmp_path: Path) -> Notary:
+    return await Notary.open(log, tmp_path / "keys")
+
+
+@pytest_asyncio.fixture
+async def writer(log: SqliteLog) -> Writer:
+    writer = Writer(log, "INQ-1")
+    await writer.write(opening(), note(), key="open")
+    return writer
+
+
+def lines_in(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for path in sorted(folder.iterdir()) for line in path.read_text().splitlines()]
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = folder.iterdir()
+    return path
+
+
+async def test_a_checkpoint_is_kept_in_the_database_and_outside_it(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    published = await Publisher(log, notary, CheckpointFolder(outside)).publish()
+    assert published is not None
+    head = await log.tree_head()
+    assert (published.size, published.root) == (head.size, head.root)
+    assert await log.newest_checkpoint() == published
+    note = SignedNote.parse(published.note)
+    assert note.signed_by(notary.keys) == notary.keys
+    (line,) = lines_in(outside)
+    assert (line["note"], line["size"]) == (published.note, 2)
+    assert only_file(outside).name == f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+
+
+async def test_what_has_not_grown_is_not_published_again(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    await publisher.publish()
+    assert await publisher.publish() is None
+    await writer.write(note(), key="more")
+    await publisher.publish()
+    assert [line["size"] for line in lines_in(outside)] == [2, 3]
+    assert [each.size for each in await log.checkpoints()] == [2, 3]
+
+
+async def test_an_empty_log_is_not_published(log: SqliteLog, notary: Notary) -> None:
+    assert await Publisher(log, notary).publish() is None
+
+
+async def test_two_servers_publish_the_same(log: SqliteLog, notary: Notary, outside: Path, writer: Writer) -> None:
+    publishers = [Publisher(log, notary, CheckpointFolder(outside)) for _ in range(2)]
+    first, second = await asyncio.gather(*(publisher.publish() for publisher in publishers))
+    assert first is not None
+    assert second is not None
+    assert first.note == second.note
+    assert len(await log.checkpoints()) == 1
+
+
+async def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    away = shutil.move(outside, outside.with_name("away"))
+    assert await publisher.publish() is not None
+    assert "cannot be written" in publisher.trouble
+    await writer.write(note(), key="more")
+    shutil.move(away, outside)
+    await publisher.publish()
+    assert publisher.trouble == ""
+    assert [line["size"] for line in lines_in(outside)] == [3]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FolderRefusedError, match="make it"):
+        CheckpointFolder(tmp_path / "nowhere")
+
+
+# At the start
+
+
+async def test_a_log_that_holds_what_was_published_is_accepted(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    await publisher.check()
+    await publisher.publish()
+    await writer.write(note(), key="more")
+    await publisher.check()
+
+
+async def test_an_old_copy_is_found_by_what_stands_outside(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.db"
+    with closing(sqlite.connect(path)) as source, closing(sqlite.connect(old)) as copy:
+        source.backup(copy)
+    await writer.write(note(), key="more")
+    await Publisher(log, notary, CheckpointFolder(outside)).publish()
+    restored = SqliteLog(old)
+    with pytest.raises(LogDamagedError, match=r"of 3 events was published .*, and the log has 2: it was cut off"):
+        await Publisher(restored, notary, CheckpointFolder(outside)).check()
+    await Writer(restored, "INQ-2").write(opening(), key="open")
+    with pytest.raises(LogDamagedError, match="the first 3 events are not those of the checkpoint"):
+        await Publisher(restored, notary, CheckpointFolder(outside)).check()
+    await restored.close()
+
+
+async def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint(
+    log: SqliteLog, notary: Notary, writer: Writer
+) -> None:
+    await log.keep_checkpoint(Checkpoint(5, bytes(32), (await notary.sign(5, bytes(32))).note, 1))
+    with pytest.raises(LogDamagedError, match=r"\(the database\), and the log has 2"):
+        await Publisher(log, notary).check()
+    (finding,) = (await log.verify()).findings
+    assert (finding.reason, finding.position) == ("LOG_SHORTENED", 3)
+
+
+async def test_two_roots_of_one_size_are_a_fork(log: SqliteLog, notary: Notary, outside: Path, writer: Writer) -> None:
+    await Publisher(log, notary, CheckpointFolder(outside)).publish()
+    CheckpointFolder(outside).add(Checkpoint(2, bytes(32), (await notary.sign(2, bytes(32))).note, 1))
+    with pytest.raises(FolderRefusedError, match="two roots for 2 events"):
+        await Publisher(log, notary, CheckpointFolder(outside)).check()
+
+
+async def test_checkpoints_of_another_log_in_the_folder_do_not_count(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, tmp_path: Path
+) -> None:
+    other = SqliteLog(tmp_path / "other.db")
+    await Writer(other, "INQ-1").write(opening(), *[note()] * 9, key="open")
+    await Publisher(other, await Notary.open(other, tmp_path / "other-keys"), CheckpointFolder(outside)).publish()
+    await other.close()
+    await Publisher(log, notary, CheckpointFolder(outside)).check()
+
+
+async def test_a_line_that_a_crash_cut_off_does_no_harm(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    await publisher.publish()
+    path = only_file(outside)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:-30])
+    await publisher.check()
+    await writer.write(note(), key="more")
+    await publisher.publish()
+    await publisher.check()
+    assert len(path.read_bytes().splitlines()) == 3
+    newest = CheckpointFolder(outside).newest(notary.origin)
+    assert newest is not None
+    assert newest.size == 3
+
+
+async def test_a_line_that_was_changed_is_refused(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    await publisher.publish()
+    path = only_file(outside)
+    path.write_text('{"size":2}\n')
+    with pytest.raises(FolderRefusedError, match="line 1, is no checkpoint"):
+        await publisher.check()
+
+
+# A crash
+
+
+async def test_what_was_acknowledged_before_a_kill_is_published_after_it(path: Path, tmp_path: Path) -> None:
+    """`kill -9` between a commit and its checkpoint."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.audit.signing_process", str(path), str(tmp_path / "keys")),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    receipts = [json.loads(await process.stdout.readline()) for _ in range(10)]
+    process.kill()
+    await process.wait()
+    log = SqliteLog(path)
+    assert await log.checkpoints() == []
+    notary = await Notary.open(log, tmp_path / "keys")
+    publisher = Publisher(log, notary)
+    await publisher.check()
+    published = await publisher.publish()
+    assert published is not None
+    assert published.size >= 10
+    for receipt in receipts:
+        signed = SignedNote.parse(receipt["note"])
+        assert signed.signed_by(notary.keys) == notary.keys
+        proof = await proofs.consistency(log, signed.tree.size, published.size)
+        check_consistency(signed.tree.size, signed.tree.root, published.size, published.root, proof)
+        leaf, inclusion = bytes.fromhex(receipt["hash"]), [bytes.fromhex(each) for each in receipt["inclusion"]]
+        check_inclusion(leaf, receipt["position"] - 1, signed.tree.size, signed.tree.root, inclusion)
+    await log.close()
+
+
+# Verification inside
+
+
+async def rewritten(path: Path, *statements: str) -> list[tuple[str, int]]:
+    """What verification finds after somebody who owns the file has changed it."""
+    with closing(sqlite.connect(path, isolation_level=None)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+    log = SqliteLog(path)
+    found = [(finding.reason, finding.position) for finding in (await log.verify()).findings]
+    await log.close()
+    return found
+
+
+async def test_a_tree_that_is_not_over_the_events_is_found(
+    log: SqliteLog, notary: Notary, writer: Writer, path: Path, tmp_path: Path
+) -> None:
+    await writer.write(*[note()] * 300, key="many")
+    await Publisher(log, notary).publish()
+    await log.close()
+    changes = {
+        "UPDATE log_head SET frontier = zeroblob(length(frontier))": [("TREE_WRONG", 302)],
+        "UPDATE subtree SET root = zeroblob(32)": [("TREE_WRONG", 1)],
+        "DELETE FROM subtree": [("TREE_WRONG", 1)],
+        "INSERT INTO subtree VALUES (1, 1, zeroblob(32))": [("TREE_WRONG", 257)],
+        "UPDATE checkpoint SET root = zeroblob(32)": [("CHECKPOINT_DIFFERS", 302)],
+        "UPDATE checkpoint SET size = 303": [("LOG_SHORTENED", 303)],
+    }
+    for number, (statement, expected) in enumerate(changes.items()):
+        copy = tmp_path / f"copy-{number}.db"
+        shutil.copy(path, copy)
+        assert await rewritten(copy, statement) == expected, statement
+
+
+# Co-signatures
+
+
+def test_witnesses_are_named_by_their_lines() -> None:
+    key, witness = SigningKey.generate("casetrail/1"), SigningKey.generate("w1", WITNESS_KEY)
+    body = f"casetrail/1\n1\n{'A' * 43}=\n"
+    signed = f"{body}\n{key.line(body)}"
+    assert witnesses_of(Checkpoint(1, bytes(32), signed, 1)) == []
+    assert witnesses_of(Checkpoint(1, bytes(32), signed, 1, (witness.cosign(body, 5),))) == ["w1"]

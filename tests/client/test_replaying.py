@@ -1,0 +1,176 @@
+"""`casetrail replay` step by step, and `casetrail why`."""
+
+import asyncio
+import json
+import os
+import pty
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from casetrail.stepping import Key, Player, Step
+from casetrail.v1.audit_service_pb2 import ListEventsResponse
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_service_pb2 import GetCaseResponse, WatchCaseResponse
+from casetrail.v1.event_pb2 import Event
+from domain import fold
+from tests.audit.test_what_if import Recorded
+from tests.client.conftest import Ran
+from tests.client.scripted import Service
+
+Casetrail = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+def story() -> Recorded:
+    told = Recorded()
+    told.open("inquiry")
+    told.at("+40s").agent().reply("Good morning")
+    for event in told.events:
+        event.event_id = f"{event.case_id}:{event.seq}"
+    return told
+
+
+def steps_of(events: list[Event]) -> list[Step]:
+    cases = [Case(), *(fold(events[: n + 1]) for n in range(len(events)))]
+    return [Step(event, cases[n], cases[n + 1]) for n, event in enumerate(events)]
+
+
+def script_steps(service: Service, events: list[Event]) -> None:
+    service.script("GetCase", GetCaseResponse(case=fold(events)))
+    service.script("WatchCase", [WatchCaseResponse(event=step.event, case=step.after) for step in steps_of(events)])
+
+
+# --- the player -------------------------------------------------------------------------------------------------------
+
+
+def test_a_player_goes_forward_and_back_and_no_further_than_the_ends(story: Recorded) -> None:
+    player = Player(steps_of(story.events))
+
+    assert not player.press(Key.BACK)
+    assert player.press(Key.FORWARD)
+    assert player.step.event.seq == 2
+    assert player.press(Key.BACK)
+    assert player.press(Key.LAST)
+    assert not player.press(Key.FORWARD)
+    assert player.step.event.seq == len(story.events)
+    assert player.press(Key.FIRST)
+    assert player.step.event.seq == 1
+
+
+def test_a_player_goes_to_an_event_and_to_a_time(story: Recorded) -> None:
+    player = Player(steps_of(story.events))
+
+    player.go_to_event(3)
+    assert player.step.event.seq == 3
+    player.go_to_time(story.opened + 39)
+    assert player.step.event.HasField("due")
+    with pytest.raises(ValueError, match=f"1 to {len(story.events)}"):
+        player.go_to_event(99)
+    with pytest.raises(ValueError, match="not open yet"):
+        player.go_to_time(story.opened - 1)
+
+
+def test_a_step_tells_what_its_event_changed_besides_count_and_time(story: Recorded) -> None:
+    replied = next(step for step in steps_of(story.events) if step.event.HasField("replied"))
+
+    assert [str(found) for found in replied.differences(None)] == [
+        "stage: opened → in progress",
+        "counters.replies: nothing → 1",
+    ]
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+async def test_steps_are_printed_with_differences_and_reasons(
+    service: Service, casetrail: Casetrail, story: Recorded
+) -> None:
+    script_steps(service, story.events)
+    ran = await casetrail("replay", "CASE-1", "--steps")
+    assert ran.code == 0, ran.err
+    assert "stage: opened → in progress" in ran.out
+    assert "because of rule clock.first_response of policy default-2026.1" in ran.out
+    assert "clocks[first_response#2].breached: nothing → yes" in ran.out
+
+
+async def test_steps_are_json_lines_for_programs(service: Service, casetrail: Casetrail, story: Recorded) -> None:
+    script_steps(service, story.events)
+    ran = await casetrail("replay", "CASE-1", "--steps", "--json")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert [line["event"]["seq"] for line in lines] == [str(event.seq) for event in story.events]
+    assert {"path": "stage", "old": "", "new": "opened"} in lines[0]["differences"]
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, int]]:
+    ours, theirs = pty.openpty()
+    try:
+        yield ours, theirs
+    finally:
+        os.close(ours)
+        with suppress(OSError):
+            os.close(theirs)
+
+
+async def test_on_a_terminal_one_steps_by_keys(service: Service, story: Recorded) -> None:
+    script_steps(service, story.events)
+    with terminal() as (ours, theirs):
+        process = await asyncio.create_subprocess_exec(
+            *(Path(sys.executable).parent / "casetrail", "replay", "CASE-1"),
+            env={**os.environ, "CASETRAIL_ADDRESS": service.address, "CASETRAIL_TOKEN": "secret", "TERM": "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        seen = await _read_until(ours, "event 1 of")
+        for keys, words in (("n", "event 2 of"), ("\x1b[D", "event 1 of"), ("g3\r", "event 3 of"), ("?", "q quit")):
+            os.write(ours, keys.encode())
+            seen += await _read_until(ours, words)
+        os.write(ours, b"t+39s\r")
+        await _read_until(ours, "event ")
+        os.write(ours, b"q")
+        assert await process.wait() == 0
+
+
+async def _read_until(fd: int, words: str) -> str:
+    seen = ""
+    async with asyncio.timeout(30):
+        while words not in seen:
+            seen += (await asyncio.to_thread(os.read, fd, 65536)).decode(errors="replace")
+    return seen
+
+
+async def test_a_reason_is_told_with_the_events_that_prove_it(
+    service: Service, casetrail: Casetrail, story: Recorded
+) -> None:
+    service.script("ListEvents", *[ListEventsResponse(events=story.events)] * 2)
+    kept = story.events[-1].seq
+    by_number = await casetrail("why", "CASE-1", str(kept))
+    by_id = await casetrail("why", "CASE-1", f"CASE-1:{kept}")
+    assert by_number.out == by_id.out
+    assert "rule      clock.first_response, of policy default-2026.1 (given by CASE-1:2)" in by_number.out
+    for words in ("CASE-1:1 ", "CASE-1:2 ", "looked at channel: chat", "BREACHED", "done by"):
+        assert words in by_number.out
+
+
+async def test_a_reason_is_json_for_programs(service: Service, casetrail: Casetrail, story: Recorded) -> None:
+    service.script("ListEvents", ListEventsResponse(events=story.events))
+    ran = await casetrail("why", "CASE-1", str(story.events[-1].seq), "--json")
+    told = json.loads(ran.out)
+    assert told["event"]["type"] == "ClockMetLate"
+    assert told["policy"]["policyId"] == "default-2026.1"
+    assert [cause["link"] for cause in told["because"]][:2] == ["SAME_REQUEST", "LAST_MARK"]
+
+
+async def test_an_event_that_the_case_does_not_have_is_wrong_usage(
+    service: Service, casetrail: Casetrail, story: Recorded
+) -> None:
+    service.script("ListEvents", ListEventsResponse(events=story.events))
+    ran = await casetrail("why", "CASE-1", "99")
+    assert ran.code == 2
+    assert f"events 1 to {len(story.events)}" in ran.err

@@ -1,0 +1,184 @@
+"""Checks single events: what each line of an export holds, by itself."""
+
+import hashlib
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from casetrail_verify import envelope, lines
+from casetrail_verify.envelope import Envelope, EnvelopeError
+from casetrail_verify.faults import Check, Faults
+from casetrail_verify.lines import Line, LineError
+from casetrail_verify.moments import moment
+from casetrail_verify.tree import HASH, ProofError, root_by_inclusion
+
+
+class Tree(NamedTuple):
+    """What the export says of the tree that its events are leaves of.
+
+    Attributes:
+        log: Id of the log.
+        size: How many leaves it has.
+        root: Its root.
+        whole: Whether the export has all of them; otherwise each event brings its inclusion proof.
+    """
+
+    log: str
+    size: int
+    root: bytes
+    whole: bool
+
+
+class Row(NamedTuple):
+    """An event as the export gives it.
+
+    Attributes:
+        payload: Its bytes; None when they are gone.
+        stored: The envelope's bytes.
+        leaf: Hex hash of the leaf, computed from the envelope.
+        said: What the envelope says; None where it cannot be read.
+        inclusion: Proof that it is in the tree; empty where the export has all events.
+    """
+
+    case_id: str
+    event_id: str
+    key: str
+    pos: int
+    seq: int
+    type: str
+    ordinal: int
+    recorded_at: int
+    leaf_hash: str
+    dek_id: str | None
+    payload: bytes | None
+    leaf: str
+    said: Envelope | None
+    inclusion: list[str]
+
+
+_columns: Final = itemgetter(
+    "case_id",
+    "event_id",
+    "key",
+    "pos",
+    "seq",
+    "type",
+    "ordinal",
+    "recorded_at",
+    "leaf_hash",
+    "dek_id",
+    "payload",
+)
+_NAMES: Final = ("case_id", "event_id", "key", "pos", "seq", "type", "recorded_at")
+_NOTHING: Final = type(None)
+_TYPES: Final = frozenset(
+    (str, str, str, int, int, str, int, int, str, dek_id, payload)
+    for dek_id in (str, _NOTHING)
+    for payload in (str, _NOTHING)
+)
+_LARGEST: Final = 2**63  # what a database keeps as an integer is below
+
+
+def check(line: Line, tree: Tree, found: Faults) -> Row:
+    """Check an event by itself.
+
+    Args:
+        line: Its line of the export.
+        tree: That it is a leaf of.
+        found: Where to note what is wrong.
+
+    Raises:
+        LineError: The line is no event.
+    """
+    row = _row(line, found)
+    _check_columns(row, tree, found)
+    _check_payload(row, found)
+    if row.leaf != row.leaf_hash:
+        _note(found, row, Check.LEAF_HASH_WRONG, f"leaf_hash is not the hash of the envelope, which is {row.leaf}")
+    if not tree.whole:
+        _check_inclusion(row, tree, found)
+    return row
+
+
+def _row(line: Line, found: Faults) -> Row:
+    try:
+        columns = _columns(line)
+    except KeyError as error:
+        raise LineError(f"it lacks {error}") from error
+    case_id, event_id, key, pos, seq, type_, ordinal, recorded_at, leaf_hash, dek_id, payload = columns
+    if (*map(type, columns),) not in _TYPES or not 0 < pos < _LARGEST or not 0 <= ordinal < _LARGEST:
+        raise LineError("a column is not of its type")
+    stored = _stored(line)
+    said = None
+    try:
+        said = envelope.read(stored)
+    except EnvelopeError as error:
+        said = error.envelope
+        found.add(error.check, str(error), position=pos, case_id=case_id)
+    return Row(
+        case_id,
+        event_id,
+        key,
+        pos,
+        seq,
+        type_,
+        ordinal,
+        recorded_at,
+        leaf_hash,
+        dek_id,
+        None if payload is None else lines.unbase64(payload, "payload"),
+        hashlib.sha256(b"\x00" + stored).hexdigest(),
+        said,
+        lines.texts(line, "inclusion") if "inclusion" in line else [],
+    )
+
+
+def _stored(line: Line) -> bytes:
+    if "envelope_base64" in line:
+        return lines.data(line, "envelope_base64")
+    try:
+        return lines.text(line, "envelope").encode()
+    except UnicodeEncodeError as error:
+        raise LineError("the envelope is no text") from error
+
+
+def _check_columns(row: Row, tree: Tree, found: Faults) -> None:
+    if row.dek_id is not None:
+        _note(found, row, Check.COLUMN_CHANGED, f"dek_id is {row.dek_id!r}: in version 1 no payload is encrypted")
+    said = row.said
+    if said is None:
+        return
+    if said.log != tree.log:
+        _note(found, row, Check.EVENT_FOREIGN, f"the event is of the log {said.log}")
+    if said.event_id != f"{said.case_id}:{said.seq}":
+        _note(found, row, Check.ID_WRONG, f"the event {said.case_id}:{said.seq} calls itself {said.event_id!r}")
+    here = (row.case_id, row.event_id, row.key, row.pos, row.seq, row.type, moment(row.recorded_at))
+    there = (said.case_id, said.event_id, said.key, said.pos, said.seq, said.type, said.recorded)
+    if here != there:
+        name, column, value = next(
+            (name, column, value) for name, column, value in zip(_NAMES, here, there, strict=True) if column != value
+        )
+        _note(found, row, Check.COLUMN_CHANGED, f"{name} is {column!r}, and the envelope says {value!r}")
+
+
+def _check_payload(row: Row, found: Faults) -> None:
+    if row.payload is None:
+        _note(found, row, Check.PAYLOAD_MISSING, "the payload is gone: what the event said cannot be known")
+    elif row.said is not None and hashlib.sha256(row.payload).hexdigest() != row.said.payload_hash:
+        _note(found, row, Check.PAYLOAD_CHANGED, "the payload is not what the envelope holds the hash of")
+
+
+def _check_inclusion(row: Row, tree: Tree, found: Faults) -> None:
+    try:
+        proof = [lines.unbase64(each, "inclusion") for each in row.inclusion]
+        if any(len(each) != HASH for each in proof):
+            raise ProofError("the inclusion proof holds what is no hash")
+        root = root_by_inclusion(bytes.fromhex(row.leaf), row.pos - 1, tree.size, proof)
+    except (LineError, ProofError) as error:
+        _note(found, row, Check.INCLUSION_WRONG, str(error))
+        return
+    if root != tree.root:
+        _note(found, row, Check.INCLUSION_WRONG, f"the event is not in the tree of {tree.size} events with this root")
+
+
+def _note(found: Faults, row: Row, check: Check, message: str) -> None:
+    found.add(check, message, position=row.pos, case_id=row.case_id)

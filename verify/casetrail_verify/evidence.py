@@ -1,0 +1,87 @@
+"""What an auditor brings: the export, and what is known from elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from casetrail_verify.notes import LOG_KEY, WITNESS_KEY, NoteError, VerifierKey
+
+
+class EvidenceError(Exception):
+    """What was brought cannot be used at all."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is to be judged, and by what.
+
+    Attributes:
+        export: The file.
+        log_keys: Keys of the log, learnt from elsewhere than the export; the oldest first.
+        witness_keys: Keys of the witnesses each of which must have seen all of the log.
+        checkpoints: Files or folders of checkpoints that were kept elsewhere.
+        receipts: Files of receipts that callers have kept.
+        archived: Whether payloads may be gone, as those of archived cases are.
+    """
+
+    export: Path
+    log_keys: Sequence[VerifierKey]
+    witness_keys: Sequence[VerifierKey] = ()
+    checkpoints: Sequence[Path] = ()
+    receipts: Sequence[Path] = ()
+    archived: bool = False
+
+
+def keys(given: Sequence[str], kind: int) -> list[VerifierKey]:
+    """Read keys.
+
+    Args:
+        given: Each a vkey, or a file of them.
+        kind: Whose keys they must be.
+
+    Raises:
+        EvidenceError: One cannot be read, or is of another kind.
+    """
+    found = []
+    for vkey, where in (each for one in given for each in _vkeys(one)):
+        try:
+            key = VerifierKey.parse(vkey)
+        except NoteError as error:
+            raise EvidenceError(f"{where}: {error}") from error
+        if key.kind != kind:
+            words = {LOG_KEY: "a log", WITNESS_KEY: "a witness"}
+            raise EvidenceError(f"{where}: {key.short} is the key of {words[key.kind]}, not of {words[kind]}")
+        found.append(key)
+    return found
+
+
+def notes_in(path: Path) -> list[Path]:
+    """The files of checkpoints that a path names: itself, or all files of the folder, by name.
+
+    Raises:
+        EvidenceError: There are none.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
+    if not files:
+        raise EvidenceError(f"{path} holds no checkpoints")
+    return files
+
+
+def _vkeys(given: str) -> Iterator[tuple[str, str]]:
+    path = Path(given)
+    if not path.is_file():
+        if "+" not in given:
+            raise EvidenceError(f"{given} is neither a file nor a key (NAME+HASH+KEY)")
+        yield given, "the key"
+        return
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise EvidenceError(f"{path} is no file of keys") from error
+    named = [(line.strip(), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    wanted = [(line, where) for line, where in named if line and not line.startswith("#")]
+    if not wanted:
+        raise EvidenceError(f"{path} holds no key")
+    yield from wanted

@@ -1,0 +1,160 @@
+"""Reads an export: its header, what is announced, its events by the stretch, and whether it is all there."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from casetrail_verify import lines
+from casetrail_verify.events import Tree
+from casetrail_verify.faults import Check, Faults
+from casetrail_verify.lines import Line, LineError
+from casetrail_verify.stretches import Stretch
+
+_VERSION: Final = 1
+_AT_ONCE: Final = 2048  # lines in a stretch
+
+_AFTER_EVENTS: Final = ("policy", "case", "checkpoint", "receipt", "end")
+
+
+class Header(NamedTuple):
+    """What an export says of itself.
+
+    Attributes:
+        tree: That its events are in.
+        origin: The log's name in checkpoints.
+        exported_at: When it was made.
+    """
+
+    tree: Tree
+    origin: str
+    exported_at: str
+
+
+class Export:
+    """An export that is read once, from its beginning to its end; a context in which it is open.
+
+    Attributes:
+        lines: How many have been read.
+    """
+
+    def __init__(self, path: Path, found: Faults) -> None:
+        """Open a file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        self.lines = 0
+        self._path = path
+        self._found = found
+        self._file = path.open("rb")
+        self._hash = hashlib.sha256()
+        self._held = b""  # the last line read: the hash that the last one of all holds is of those before it
+        self._rank = 0
+        self._end: tuple[int, Line] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def header(self) -> Header:
+        """Read the first line.
+
+        Raises:
+            LineError: This is no export that can be read.
+        """
+        line = lines.parse(b"".join(self._take(1)))
+        if line.get("kind") != "header" or line.get("format") != "casetrail-export":
+            raise LineError("the file does not begin with the header of an export of Casetrail")
+        if line.get("version") != _VERSION:
+            raise LineError(f"the export has version {line.get('version')!r}; this program reads version {_VERSION}")
+        scope = lines.text(line, "scope")
+        if scope not in ("log", "extract"):
+            raise LineError(f"the export is neither of a log nor an extract, but {scope!r}")
+        tree = Tree(
+            lines.text(line, "log"), lines.integer(line, "size"), lines.hashed(line, "root"), scope == "log"
+        )
+        if tree.size < 0:
+            raise LineError(f"no log has {tree.size} events")
+        return Header(tree, lines.text(line, "origin"), lines.text(line, "exported_at"))
+
+    def seals(self) -> list[Line]:
+        """Read the lines that announce seals."""
+        found = []
+        while line := self._next_if("seal"):
+            found.append(line)
+        return found
+
+    def stretches(self, tree: Tree, cuts: Sequence[int]) -> Iterator[Stretch]:
+        """Divide the other lines.
+
+        Args:
+            tree: That the events are in.
+            cuts: After so many lines a stretch must end; ascending.
+        """
+        passed = 0
+        for cut in [*(cut for cut in cuts if cut > 0), None]:
+            while cut is None or passed < cut:
+                start, number = self._file.tell(), self.lines + 1
+                taken = self._take(_AT_ONCE if cut is None else min(_AT_ONCE, cut - passed))
+                if not taken:
+                    return
+                passed += len(taken)
+                yield Stretch(self._path, start, self._file.tell() - start, number, tree)
+
+    def kind(self, number: int, line: Line) -> str:
+        """What a line behind the events is, once it stands where it may; otherwise empty, and noted."""
+        kind = line.get("kind")
+        if kind == "header":
+            self._found.add(Check.EXPORT_MIXED, f"line {number}: a second header: this file is made of several exports")
+            return ""
+        if kind not in _AFTER_EVENTS:
+            what = "stands behind the events" if kind in ("seal", "event") else "is of an unknown kind"
+            self._found.add(Check.EXPORT_MALFORMED, f"line {number} ({kind!r}) {what}")
+            return ""
+        rank = _AFTER_EVENTS.index(kind)
+        if rank < self._rank or self._end is not None:
+            self._found.add(Check.EXPORT_MALFORMED, f"line {number} ({kind!r}) stands behind lines that follow it")
+        self._rank = rank
+        if kind == "end":
+            self._end = (number, line)
+        return str(kind)
+
+    def finish(self) -> None:
+        """Check that the file is all there, once all has been read."""
+        if self._end is None:
+            self._found.add(Check.EXPORT_TRUNCATED, f"the file ends after {self.lines} lines without an `end`: it was cut off")
+            return
+        number, line = self._end
+        if line.get("lines") != number - 1 or line.get("sha256") != self._hash.hexdigest():
+            self._found.add(
+                Check.EXPORT_ALTERED,
+                f"the last line speaks of {line.get('lines')!r} lines with another hash than those of this file",
+            )
+
+    def _take(self, most: int) -> list[bytes]:
+        taken = list(islice(self._file, most))
+        if taken:
+            self._hash.update(b"".join([self._held, *taken[:-1]]))
+            self._held = taken[-1]
+            self.lines += len(taken)
+        return taken
+
+    def _next_if(self, kind: str) -> Line | None:
+        start = self._file.tell()
+        raw = self._file.readline()
+        self._file.seek(start)
+        try:
+            line = lines.parse(raw)
+        except LineError:
+            return None
+        if line.get("kind") != kind:
+            return None
+        self._take(1)
+        return line

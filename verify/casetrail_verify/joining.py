@@ -1,0 +1,74 @@
+"""Joins the stretches: what every event has to do with all those before it."""
+
+from typing import NamedTuple
+
+from casetrail_verify.events import Tree
+from casetrail_verify.faults import Check, Faults
+from casetrail_verify.stretches import Checked, Edge, Last, OwnEvent, Place, chained, follows
+
+
+class CaseState(NamedTuple):
+    """A case as of its last event so far.
+
+    Attributes:
+        opened: Position of its first event.
+        first_seq: That one's number in the case: 1 unless the export has only a part.
+        last: Its last event.
+    """
+
+    opened: int
+    first_seq: int
+    last: Last
+
+
+class Joined:
+    """The log as read so far.
+
+    Attributes:
+        events: How many there are.
+        cases: The state of each case.
+        own: The events of the log itself.
+    """
+
+    def __init__(self, tree: Tree, found: Faults) -> None:
+        self.events = 0
+        self.cases: dict[str, CaseState] = {}
+        self.own: list[OwnEvent] = []
+        self._tree = tree
+        self._found = found
+        self._last = Place(0, 0)
+
+    def add(self, checked: Checked) -> None:
+        """Join the next stretch."""
+        self._found.merge(checked.faults)
+        if not checked.events:
+            return
+        before = self._last if self.events else Place(0, checked.first.recorded_at)
+        follows(checked.first, before, self._tree, self._found)
+        self._last = checked.last
+        self.events += checked.events
+        self.own += checked.own
+        for case_id, edge in checked.cases.items():
+            self.cases[case_id] = self._continued(case_id, edge)
+
+    def finish(self) -> None:
+        """Check that the log ends where the export says, once nothing follows any more."""
+        last, size = self._last.pos, self._tree.size
+        if self._tree.whole and last < size:
+            self._found.add(Check.POSITION_WRONG, f"positions {last + 1} to {size} are missing", position=last + 1)
+        if last > size:
+            self._found.add(
+                Check.POSITION_WRONG,
+                f"the export is as of {size} events, and has one at {last}",
+                position=size + 1,
+            )
+
+    def _continued(self, case_id: str, edge: Edge) -> CaseState:
+        known = self.cases.get(case_id)
+        if known is not None:
+            chained(case_id, edge, known.last, self._found)
+            return known._replace(last=edge.last)
+        # An extract may begin in the middle of a case.
+        if edge.seq == 1 or self._tree.whole:
+            chained(case_id, edge, Last(0, None), self._found)
+        return CaseState(edge.pos, edge.seq, edge.last)

@@ -1,0 +1,113 @@
+"""Reads the lines of files that hold one JSON object each, and takes from them what is expected, or says what is wrong."""
+
+import binascii
+import json
+from base64 import b64decode
+from typing import Any
+
+Line = dict[str, Any]
+
+
+class LineError(Exception):
+    """A line is not what the format says."""
+
+
+def parse(line: bytes) -> Line:
+    """Read one line.
+
+    Raises:
+        LineError: It is no object, or names a member twice: two readers could read two things.
+    """
+    try:
+        read = _decode(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise LineError(f"it is no JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise LineError("it is no JSON object")
+    return read
+
+
+def text(line: Line, name: str) -> str:
+    """A member that is text.
+
+    Raises:
+        LineError: It is not.
+    """
+    return _of(line, name, str, "text")
+
+
+def integer(line: Line, name: str) -> int:
+    """A member that is an integer.
+
+    Raises:
+        LineError: It is not.
+    """
+    return _of(line, name, int, "an integer")
+
+
+def data(line: Line, name: str) -> bytes:
+    """A member that is base64.
+
+    Raises:
+        LineError: It is not.
+    """
+    return unbase64(text(line, name), name)
+
+
+def hashed(line: Line, name: str) -> bytes:
+    """A member that is a SHA-256 in hex.
+
+    Raises:
+        LineError: It is not.
+    """
+    given = text(line, name)
+    try:
+        read = bytes.fromhex(given)
+    except ValueError:
+        read = b""
+    if read.hex() != given or len(read) != 32:  # noqa: PLR2004 - a SHA-256 has 32 bytes
+        raise LineError(f"{name} is no SHA-256 in lower-case hex: {given!r}")
+    return read
+
+
+def texts(line: Line, name: str) -> list[str]:
+    """A member that is a list of texts, empty when absent.
+
+    Raises:
+        LineError: It is not.
+    """
+    values: list[Any] = _of({name: []} | line, name, list, "a list")
+    if not all(isinstance(value, str) for value in values):
+        raise LineError(f"{name} is no list of texts")
+    return values
+
+
+def unbase64(given: str, name: str) -> bytes:
+    """Read base64.
+
+    Raises:
+        LineError: It is none.
+    """
+    try:
+        return b64decode(given.encode("ascii"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise LineError(f"{name} is no base64") from error
+
+
+def _of(line: Line, name: str, expected: type, words: str) -> Any:  # noqa: ANN401 - of the expected type
+    if name not in line:
+        raise LineError(f"it lacks {name!r}")
+    value = line[name]
+    if type(value) is not expected:
+        raise LineError(f"{name!r} is not {words}: {value!r}")
+    return value
+
+
+def _once(members: list[tuple[str, Any]]) -> Line:
+    line = dict(members)
+    if len(line) != len(members):
+        raise ValueError("a member stands twice")
+    return line
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once).decode

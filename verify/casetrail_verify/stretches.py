@@ -1,0 +1,244 @@
+"""Checks a stretch of events: each by itself, and each with those before it in the same stretch.
+
+Stretches are checked one beside the other, in processes of their own. What a stretch cannot know, namely what stood before it, it
+leaves at its edges for `casetrail_verify.joining`.
+"""
+
+import hashlib
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from casetrail_verify import events, lines
+from casetrail_verify.events import Row, Tree
+from casetrail_verify.faults import Check, Fault, Faults
+from casetrail_verify.lines import Line, LineError
+
+LOG_ITSELF: Final = "@log"
+"""The case of the events that are about the log itself."""
+
+DIGEST: Final = 16
+"""Bytes of what stands for a case, or for a key of a case, in memory and on disk."""
+
+BUCKETS: Final = 64
+"""Into so many parts the keys are split, each of which fits into memory."""
+
+
+class Stretch(NamedTuple):
+    """Lines of an export.
+
+    Attributes:
+        path: The file.
+        start: Where they begin in it.
+        length: How many bytes they are.
+        number: Of the first line, from 1.
+        tree: That their events are in.
+    """
+
+    path: Path
+    start: int
+    length: int
+    number: int
+    tree: Tree
+
+
+class Place(NamedTuple):
+    """Where an event stands in the log, and since when: microseconds since 1970."""
+
+    pos: int
+    recorded_at: int
+
+
+class Last(NamedTuple):
+    """The last event of a case so far.
+
+    Attributes:
+        seq: Its number in the case; 0 where there is none.
+        leaf: Its hash, hex; None where there is none.
+    """
+
+    seq: int
+    leaf: str | None
+
+
+class Edge(NamedTuple):
+    """What a stretch says of one case.
+
+    Attributes:
+        pos: Position of its first event in the stretch.
+        seq: That one's number in the case.
+        prev: What it says is the hash before it; None where it says that nothing is.
+        last: Its last event in the stretch.
+    """
+
+    pos: int
+    seq: int
+    prev: str | None
+    last: Last
+
+
+class OwnEvent(NamedTuple):
+    """An event of the log itself."""
+
+    pos: int
+    key: str
+    type: str
+    payload: bytes | None
+
+
+class Keys(NamedTuple):
+    """The events of one key of one case in a stretch: so many, numbered on from the first.
+
+    Attributes:
+        pos: Position of the first.
+        first: Its number under the key.
+        count: How many there are.
+    """
+
+    pos: int
+    first: int
+    count: int
+
+
+@dataclass
+class Checked:
+    """What a stretch leaves to be joined with its neighbours.
+
+    Attributes:
+        events: How many it has.
+        first: Where the first stands.
+        last: Where the last does.
+        cases: What it says of each case.
+        leaves: The events' hashes, one behind the other.
+        positions: Their positions, as 8 bytes each.
+        owners: What stands for their cases, 16 bytes each.
+        keys: For each bucket, digest and numbers of each key, packed as `Numbered`.
+        own: Events of the log itself.
+        faults: What is wrong.
+        rest: The lines from the first on that is no event, with their numbers; text says what is wrong with a line.
+    """
+
+    events: int = 0
+    first: Place = Place(0, 0)
+    last: Place = Place(0, 0)
+    cases: dict[str, Edge] = field(default_factory=dict)
+    leaves: bytes = b""
+    positions: bytes = b""
+    owners: bytes = b""
+    keys: dict[int, bytes] = field(default_factory=dict)
+    own: list[OwnEvent] = field(default_factory=list)
+    faults: tuple[Fault, ...] = ()
+    rest: list[tuple[int, Line | str]] = field(default_factory=list)
+
+
+def digest_of(*texts: str) -> bytes:
+    """What stands for texts where they would need too much room."""
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).digest()[:DIGEST]
+
+
+def check(stretch: Stretch) -> Checked:
+    """Check the events of a stretch, up to the first line that is none."""
+    with stretch.path.open("rb") as file:
+        file.seek(stretch.start)
+        raw = file.read(stretch.length).removesuffix(b"\n").split(b"\n")
+    found = Faults()
+    rows = []
+    checked = Checked()
+    for number, one in enumerate(raw, stretch.number):
+        read = _line(one)
+        if checked.rest or not isinstance(read, dict) or read.get("kind") != "event":
+            checked.rest.append((number, read))
+            continue
+        try:
+            rows.append(events.check(read, stretch.tree, found))
+        except LineError as error:
+            found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
+    if rows:
+        _link(rows, stretch.tree, checked, found)
+    checked.faults = found.in_order()
+    return checked
+
+
+def _line(raw: bytes) -> Line | str:
+    try:
+        return lines.parse(raw)
+    except LineError as error:
+        return str(error)
+
+
+def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
+    """Check each event against those before it."""
+    before = None
+    cases: dict[str, Edge] = {}
+    numbered: dict[tuple[str, str], Keys] = {}
+    for row in rows:
+        place = Place(row.pos, row.recorded_at)
+        if before is not None:
+            follows(place, before, tree, found)
+        before = place
+        edge = cases.get(row.case_id)
+        prev = row.said.prev if row.said is not None else None
+        if edge is None:
+            cases[row.case_id] = Edge(row.pos, row.seq, prev, Last(row.seq, row.leaf))
+        else:
+            chained(row.case_id, Edge(row.pos, row.seq, prev, Last(row.seq, row.leaf)), edge.last, found)
+            cases[row.case_id] = edge._replace(last=Last(row.seq, row.leaf))
+        _number(row, numbered, found)
+        if row.case_id == LOG_ITSELF:
+            checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload))
+    _keep(rows, cases, numbered, checked)
+
+
+def follows(place: Place, before: Place, tree: Tree, found: Faults) -> None:
+    """Check that one event stands behind another in the log."""
+    pos, expected = place.pos, before.pos + 1
+    if pos < expected:
+        found.add(Check.POSITION_WRONG, f"position {pos} stands behind position {before.pos}", position=pos)
+    elif tree.whole and pos != expected:
+        found.add(Check.POSITION_WRONG, f"positions {expected} to {pos - 1} are missing", position=expected)
+    if place.recorded_at < before.recorded_at:
+        found.add(Check.TIME_BACKWARDS, "the event was recorded before the one that stands before it", position=pos)
+
+
+def chained(case_id: str, edge: Edge, before: Last, found: Faults) -> None:
+    """Check that events of a case continue it."""
+    if edge.seq != before.seq + 1:
+        stands = f"stands behind event {before.seq}" if before.seq else "is the first that there is"
+        found.add(Check.SEQ_WRONG, f"it is event {edge.seq} of its case, and {stands}", position=edge.pos, case_id=case_id)
+    elif edge.prev != before.leaf:
+        expected = f"{before.leaf}, the hash of the event before it" if before.leaf else "null"
+        found.add(Check.CHAIN_BROKEN, f"`prev` is {edge.prev}, and should be {expected}", position=edge.pos, case_id=case_id)
+
+
+def _number(row: Row, numbered: dict[tuple[str, str], Keys], found: Faults) -> None:
+    key = (row.case_id, row.key)
+    known = numbered.get(key)
+    if known is None:
+        numbered[key] = Keys(row.pos, row.ordinal, 1)
+        return
+    expected = known.first + known.count
+    if row.ordinal != expected:
+        found.add(
+            Check.ORDINAL_WRONG,
+            f"ordinal is {row.ordinal}, and {expected} is the next of this key",
+            position=row.pos,
+            case_id=row.case_id,
+        )
+    numbered[key] = known._replace(count=known.count + 1)
+
+
+def _keep(rows: list[Row], cases: dict[str, Edge], numbered: dict[tuple[str, str], Keys], checked: Checked) -> None:
+    owners = {case_id: digest_of(case_id) for case_id in cases}
+    buckets: dict[int, list[bytes]] = {}
+    for names, keys in numbered.items():
+        digest = digest_of(*names)
+        buckets.setdefault(digest[0] % BUCKETS, []).append(digest + array("q", keys).tobytes())
+    checked.events = len(rows)
+    checked.first = Place(rows[0].pos, rows[0].recorded_at)
+    checked.last = Place(rows[-1].pos, rows[-1].recorded_at)
+    checked.cases = cases
+    checked.leaves = bytes.fromhex("".join([row.leaf for row in rows]))
+    checked.positions = array("q", [row.pos for row in rows]).tobytes()
+    checked.owners = b"".join([owners[row.case_id] for row in rows])
+    checked.keys = {bucket: b"".join(kept) for bucket, kept in buckets.items()}
