@@ -88,10 +88,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         engine = Engine(log, rulebooks, waker)
         worker = worker_for(
             client,
-            [
-                *all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal),
-                Sealing(log).seal_day,
-            ],
+            [*all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal), Sealing(log).seal_day],
             drain=timedelta(seconds=settings.drain_seconds),
         )
         async with asyncio.TaskGroup() as running:

@@ -78,7 +78,7 @@ def _to_be_resolved(case: Case) -> Iterator[str]:
 
 def _to_be_followed_up(case: Case) -> Iterator[str]:
     yield from _unsent(case)
-    if was_announced(case.incident) and not _told_of_the_end(case):
+    if was_announced(case.incident) and not any(notice.last_word for notice in case.incident.notices):
         yield "a last notice to users: it is over"
     yield from _unfollowed(case)
 
@@ -95,13 +95,6 @@ def _initial_response(case: Case) -> Iterator[str]:
 
 def _unsent(case: Case) -> Iterator[str]:
     yield from (notice_words(notice) for notice in case.incident.notices if notice.state in _UNSENT)
-
-
-def _told_of_the_end(case: Case) -> bool:
-    return any(
-        notice.HasField("sent_at") and notice.sent_at.seconds >= case.resolved_at.seconds
-        for notice in case.incident.notices
-    )
 
 
 def _unfollowed(case: Case) -> Iterator[str]:

@@ -68,7 +68,7 @@ def started(
     """
     calendar = rules.calendar(target.calendar)
     began = at if since is None else since
-    elapsed = calendar.between(began, at)
+    elapsed = 0 if since is None else calendar.between(since, at)
     clock = Clock(
         name=name,
         clock_id=f"{name}#{seq}",

@@ -60,6 +60,9 @@ DEMANDS = {
     "clearance_requested": "clearance",
 }
 
+# Asked at every event: a protobuf enum looks its values up each time.
+_INCIDENT = Kind.KIND_INCIDENT
+
 # Demands on other cases.
 _AMONG_CASES = frozenset({"merge_requested", "link_requested"})
 
@@ -111,7 +114,7 @@ def apply(case: Case, event: Event) -> None:
         _demand(case, event, name)
     elif name in _OUTCOMES and name not in PROGRESS:
         _settle(case, getattr(event, name).effect_id)
-    if case.kind == Kind.KIND_INCIDENT:
+    if case.kind == _INCIDENT:
         case.incident.waits_for[:] = awaited.waits_for(case)
 
 

@@ -84,6 +84,8 @@ def _incident_reopened(case: Case, event: Event, body: Any) -> None:
     for linked in case.incident.cases:
         if linked.state in _FOLLOWED:
             linked.state = LinkedCase.STATE_LINKED
+    for notice in case.incident.notices:
+        notice.last_word = False
     drop_effects(case, lambda effect: effect.HasField("follow_up"))
 
 
@@ -173,6 +175,7 @@ def _notice_published(case: Case, event: Event, body: Any) -> None:
     notice = find_notice(case, body.notice_id)
     notice.state = IncidentNotice.STATE_SENT
     notice.sent_at.seconds = event.at.seconds
+    notice.last_word = case.stage == Stage.STAGE_RESOLVED
 
 
 @CHANGES.on("notice_failed")

@@ -373,8 +373,6 @@ def _looked_at(case: Case) -> dict[str, str]:
     }
     if case.category:
         looked_at["category"] = case.category
-    if case.incident.level:
-        looked_at["level"] = str(case.incident.level)
-    if case.incident.crisis:
-        looked_at["crisis"] = awaited.crisis_word(case.incident.crisis)
+    if case.HasField("incident"):
+        looked_at |= {"level": str(case.incident.level), "crisis": awaited.crisis_word(case.incident.crisis)}
     return looked_at

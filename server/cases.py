@@ -80,7 +80,7 @@ class CaseServicer:
             command.actor.CopyFrom(request.on_behalf_of)
         with fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
             outcome = await self.carry_out(command, principal)
-        receipt = await self.receipt_of(outcome)
+        receipt = await self.receipt(outcome)
         return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=receipt)
 
     async def execute(self, request: ExecuteRequest, principal: Principal) -> ExecuteResponse:
@@ -183,15 +183,15 @@ class CaseServicer:
         bind_contextvars(case_id=command.case_id, request_id=command.request_id)
         return await self._engine.execute(command)
 
-    async def receipt_of(self, outcome: Outcome) -> Receipt:
-        """The proof that what a command led to is in the log."""
+    async def receipt(self, outcome: Outcome) -> Receipt:
+        """The proof of what was written."""
         return await self._receipts.receipt(outcome.events, outcome.growth)
 
     async def _done(self, outcome: Outcome) -> ExecuteResponse:
         """Answer what a command led to, without the case."""
         return ExecuteResponse(
             events=outcome.events,
-            receipt=await self.receipt_of(outcome),
+            receipt=await self.receipt(outcome),
             repeated_request=outcome.repeated,
         )
 

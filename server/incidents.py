@@ -149,7 +149,7 @@ class IncidentServicer:
         return IncidentWritten(
             case=outcome.case,
             events=outcome.events,
-            receipt=await self._cases.receipt_of(outcome),
+            receipt=await self._cases.receipt(outcome),
             repeated_request=outcome.repeated,
         )
 

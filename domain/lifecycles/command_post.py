@@ -43,8 +43,8 @@ def require_lead(draft: Draft) -> None:
         Rejected: BEYOND_AUTHORITY.
     """
     incident = draft.case.incident
-    # Before it has a level, those who may grade it may do the rest.
-    if not incident.level or draft.actor.name == incident.commander or awaited.may_lead(draft.actor.role, incident):
+    # While the level is only suspected, those who may grade it may do the rest.
+    if not incident.graded or draft.actor.name == incident.commander or awaited.may_lead(draft.actor.role, incident):
         return
     leads = incident.commander or "nobody"
     raise Rejected(

@@ -156,7 +156,7 @@ class Story:
             asked = {"order_id": "O-1", "return_request": RETURN} | asked
         return self.acting(by).open(kind, **asked)
 
-    def declare(self, level: int = 0, by: str = "incident_lead", **fields: Any) -> list[str]:
+    def declare(self, level: int = 0, by: str = "incident_lead", **fields: Any) -> list[str]:  # noqa: ANN401 - of Open and Declaration
         """Declare an incident now; what is no field of `open` is one of the declaration."""
         self.opened = self.now
         asked: dict[str, Any] = {"channel": "web", "subject": "Nobody can pay"}

@@ -45,8 +45,8 @@ class Event(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     PREVIOUS_HASH_FIELD_NUMBER: builtins.int
     HASH_FIELD_NUMBER: builtins.int
-    DRILL_ID_FIELD_NUMBER: builtins.int
     SOURCE_ACTIVITY_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
     CASE_OPENED_FIELD_NUMBER: builtins.int
     ASSIGNED_FIELD_NUMBER: builtins.int
     TRANSFERRED_FIELD_NUMBER: builtins.int
@@ -210,10 +210,10 @@ class Event(google.protobuf.message.Message):
     previous_hash: builtins.str
     """Hex SHA-256 of the previous envelope of the case, and of this one; see AuditService."""
     hash: builtins.str
-    drill_id: builtins.str
-    """The drill that the case belongs to; empty when it is real."""
     source_activity: builtins.str
     """Of the first event that a step of another log led to: what the step is called there."""
+    drill_id: builtins.str
+    """The drill that the case belongs to; empty when it is real."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it happened, in case time."""
@@ -547,8 +547,8 @@ class Event(google.protobuf.message.Message):
         reason: casetrail.v1.types_pb2.Reason | None = ...,
         previous_hash: builtins.str = ...,
         hash: builtins.str = ...,
-        drill_id: builtins.str = ...,
         source_activity: builtins.str = ...,
+        drill_id: builtins.str = ...,
         case_opened: Global___CaseOpened | None = ...,
         assigned: Global___Assigned | None = ...,
         transferred: Global___Transferred | None = ...,

@@ -313,6 +313,7 @@ class IncidentNotice(google.protobuf.message.Message):
     APPROVED_BY_FIELD_NUMBER: builtins.int
     APPROVED_ROLE_FIELD_NUMBER: builtins.int
     SENT_AT_FIELD_NUMBER: builtins.int
+    LAST_WORD_FIELD_NUMBER: builtins.int
     notice_id: builtins.str
     """Inside the case: N1, N2, …"""
     text: builtins.str
@@ -322,6 +323,8 @@ class IncidentNotice(google.protobuf.message.Message):
     drafted_by: builtins.str
     approved_by: builtins.str
     approved_role: casetrail.v1.types_pb2.Role.ValueType
+    last_word: builtins.bool
+    """It was sent after the end, and says so."""
     @property
     def sent_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -335,9 +338,10 @@ class IncidentNotice(google.protobuf.message.Message):
         approved_by: builtins.str = ...,
         approved_role: casetrail.v1.types_pb2.Role.ValueType = ...,
         sent_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_word: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["sent_at", b"sent_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approved_by", b"approved_by", "approved_role", b"approved_role", "audience", b"audience", "drafted_by", b"drafted_by", "notice_id", b"notice_id", "sent_at", b"sent_at", "state", b"state", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["approved_by", b"approved_by", "approved_role", b"approved_role", "audience", b"audience", "drafted_by", b"drafted_by", "last_word", b"last_word", "notice_id", b"notice_id", "sent_at", b"sent_at", "state", b"state", "text", b"text"]) -> None: ...
 
 Global___IncidentNotice: typing_extensions.TypeAlias = IncidentNotice
 
