@@ -1,6 +1,7 @@
 """Temporal as the server sees it: somebody to be told that a case needs it, who may be away at any time."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -20,6 +21,8 @@ _PATIENCE: Final = timedelta(seconds=5)
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _BETWEEN_LOOKS: Final = 0.05
+# A case that was just opened, or reopened, has its workflow as soon as its nudge has come.
+_UNTIL_IT_RUNS: Final = 2.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -111,16 +114,23 @@ async def _last_look(handle: WorkflowHandle[Any, Any]) -> Step:
 
 
 async def _require_running(handle: WorkflowHandle[Any, Any], case_id: str) -> None:
+    end = time.monotonic() + _UNTIL_IT_RUNS
+    while (status := await _status(handle)) != WorkflowExecutionStatus.RUNNING:
+        if time.monotonic() > end:
+            which = f"the workflow of {case_id} is {_word(status)}" if status else f"no workflow of {case_id} has run"
+            raise Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING, f"{which}; the log alone has the case")
+        await asyncio.sleep(_BETWEEN_LOOKS)
+
+
+async def _status(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
+    """How the workflow's last run stands; None where there was none."""
     try:
-        status = (await handle.describe(rpc_timeout=_PATIENCE)).status
+        return (await handle.describe(rpc_timeout=_PATIENCE)).status
     except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise _not_running(f"no workflow of {case_id} has run; the log alone has the case") from error
-    if status != WorkflowExecutionStatus.RUNNING:
-        ended = status.name.lower().replace("_", " ") if status else "ended"
-        raise _not_running(f"the workflow of {case_id} is {ended}; the log alone has the case")
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
-def _not_running(message: str) -> Rejected:
-    return Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING, message)
+def _word(status: WorkflowExecutionStatus) -> str:
+    return status.name.lower().replace("_", " ")
