@@ -16,6 +16,7 @@ from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected
 from engine.naming import CASE, NUDGE, workflow_id
 from engine.nudge import TemporalWaker
+from engine.traffic import Traffic
 
 _PATIENCE: Final = timedelta(seconds=5)
 _FIRST_PAUSE: Final = 0.5
@@ -33,9 +34,10 @@ class Temporal:
     It is the engine's `Waker`: what is not told while there is no connection, the sweep tells later.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Client]]) -> None:
-        """Connect by this function, once `connect` is called."""
+    def __init__(self, connect: Callable[[], Awaitable[Client]], traffic: Traffic | None = None) -> None:
+        """Connect by this function, once `connect` is called; nudges that have time yield to the traffic."""
         self._connect = connect
+        self._traffic = traffic
         self._client: Client | None = None
         self._waker: TemporalWaker | None = None
 
@@ -50,13 +52,20 @@ class Temporal:
                     _log.warning("temporal is not there; commands are taken, time catches up later", why=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-        self._waker = TemporalWaker(self._client)
+        self._waker = TemporalWaker(self._client, traffic=self._traffic)
         _log.info("temporal is there", namespace=self._client.namespace)
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = lambda: True) -> None:
+    def nudge(
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = lambda: True,
+        *,
+        urgent: bool = True,
+    ) -> None:
         """Wake a case's workflow soon, if that is possible. Returns at once and never fails."""
         if self._waker is not None:
-            self._waker.nudge(case_id, kind, still_needed)
+            self._waker.nudge(case_id, kind, still_needed, urgent=urgent)
 
     async def look(self, case_id: str, seq: int) -> Step:
         """Ask a case's running workflow how the case stands, as of an event or later.

@@ -27,9 +27,18 @@ class NotedNudges:
     """A waker that only notes whom it was asked to wake."""
 
     nudged: list[str] = field(default_factory=list)
+    urgent: list[bool] = field(default_factory=list, compare=False)
 
-    def nudge(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = lambda: True) -> None:
+    def nudge(
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = lambda: True,
+        *,
+        urgent: bool = True,
+    ) -> None:
         self.nudged.append(case_id)
+        self.urgent.append(urgent)
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """`casetrail export` from a real server: proofs for auditors, and logs that process mining reads."""
 
+import asyncio
 import csv
 import hashlib
 import json
+import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -124,6 +126,20 @@ def _root(line: dict[str, Any], size: int) -> str:
         index, last = index >> 1, last >> 1
     assert last == 0
     return found.hex()
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(case_ids=("INC0000045",))])
+async def test_the_offline_verifier_finds_nothing_wrong(auditor: Client, tmp_path: Path, selection: Selection) -> None:
+    path = await exported(auditor, "jsonl", tmp_path, selection)
+
+    verifier = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "casetrail_verify", str(path), "--log-key", str(tmp_path / "keys" / "log.vkey")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await verifier.communicate()
+
+    assert verifier.returncode == 0, said.decode()
 
 
 async def test_receipts_go_with_it_and_what_is_none_is_refused(auditor: Client, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"casetrail-verify: {error}\n")
         sys.exit(2)
     except OSError as error:
-        sys.stderr.write(f"casetrail-verify: {error.filename or 'a file'} cannot be read: {error.strerror}\n")
+        what = f"{error.filename} cannot be read" if error.filename else "its temporary files cannot be written"
+        sys.stderr.write(f"casetrail-verify: {what}: {error.strerror}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -133,10 +133,13 @@ def _row(line: Line, found: Faults) -> Row:
 
 
 def _stored(line: Line) -> tuple[bytes, str]:
-    """The envelope's bytes, and the text that they are; one that is no envelope where they are none."""
+    """The envelope's bytes, and the text that they are; empty where they are none."""
     if "envelope_base64" in line:
         stored = lines.data(line, "envelope_base64")
-        return stored, stored.decode(errors="replace")
+        try:
+            return stored, stored.decode()
+        except UnicodeDecodeError:
+            return stored, ""
     text = lines.text(line, "envelope")
     try:
         return text.encode(), text

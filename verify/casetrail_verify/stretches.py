@@ -26,8 +26,7 @@ DIGEST: Final = 16
 """Bytes of what stands for a case, or for a key of a case, in memory and on disk."""
 
 KEYS: Final = struct.Struct(f"={DIGEST}s3q")
-"""What a stretch says of one key of one case: its digest, the position and the ordinal of its first event, and the ordinal
-that is next."""
+"""What a stretch says of a key of a case: digest, position and ordinal of the first event, the ordinal that is next."""
 
 BUCKETS: Final = 64
 """Into so many parts the keys are split, each of which fits into memory."""

@@ -204,6 +204,7 @@ class _Verification:
         said = [
             (True, "whether what was written was true"),
             (True, "whether the cases' other fields are what their events make of them (`casetrail crosscheck` does)"),
+            (True, "members that are there for reading only, as `event` and `columns`: payload and envelope count"),
             (
                 not evidence.checkpoints,
                 "a rewritten or shortened log: no checkpoints that were kept elsewhere were given",
