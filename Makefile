@@ -67,14 +67,14 @@ requirements: ## pin the newest versions that fit pyproject.toml (needs uv)
 	@$(UV) $(COMPILE) --upgrade --group generators -o requirements/generators.txt
 
 clean: ## remove environments, caches and build output; keeps DATA
-	@rm -rf .venv .venv-gen build dist client/dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf .venv .venv-gen build dist client/dist verify/dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Requirements first, with hashes; then the two distributions, in place, which hashes do not go with. The programs of the
+# Requirements first, with hashes; then the three distributions, in place, which hashes do not go with. The programs of the
 # application (casetrail-db) find its modules by the folder's name in a .pth file.
-.venv/.ready: .venv/.requirements pyproject.toml client/pyproject.toml
-	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e ./client -e .
+.venv/.ready: .venv/.requirements pyproject.toml client/pyproject.toml verify/pyproject.toml
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e ./client -e ./verify -e .
 	@echo "$(CURDIR)" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/casetrail_engine_folder.pth"
 	@touch $@
 

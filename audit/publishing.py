@@ -15,7 +15,7 @@ import structlog
 from audit import proofs
 from audit.checkpoint_folder import CheckpointFolder
 from audit.log import Checkpoint, Log, LogDamagedError, LogUnavailableError
-from audit.signing import Notary
+from audit.signing import KeyRefusedError, Notary
 from casetrail.proof.note import SignedNote
 
 _EVERY: Final = 1.0
@@ -77,8 +77,8 @@ class Publisher:
             await self.publish()
         except LogUnavailableError as error:
             _log.warning("no checkpoint now", why=str(error))
-        except LogDamagedError as error:
-            _log.error("no checkpoint: the log is damaged", why=str(error))
+        except (LogDamagedError, KeyRefusedError) as error:
+            _log.error("no checkpoint", why=str(error))
 
     async def publish(self) -> Checkpoint | None:
         """Publish the log as it is now; None when that has been done, or it is empty.
@@ -86,6 +86,7 @@ class Publisher:
         Raises:
             LogUnavailableError: The log cannot be read or written.
             LogDamagedError: Another tree of this size was published.
+            KeyRefusedError: The signing key cannot be used.
         """
         async with self._lock:
             head = await self._log.tree_head()

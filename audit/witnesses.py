@@ -6,6 +6,7 @@ The file of witnesses has one a line, its address and its verifier key:
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +21,8 @@ from casetrail.proof.note import WITNESS_KEY, NoteError, SignedNote, VerifierKey
 from casetrail.proof.submission import Submission
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+_LONGEST: Final = 16 * 1024  # bytes of an answer that are read
+_SIZE: Final = re.compile(r"[0-9]{1,18}")
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 
@@ -145,12 +148,12 @@ class HttpWitness:
             async with self._session.post(
                 f"{self.address.url}/add-checkpoint", data=body, timeout=_TIMEOUT
             ) as response:
-                text = await response.text()
+                text = (await response.content.read(_LONGEST)).decode(errors="replace")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise WitnessRefusedError(
                 f"{self.address.key.name} does not answer at {self.address.url} ({type(error).__name__})"
             ) from error
-        if response.status == HTTPStatus.CONFLICT and text.strip().isdecimal():
+        if response.status == HTTPStatus.CONFLICT and _SIZE.fullmatch(text.strip()):
             return int(text)
         if response.status != HTTPStatus.OK:
             raise WitnessRefusedError(f"{self.address.key.name} refuses ({response.status}): {text.strip()[:200]}")

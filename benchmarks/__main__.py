@@ -28,6 +28,7 @@ from embedded.folder import FolderError
 from embedded.processes import ProcessError
 
 _WIDTH: Final = 120  # of what is printed into a file
+_SHORTEST_ROUND: Final = 2.0
 _CORE_SECONDS: Final = 3.0
 _READING_SECONDS: Final = 1.0
 _FLAT: Final = Target(low=0.85, high=1.15)
@@ -59,8 +60,10 @@ class Options:
             "--json", type=Path, default=ROOT / "benchmarks" / "results.json", help="where the results go"
         )
         parsed = parser.parse_args(arguments)
-        if parsed.seconds <= 0:
-            parser.error("--seconds must be more than 0")
+        if parsed.seconds < _SHORTEST_ROUND:
+            parser.error(
+                f"--seconds must be at least {_SHORTEST_ROUND:g}: callers who all begin at once need time to mix"
+            )
         return cls(parsed.seconds, parsed.only or (), parsed.json)
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from benchmarks.processes import BenchmarkError
 
@@ -24,6 +24,9 @@ _RUN_UP: Final = 0.2
 _FEWEST: Final = 10
 
 
+Answer = TypeVar("Answer")
+
+
 class System(Protocol):
     """Whatever keeps the cases."""
 
@@ -40,8 +43,8 @@ class Round:
 
     Attributes:
         cases: Every case that was led to its end.
-        rate: Commands acknowledged a second while all callers were busy.
-        p50: Of a command, from sending it to its acknowledgement, in seconds.
+        rate: Commands acknowledged a second while all callers were busy, openings among them.
+        p50: Of a command after the opening, from sending it to its acknowledgement, in seconds.
         p99: Likewise.
         began: When the first caller began, by the machine's monotonic clock.
         ended: When the last one had finished its last case.
@@ -70,18 +73,23 @@ async def run_round(system: System, *, callers: int, seconds: float, tag: str) -
     began = time.monotonic()
     counting_from, end = began + _RUN_UP * seconds, began + seconds
     cases: list[str] = []
-    counted: list[float] = []
+    openings: list[float] = []
+    commands: list[float] = []
+
+    async def timed(work: Awaitable[Answer], times: list[float]) -> Answer:
+        sent = time.monotonic()
+        answer = await work
+        acknowledged = time.monotonic()
+        if counting_from <= acknowledged < end:
+            times.append(acknowledged - sent)
+        return answer
 
     async def caller(number: int) -> None:
         done = 0
         while time.monotonic() < end:
-            case_id = await system.open(f"{tag}-{number}-{done}")
+            case_id = await timed(system.open(f"{tag}-{number}-{done}"), openings)
             for command in COMMANDS:
-                sent = time.monotonic()
-                await system.act(case_id, command)
-                acknowledged = time.monotonic()
-                if counting_from <= acknowledged < end:
-                    counted.append(acknowledged - sent)
+                await timed(system.act(case_id, command), commands)
             cases.append(case_id)
             done += 1
 
@@ -89,7 +97,8 @@ async def run_round(system: System, *, callers: int, seconds: float, tag: str) -
         for number in range(callers):
             crowd.create_task(caller(number))
     ended = time.monotonic()
-    if len(counted) < _FEWEST:
-        raise BenchmarkError(f"{len(counted)} commands were acknowledged in {seconds:g} s: too few to say anything")
-    cuts = quantiles(counted, n=100, method="inclusive")
-    return Round(cases, len(counted) / (end - counting_from), cuts[49], cuts[98], began, ended)
+    if len(commands) < _FEWEST:
+        raise BenchmarkError(f"{len(commands)} commands were acknowledged in {seconds:g} s: too few to say anything")
+    cuts = quantiles(commands, n=100, method="inclusive")
+    rate = (len(openings) + len(commands)) / (end - counting_from)
+    return Round(cases, rate, cuts[49], cuts[98], began, ended)

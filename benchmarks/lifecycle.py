@@ -74,7 +74,7 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
         "A case's life: opened and led through five commands, its deadline armed throughout",
         figures,
         notes=(
-            "Commands are counted, openings not. Callers begin the next case at once. Both systems by turns.",
+            "Rates count a case's opening and its five commands, latencies the five. No pauses; both systems by turns.",
             "Caught up: counted until no case in the log is unarmed.",
             "Armed: its workflow has looked at it and told the log when it wakes, not after the earliest deadline.",
             "Processor time: of every process, callers included, until caught up; neighbours change it little.",
@@ -92,7 +92,7 @@ async def _casetrail(bench: Bench, measured: _Measured, *, callers: int, seconds
     answer = await bench.casetrail.ask(job="round", callers=callers, seconds=seconds, tag=tag)
     caught_up_at = await _until_caught_up(bench.log)
     measured.take(answer, _since(used))
-    measured.caught_up.append(len(COMMANDS) * len(answer["cases"]) / (caught_up_at - answer["began"]))
+    measured.caught_up.append((1 + len(COMMANDS)) * len(answer["cases"]) / (caught_up_at - answer["began"]))
     return faults([event async for event in _events(bench.log, after=before)], answer["cases"])
 
 

@@ -98,17 +98,29 @@ class Child:
 
 
 async def answer_requests(handle: Callable[[Request], Awaitable[Mapping[str, Any]]]) -> None:
-    """In the child: answer requests one after the other, until the input ends."""
+    """In the child: answer requests one after the other, until the input ends, which ends what is under way too."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _say({"ready": True})
-    while line := await reader.readline():
-        try:
-            answer = await handle(json.loads(line))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-            answer = {"failure": f"{type(error).__name__}: {error}"}
-        _say(answer)
+    line = await reader.readline()
+    while line:
+        answering = asyncio.ensure_future(_answer(handle, json.loads(line)))
+        following = asyncio.ensure_future(reader.readline())
+        # The parent asks nothing while it waits: what ends first, if not the answer, is the input.
+        await asyncio.wait({answering, following}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            answering.cancel()
+            return
+        _say(answering.result())
+        line = await following
+
+
+async def _answer(handle: Callable[[Request], Awaitable[Mapping[str, Any]]], request: Request) -> Mapping[str, Any]:
+    try:
+        return await handle(request)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        return {"failure": f"{type(error).__name__}: {error}"}
 
 
 def _say(answer: Mapping[str, Any]) -> None:

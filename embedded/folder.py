@@ -24,7 +24,7 @@ from typing import Final
 _PATIENCE_SECONDS: Final = 5.0
 
 _PRINCIPALS: Final = """\
-# Who may call the engine. Add your own; a change counts at once.
+# Who may call the engine. Add your own; a change counts within a second.
 principals:
   # The person at this machine: its token is in the file `token`.
   - name: local

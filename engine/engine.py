@@ -23,11 +23,12 @@ from domain import Rejected, Rulebook, act, expire, fold, pending_effects
 from domain.case_time import case_now, command_time
 from domain.instants import Instant, from_datetime, instant
 from engine.cases import Cases, Held
-from engine.nudge import Waker
+from engine.nudge import SOON, Waker
 from engine.numbers import numbers
 from engine.requests import Request
 from engine.rulebooks import Rulebooks
 from engine.steps import NOTHING, need_of, step_of
+from engine.traffic import Traffic
 from telemetry import span
 
 CACHED_CASES: Final = 10_000
@@ -67,6 +68,7 @@ class Engine:
         now: Callable[[], datetime] = _real_now,
         *,
         cached_cases: int = CACHED_CASES,
+        traffic: Traffic | None = None,
     ) -> None:
         """Work on a log.
 
@@ -76,12 +78,14 @@ class Engine:
             waker: Who tells Temporal that a case needs it.
             now: The real clock.
             cached_cases: How many cases are kept in memory.
+            traffic: Told of every command, for those who yield to them.
         """
         self._log = log
         self._rulebooks = rulebooks
         self._waker = waker
         self._now = now
         self._cases = Cases(cached_cases)
+        self._traffic = traffic or Traffic()
 
     async def execute(self, command: Command) -> Outcome:
         """Carry a command out, or answer it as the first time.
@@ -89,7 +93,10 @@ class Engine:
         Raises:
             Rejected: It was refused, and nothing has happened; LOG_UNAVAILABLE means: ask again, with the same id.
         """
-        request = Request.of(command)
+        with self._traffic.command():
+            return await self._execute(command, Request.of(command))
+
+    async def _execute(self, command: Command, request: Request) -> Outcome:
         if command.HasField("open"):
             return await self._open(command, request)
         with span("engine.execute", case=command.case_id, action=command.WhichOneof("action") or ""):
@@ -364,7 +371,9 @@ class Engine:
         need = need_of(after)
         if need == NOTHING:
             held.armed = None
-        elif nudging and (self._has_new_effect(before, after, need) or self._must_wake_earlier(held, need)):
+            return
+        new_effect = self._has_new_effect(before, after, need)
+        if nudging and (new_effect or self._must_wake_earlier(held, need)):
             # Believed until known better: if the nudge is lost, the sweep sees in the log that nothing was armed.
             held.armed = need.wake
             self._waker.nudge(
@@ -372,6 +381,7 @@ class Engine:
                 after.kind,
                 lambda: self._still_needed(after.case_id),
                 level=after.incident.level,
+                urgent=new_effect or need.wake is None or need.wake <= self._now() + SOON,
             )
 
     def _must_wake_earlier(self, held: Held, need: Need) -> bool:

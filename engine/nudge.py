@@ -1,13 +1,17 @@
 """Tells Temporal that a case needs it: a signal to its workflow, which is started where it does not run.
 
 A nudge is a courtesy. What a case needs stands in the log, and the sweep sees to every need that no nudge has met.
+
+Starting a workflow costs this machine more than a command does. So a nudge that has time, because what the case needs
+is minutes away, yields to commands while there are any: they are answered at their own pace, and Temporal catches up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from opentelemetry import metrics
@@ -18,9 +22,17 @@ from temporalio.service import RPCError
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import CaseRun
 from engine.naming import NUDGE, TASK_QUEUE, queue_for, workflow_id, workflow_type
+from engine.traffic import Traffic
 from telemetry import span
 
+SOON: Final = timedelta(minutes=1)
+"""What is needed sooner than this is urgent."""
+
 _AT_ONCE: Final = 32
+# While commands are under way: between two nudges that have time. And how long such a one waits before it is left to
+# the sweep, which will have found the case itself by then.
+_YIELD_SECONDS: Final = 0.05
+_LONGEST_YIELDING: Final = 8.0
 _MOST_WAITING: Final = 20_000
 _PATIENCE: Final = timedelta(seconds=10)
 _QUIET_SECONDS: Final = 1.0
@@ -43,7 +55,13 @@ class Waker(Protocol):
     """Whoever tells Temporal that a case needs it."""
 
     def nudge(
-        self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always, *, level: int = 0
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = _always,
+        *,
+        level: int = 0,
+        urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon. Returns at once and never fails.
 
@@ -52,36 +70,68 @@ class Waker(Protocol):
             kind: Its lifecycle, which is the type of a workflow that must be started.
             still_needed: Asked just before: a case can have closed meanwhile.
             level: Of an incident: one that is critical from the first starts on the critical task queue.
+            urgent: Whether the case needs something `SOON`; otherwise commands go first.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class _Unhurried:
+    """A nudge that has time: since when it waits, by the monotonic clock, and what it is."""
+
+    since: float
+    kind: Kind.ValueType
+    still_needed: Callable[[], bool]
+    level: int
 
 
 class TemporalWaker:
     """Wakes workflows through Temporal, one signal a case at a time."""
 
-    def __init__(self, client: Client, *, task_queue: str = TASK_QUEUE) -> None:
-        """Send over a client that somebody else opened."""
+    def __init__(self, client: Client, *, task_queue: str = TASK_QUEUE, traffic: Traffic | None = None) -> None:
+        """Send over a client that somebody else opened.
+
+        Args:
+            client: Temporal.
+            task_queue: Where workers take the workflows from.
+            traffic: The commands that go first; none when left out.
+        """
         self._client = client
         self._task_queue = task_queue
+        self._traffic = traffic or Traffic()
         self._free = asyncio.Semaphore(_AT_ONCE)
         # Cases with a nudge under way; True when another one was asked for since it was sent.
         self._under_way: dict[str, bool] = {}
+        # Cases with a nudge that has time, the one that waits longest first.
+        self._unhurried: dict[str, _Unhurried] = {}
+        self._sending_unhurried = False
+        self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._lost_at: float | None = None
 
     def nudge(
-        self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool] = _always, *, level: int = 0
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        still_needed: Callable[[], bool] = _always,
+        *,
+        level: int = 0,
+        urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon; nudges of one case that wait are one."""
         if case_id in self._under_way:
             self._under_way[case_id] = True
             return
-        if self._is_hopeless() or len(self._under_way) >= _MOST_WAITING:
+        if self._is_hopeless() or len(self._under_way) + len(self._unhurried) >= _MOST_WAITING:
             _nudges.add(1, {"casetrail.result": "left to the sweep"})
             return
-        self._under_way[case_id] = False
-        task = asyncio.create_task(self._send(case_id, kind, still_needed, level))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if urgent:
+            self._unhurried.pop(case_id, None)
+            self._begin(case_id, kind, still_needed, level)
+            return
+        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), kind, still_needed, level))
+        if not self._sending_unhurried:
+            self._sending_unhurried = True
+            self._run(self._send_unhurried())
 
     async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0) -> None:
         """Wake a case's workflow now, starting it where it does not run.
@@ -108,11 +158,43 @@ class TemporalWaker:
         Args:
             patience: How long at most, in seconds.
         """
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=patience)
-        for task in late:
-            task.cancel()
+        self._draining = True
+        try:
+            async with asyncio.timeout(patience):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            for task in self._tasks:
+                task.cancel()
+        finally:
+            self._draining = False
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _begin(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
+        self._under_way[case_id] = False
+        self._run(self._send(case_id, kind, still_needed, level))
+
+    async def _send_unhurried(self) -> None:
+        """Send what has time: one after the other while commands are under way, else as fast as Temporal takes it."""
+        try:
+            while self._unhurried:
+                if self._traffic.flows and not self._draining:
+                    await asyncio.sleep(_YIELD_SECONDS)
+                async with self._free:
+                    case_id = next(iter(self._unhurried), None)
+                if case_id is None:
+                    return
+                waiting = self._unhurried.pop(case_id)
+                if monotonic() - waiting.since > _LONGEST_YIELDING:
+                    _nudges.add(1, {"casetrail.result": "left to the sweep"})
+                else:
+                    self._begin(case_id, waiting.kind, waiting.still_needed, waiting.level)
+        finally:
+            self._sending_unhurried = False
 
     async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
         _waiting.add(1)

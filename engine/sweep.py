@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 
 from audit.log import Log, LogUnavailableError, Unserved
 from casetrail.v1.types_pb2 import Kind
-from engine.nudge import TemporalWaker
+from engine.nudge import SOON, TemporalWaker
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ class Pace:
     Attributes:
         every: From one round to the next.
         first: How long a case must have been unserved before it is woken: whoever wrote it is probably doing so.
+        unhurried: The same for one that needs nothing soon: whoever wrote it may have commands to see to first.
         again: How long it is given to be served before it is woken once more; doubles each time, up to `longest`.
         longest: The most that `again` grows to.
         wake_grace: How late a timer may be.
@@ -42,6 +43,7 @@ class Pace:
 
     every: float = 1.0
     first: float = 2.0
+    unhurried: float = 10.0
     again: float = 10.0
     longest: float = 120.0
     wake_grace: float = 5.0
@@ -144,17 +146,21 @@ class Sweep:
         served = self._watched.keys() - {case.case_id for case in found}
         for case_id in served:
             del self._watched[case_id]
-        return [case for case in found if self._is_due(case.case_id, moment)]
+        return [case for case in found if self._is_due(case, moment)]
 
-    def _is_due(self, case_id: str, moment: float) -> bool:
-        watched = self._watched.get(case_id)
+    def _is_due(self, case: Unserved, moment: float) -> bool:
+        watched = self._watched.get(case.case_id)
         if watched is None:
-            watched = self._watched[case_id] = _Watched(moment + self._pace.first, self._pace.again)
+            first = self._pace.first if self._is_urgent(case) else self._pace.unhurried
+            watched = self._watched[case.case_id] = _Watched(moment + first, self._pace.again)
         if moment < watched.wake_at:
             return False
         watched.wake_at = moment + watched.then
         watched.then = min(2 * watched.then, self._pace.longest)
         return True
+
+    def _is_urgent(self, case: Unserved) -> bool:
+        return case.effects or case.wake is None or case.wake <= self._now() + SOON
 
     def _note_loss(self, what: str, why: str) -> None:
         if self._lost != what:

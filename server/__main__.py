@@ -18,6 +18,7 @@ from audit.signing import KeyRefusedError
 from casetrail import policy_file
 from engine.engine import Engine
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
+from engine.traffic import Traffic
 from server.principals import Principals, PrincipalsError
 from server.proving import Proving
 from server.serving import AddressTakenError, Server
@@ -65,8 +66,9 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         store = await stores.open_log(settings.log)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
-        temporal = Temporal(lambda: _connect(telemetry))
-        engine = Engine(log, await Rulebooks.keep(log, policy), temporal)
+        traffic = Traffic()
+        temporal = Temporal(lambda: _connect(telemetry), traffic)
+        engine = Engine(log, await Rulebooks.keep(log, policy), temporal, traffic=traffic)
         proving = await ending.enter_async_context(Proving.open(log, settings.proofs))
         server = Server(
             engine=engine,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -59,13 +60,19 @@ class Principal:
 class Principals:
     """The principals of a file, as it is now."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, look_every: float = 1.0) -> None:
         """Read the file.
+
+        Args:
+            path: The file.
+            look_every: Seconds after which a change counts at the latest.
 
         Raises:
             PrincipalsError: It cannot be used.
         """
         self._path = path
+        self._look_every = look_every
+        self._look_again_at = 0.0
         self._seen = _mark(path)
         self._principals = load(path)
 
@@ -86,6 +93,10 @@ class Principals:
         return found
 
     def _refresh(self) -> None:
+        # Not on every call: the system call hands the interpreter's lock to the log's writer, and waits to get it back.
+        if monotonic() < self._look_again_at:
+            return
+        self._look_again_at = monotonic() + self._look_every
         mark = _mark(self._path)
         if mark == self._seen:
             return

@@ -1,6 +1,7 @@
 """Temporal as the server sees it: somebody to be told that a case needs it, who may be away at any time."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -15,11 +16,14 @@ from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected
 from engine.naming import CASE, NUDGE, workflow_id
 from engine.nudge import TemporalWaker
+from engine.traffic import Traffic
 
 _PATIENCE: Final = timedelta(seconds=5)
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _BETWEEN_LOOKS: Final = 0.05
+# A case that was just opened, or reopened, has its workflow as soon as its nudge has come.
+_UNTIL_IT_RUNS: Final = 2.0
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -30,9 +34,10 @@ class Temporal:
     It is the engine's `Waker`: what is not told while there is no connection, the sweep tells later.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Client]]) -> None:
-        """Connect by this function, once `connect` is called."""
+    def __init__(self, connect: Callable[[], Awaitable[Client]], traffic: Traffic | None = None) -> None:
+        """Connect by this function, once `connect` is called; nudges that have time yield to the traffic."""
         self._connect = connect
+        self._traffic = traffic
         self._client: Client | None = None
         self._waker: TemporalWaker | None = None
 
@@ -47,7 +52,7 @@ class Temporal:
                     _log.warning("temporal is not there; commands are taken, time catches up later", why=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-        self._waker = TemporalWaker(self._client)
+        self._waker = TemporalWaker(self._client, traffic=self._traffic)
         _log.info("temporal is there", namespace=self._client.namespace)
 
     def nudge(
@@ -57,10 +62,11 @@ class Temporal:
         still_needed: Callable[[], bool] = lambda: True,
         *,
         level: int = 0,
+        urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon, if that is possible. Returns at once and never fails."""
         if self._waker is not None:
-            self._waker.nudge(case_id, kind, still_needed, level=level)
+            self._waker.nudge(case_id, kind, still_needed, level=level, urgent=urgent)
 
     async def look(self, case_id: str, seq: int) -> Step:
         """Ask a case's running workflow how the case stands, as of an event or later.
@@ -118,16 +124,23 @@ async def _last_look(handle: WorkflowHandle[Any, Any]) -> Step:
 
 
 async def _require_running(handle: WorkflowHandle[Any, Any], case_id: str) -> None:
+    end = time.monotonic() + _UNTIL_IT_RUNS
+    while (status := await _status(handle)) != WorkflowExecutionStatus.RUNNING:
+        if time.monotonic() > end:
+            which = f"the workflow of {case_id} is {_word(status)}" if status else f"no workflow of {case_id} has run"
+            raise Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING, f"{which}; the log alone has the case")
+        await asyncio.sleep(_BETWEEN_LOOKS)
+
+
+async def _status(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStatus | None:
+    """How the workflow's last run stands; None where there was none."""
     try:
-        status = (await handle.describe(rpc_timeout=_PATIENCE)).status
+        return (await handle.describe(rpc_timeout=_PATIENCE)).status
     except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise _not_running(f"no workflow of {case_id} has run; the log alone has the case") from error
-    if status != WorkflowExecutionStatus.RUNNING:
-        ended = status.name.lower().replace("_", " ") if status else "ended"
-        raise _not_running(f"the workflow of {case_id} is {ended}; the log alone has the case")
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
-def _not_running(message: str) -> Rejected:
-    return Rejected(RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING, message)
+def _word(status: WorkflowExecutionStatus) -> str:
+    return status.name.lower().replace("_", " ")

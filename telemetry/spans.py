@@ -1,24 +1,32 @@
 """Spans and timings around the steps of a command's way: engine, log, nudge."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import Status, StatusCode
 
 from audit.log import AppendResult, Batch, Log
 
+_UNSEEN: Final = nullcontext()
 _tracer = trace.get_tracer("casetrail")
 _append_seconds = metrics.get_meter("casetrail").create_histogram(
     "casetrail.log.append.duration", unit="s", description="From an append's request to its commit"
 )
 
 
+def span(name: str, **attributes: str | int) -> AbstractContextManager[None]:
+    """Surround a step with a span, where spans go anywhere. It notes the type of an error, never its message."""
+    # Even a span that nobody sees costs a command a tenth of its time.
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return _UNSEEN
+    return _span(name, attributes)
+
+
 @contextmanager
-def span(name: str, **attributes: str | int) -> Iterator[None]:
-    """Surround a step with a span. It notes the type of an error, never its message."""
+def _span(name: str, attributes: Mapping[str, str | int]) -> Iterator[None]:
     with _tracer.start_as_current_span(
         name,
         attributes={f"casetrail.{key}": value for key, value in attributes.items()},

@@ -3,13 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests.postgres_server import PostgresServer, databases
+from tests.postgres_server import Databases, PostgresServer
 
 # A busy machine is slow, not wrong; CI tries the same examples every time, a developer new ones.
 settings.register_profile("developer", deadline=None)
@@ -28,6 +28,6 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres: PostgresServer) -> Callable[[], str]:
+def new_database(postgres: PostgresServer) -> Databases:
     """Makes databases of the log, empty and ready; gives the URL that an application would use."""
-    return databases(postgres)
+    return Databases(postgres)

@@ -27,6 +27,7 @@ class NotedNudges:
     """A waker that only notes whom it was asked to wake."""
 
     nudged: list[str] = field(default_factory=list)
+    urgent: list[bool] = field(default_factory=list, compare=False)
 
     def nudge(
         self,
@@ -35,8 +36,10 @@ class NotedNudges:
         still_needed: Callable[[], bool] = lambda: True,
         *,
         level: int = 0,
+        urgent: bool = True,
     ) -> None:
         self.nudged.append(case_id)
+        self.urgent.append(urgent)
 
 
 @dataclass

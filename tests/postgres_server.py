@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -30,6 +29,23 @@ _NOBODY: Final = "nobody"
 
 PASSWORD: Final = "p@ss/word: 100%"
 """Of the role that the log is used with; a URL has to quote it."""
+
+
+_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy")
+_NEW_LOG: Final = (
+    "UPDATE casetrail.log_head SET size = 0, frontier = '', log = replace(gen_random_uuid()::text, '-', '')"
+)
+_EMPTY: Final = "; ".join(
+    [
+        "SET search_path = casetrail",
+        "BEGIN",
+        *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in _GUARDED),
+        f"TRUNCATE {', '.join(_GUARDED)}, case_index, fact RESTART IDENTITY",
+        *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER unchangeable" for table in _GUARDED),
+        _NEW_LOG,
+        "COMMIT",
+    ]
+)
 
 
 class PostgresServer:
@@ -107,7 +123,7 @@ class PostgresServer:
 
     def end(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self.stop()
+            self.stop(at_once=True)
         assert self._guard.stdin is not None
         self._guard.stdin.close()
         self._guard.wait(timeout=_PATIENCE)
@@ -160,18 +176,35 @@ def _free_port() -> int:
         return port
 
 
-def databases(server: PostgresServer) -> Callable[[], str]:
-    """Makes fresh databases of the log, each with a role of its own password, and gives their URLs."""
-    template = server.url("template_log", user="casetrail", password=PASSWORD)
-    administration.init(template, server.url())
-    numbers = count(1)
+class Databases:
+    """Fresh databases of the log, with a role whose password is not simple. Calling it gives the URL of one."""
 
-    def make() -> str:
-        name = f"log_{next(numbers)}"
-        server.execute(f"CREATE DATABASE {name} TEMPLATE template_log")
-        server.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")  # a copy has its template's tables, not its rights
-        server.execute(f"GRANT CONNECT ON DATABASE {name} TO casetrail_app")
-        server.execute("UPDATE casetrail.log_head SET log = replace(gen_random_uuid()::text, '-', '')", database=name)
-        return server.url(name, user="casetrail", password=PASSWORD)
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._numbers = count(1)
+        self._used: list[str] = []
+        administration.init(self._url("template_log"), server.url())
 
-    return make
+    def __call__(self) -> str:
+        if self._used:
+            name = self._used.pop()
+            self._server.execute(_EMPTY, database=name)
+            return self._url(name)
+        name = f"log_{next(self._numbers)}"
+        self._server.execute(f"CREATE DATABASE {name} TEMPLATE template_log")
+        # A copy has its template's tables, not its rights.
+        self._server.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+        self._server.execute(f"GRANT CONNECT ON DATABASE {name} TO casetrail_app")
+        self._server.execute(_NEW_LOG, database=name)
+        return self._url(name)
+
+    def give_back(self, url: str, *, as_it_was: bool) -> None:
+        """Have a database used again, where only its rows have changed, or dropped."""
+        name = url.rpartition("/")[2]
+        if as_it_was:
+            self._used.append(name)
+        else:
+            self._server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        return self._server.url(name, user="casetrail", password=PASSWORD)

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from itertools import count
 from typing import Any, Final
 
 import psycopg
@@ -36,7 +35,7 @@ class Readers:
             LogUnavailableError: The database does not answer.
         """
         text = placeholders(question.text)
-        for attempt in count():
+        for again in (False, True):
             async with self._lent() as connection:
                 try:
                     with self._server.deadline(connection):
@@ -46,15 +45,19 @@ class Readers:
                         return []  # PostgreSQL holds no text with a zero character, so nothing is found by one
                     raise self._server.translated(error) from error
                 except psycopg.Error as error:
-                    if attempt or not is_broken(connection, error):
+                    if again or not is_broken(connection, error):
                         raise self._server.translated(error) from error
                     await connection.close()
+                    await self._close_idle()  # what broke this one has broken them too
         raise AssertionError
 
     async def close(self) -> None:
         """Let go of all connections, those that are lent when they come back."""
         for _ in range(_CONNECTIONS):
             await self._free.acquire()
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
         while self._idle:
             await self._idle.pop().close()
 

@@ -39,7 +39,7 @@ class Key(Enum):
     QUIT = "quit"
 
 
-KEYS = {
+_KEYS = {
     "n": Key.FORWARD,
     " ": Key.FORWARD,
     "\r": Key.FORWARD,
@@ -63,6 +63,14 @@ KEYS = {
 }
 
 HELP = "n → next   p ← back   f first   l last   g go to event   t go to time   q quit"
+
+
+def keys_in(typed: str) -> Iterator[Key | None]:
+    """The keys in what a terminal gave at once: several, where one was held down; None for one without a meaning."""
+    while typed:
+        known = next((typed[:length] for length in (3, 1) if typed[:length] in _KEYS), "")
+        yield _KEYS.get(known)
+        typed = typed[len(known) or 1 :]
 
 
 class Player:

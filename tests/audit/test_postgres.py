@@ -25,7 +25,7 @@ from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
 from tests.audit.tree_contract import TreeContract
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import Databases, PostgresServer
 
 QUICK = Timeouts(lock=0.3, statement=5, answer=5, patience=3)
 
@@ -39,8 +39,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def url(new_database: Callable[[], str]) -> str:
-    return new_database()
+def url(request: pytest.FixtureRequest, new_database: Databases) -> Iterator[str]:
+    made = new_database()
+    yield made
+    new_database.give_back(made, as_it_was="superuser" not in request.fixturenames)
 
 
 @pytest_asyncio.fixture
@@ -254,8 +256,9 @@ async def test_nothing_is_lost_or_done_twice_while_the_server_restarts_under_loa
 
 async def test_a_restart_that_nobody_noticed_is_no_error(log: PostgresLog, postgres: PostgresServer) -> None:
     writer = await opened(log, "INQ-1")
+    await asyncio.gather(*(log.read_case("INQ-1") for _ in range(20)))  # by all connections that read
     await asyncio.to_thread(postgres.restart)
-    assert await log.read_case("INQ-1") == writer.case
+    assert await asyncio.gather(*(log.read_case("INQ-1") for _ in range(20))) == [writer.case] * 20
     await writer.write(note(), key="r1")
     assert await log.size() == 2
 
@@ -343,6 +346,17 @@ async def test_a_held_lock_is_unavailable_until_it_is_let_go(
             await log.append(batch)
         assert await log.read_case("INQ-1") == writer.case  # reading goes on
     assert isinstance(await log.append(batch), Appended)
+
+
+async def test_a_process_that_hangs_while_it_holds_the_lock_is_cut_off(url: str) -> None:
+    hanging = await Server(url, QUICK._replace(answer=0.3)).connect()
+    await hanging.execute("BEGIN")
+    await hanging.execute("SELECT FROM log_head FOR UPDATE")
+    log = await PostgresLog.open(url, timeouts=QUICK._replace(lock=5))
+    assert isinstance(await log.append(Writer(log, "INQ-1").batch(opening(), key="open")), Appended)
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        await hanging.execute("COMMIT")
+    await log.close()
 
 
 async def test_a_database_that_may_only_be_read_takes_nothing(

@@ -380,4 +380,5 @@ async def test_help_names_every_command(casetrail: Casetrail) -> None:
     ran = await casetrail("--help")
     assert ran.code == 0
     names = {"open", "do", "get", "list", "watch", "events", "replay", "verify", "policy", "play"}
+    names |= {"why", "what-if", "crosscheck", "export"}
     assert names <= set(ran.out.split())

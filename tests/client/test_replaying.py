@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from casetrail.stepping import Key, Player, Step
+from casetrail.stepping import Key, Player, Step, keys_in
 from casetrail.v1.audit_service_pb2 import ListEventsResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import GetCaseResponse, WatchCaseResponse
@@ -83,6 +83,10 @@ def test_a_step_tells_what_its_event_changed_besides_count_and_time(story: Recor
     ]
 
 
+def test_several_keys_at_once_are_several_keys() -> None:
+    assert list(keys_in("n\x1b[D?q")) == [Key.FORWARD, Key.BACK, None, Key.QUIT]
+
+
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
@@ -127,22 +131,39 @@ async def test_on_a_terminal_one_steps_by_keys(service: Service, story: Recorded
             stderr=theirs,
         )
         os.close(theirs)
-        seen = await _read_until(ours, "event 1 of")
-        for keys, words in (("n", "event 2 of"), ("\x1b[D", "event 1 of"), ("g3\r", "event 3 of"), ("?", "q quit")):
-            os.write(ours, keys.encode())
-            seen += await _read_until(ours, words)
-        os.write(ours, b"t+39s\r")
-        await _read_until(ours, "event ")
+        await _read_until(ours, "event 1 of")
+        for typed, answer in (
+            ("nn", "event 3 of"),
+            ("\x1b[D", "event 2 of"),
+            ("?", "q quit"),
+            ("g", "Event"),
+            ("1\r", "event 1 of"),
+            ("g", "Event"),
+            ("99\r", "Not possible"),
+            ("t", "Time"),
+            ("+39s\r", " of "),
+        ):
+            os.write(ours, typed.encode())
+            await _read_until(ours, answer)
         os.write(ours, b"q")
-        assert await process.wait() == 0
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
 
 
-async def _read_until(fd: int, words: str) -> str:
-    seen = ""
-    async with asyncio.timeout(30):
-        while words not in seen:
-            seen += (await asyncio.to_thread(os.read, fd, 65536)).decode(errors="replace")
-    return seen
+async def _read_until(fd: int, words: str) -> None:
+    loop, seen, there = asyncio.get_running_loop(), bytearray(), asyncio.Event()
+
+    def read() -> None:
+        seen.extend(os.read(fd, 65536))
+        if words.encode() in seen:
+            there.set()
+
+    loop.add_reader(fd, read)
+    try:
+        async with asyncio.timeout(30):
+            await there.wait()
+    finally:
+        loop.remove_reader(fd)
 
 
 async def test_a_reason_is_told_with_the_events_that_prove_it(

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from casetrail.v1.types_pb2 import Kind
 from engine.nudge import TemporalWaker
+from engine.traffic import Traffic
 
 INQUIRY = Kind.KIND_INQUIRY
 
@@ -41,8 +42,13 @@ def temporal() -> SlowTemporal:
 
 
 @pytest.fixture
-def waker(temporal: SlowTemporal) -> TemporalWaker:
-    return TemporalWaker(cast("Client", temporal))
+def traffic() -> Traffic:
+    return Traffic()
+
+
+@pytest.fixture
+def waker(temporal: SlowTemporal, traffic: Traffic) -> TemporalWaker:
+    return TemporalWaker(cast("Client", temporal), traffic=traffic)
 
 
 async def test_a_nudge_starts_the_workflow_of_the_cases_kind(waker: TemporalWaker, temporal: SlowTemporal) -> None:
@@ -95,6 +101,48 @@ async def test_a_temporal_that_is_away_is_said_once_and_nobody_queues_up(
     with capture_logs() as lines:
         await waker.wake("INQ-1", INQUIRY)
     assert temporal.started == ["Inquiry case/INQ-1"]
+
+
+async def test_what_has_time_yields_to_commands_and_to_what_is_urgent(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        waker.nudge("INQ-1", INQUIRY, urgent=False)
+        waker.nudge("INQ-2", INQUIRY, urgent=False)
+        waker.nudge("INQ-3", INQUIRY)
+        while len(temporal.started) < 2:  # noqa: ASYNC110 - a list is nothing to wait on
+            await asyncio.sleep(0.001)
+        assert temporal.started == ["Inquiry case/INQ-3", "Inquiry case/INQ-1"]
+    await waker.drain(5)
+    assert temporal.started[2:] == ["Inquiry case/INQ-2"]
+
+
+async def test_what_becomes_urgent_waits_no_longer_and_is_sent_once(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        for number in range(1000):
+            waker.nudge(f"INQ-{number}", INQUIRY, urgent=False)
+        waker.nudge("INQ-999", INQUIRY)
+        while not temporal.started:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.001)
+    assert temporal.started[0] == "Inquiry case/INQ-999"
+    await waker.drain(5)
+    assert sorted(temporal.started) == sorted(f"Inquiry case/INQ-{number}" for number in range(1000))
+
+
+async def test_a_stop_waits_for_what_has_time_as_well(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        for number in range(1000):
+            waker.nudge(f"INQ-{number}", INQUIRY, urgent=False)
+        async with asyncio.timeout(10):
+            await waker.drain(10)
+    assert len(temporal.started) == 1000
 
 
 async def test_draining_gives_up_on_what_takes_too_long(waker: TemporalWaker, temporal: SlowTemporal) -> None:

@@ -50,6 +50,16 @@ async def test_a_request_is_answered_as_the_first_time_through_whichever_princip
     assert (await engine.execute(asked)).events == first.events
 
 
+async def test_what_a_source_calls_a_step_is_kept_once_and_makes_no_other_request_of_it(engine: Engine) -> None:
+    asked = opening(request_id="r")
+    asked.source_activity = "New"
+    first = await engine.execute(asked)
+    asked.source_activity = "Neu"
+    again = await engine.execute(asked)
+    assert again.repeated
+    assert [event.source_activity for event in again.events] == ["New"] + [""] * (len(first.events) - 1)
+
+
 async def test_a_request_id_that_is_used_for_something_else_is_refused(engine: Engine) -> None:
     case_id = (await engine.execute(opening(request_id="r"))).case.case_id
     assert await _refusal(engine, opening(request_id="r", subject="Another matter")) == "REQUEST_ID_REUSED"

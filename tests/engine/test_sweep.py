@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from audit.sqlite import SqliteLog
+from casetrail.v1.types_pb2 import Channel
 from engine.engine import Engine
 from engine.naming import workflow_id
 from engine.nudge import TemporalWaker
@@ -21,7 +22,7 @@ from tests.asked import IMPORTER, command, opening
 from tests.engine.conftest import SetClock
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
-AT_ONCE = Pace(every=0.1, first=0.0, again=60.0)
+AT_ONCE = Pace(every=0.1, first=0.0, unhurried=0.0, again=60.0)
 
 
 def _free_port() -> int:
@@ -135,6 +136,19 @@ async def test_a_case_just_written_is_left_to_whoever_wrote_it(
     async with _temporal(port, tmp_path / "temporal.db"):
         client = await _client(port)
         assert await _round(Sweep(log, client, TemporalWaker(client), now=clock.now)) == 0
+
+
+async def test_a_case_that_needs_nothing_soon_is_left_longer_to_whoever_wrote_it(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    without_address = {"customer_id": "cu-1"}
+    await engine.execute(opening(channel=Channel.CHANNEL_WEB, customer=without_address))
+    chat = (await engine.execute(opening(channel=Channel.CHANNEL_CHAT, customer=without_address))).case.case_id
+    port = _free_port()
+    async with _temporal(port, tmp_path / "temporal.db"):
+        client = await _client(port)
+        assert await _round(Sweep(log, client, TemporalWaker(client), pace=Pace(first=0.0), now=clock.now)) == 1
+        assert (await client.get_workflow_handle(workflow_id(chat)).describe()).run_id
 
 
 async def test_the_sweep_outlives_a_temporal_that_is_away_and_says_so_once(

@@ -6,7 +6,7 @@ from datetime import timedelta
 from audit.sqlite import SqliteLog
 from casetrail.v1.command_pb2 import ReportOutcome
 from casetrail.v1.effect_pb2 import NotificationDelivered, Outcome, Purpose
-from casetrail.v1.types_pb2 import Kind, Words
+from casetrail.v1.types_pb2 import Channel, Kind, Words
 from domain.draft import SYSTEM
 from engine.engine import Engine
 from tests.asked import command, opening
@@ -94,6 +94,7 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
             still_needed: Callable[[], bool] = lambda: True,
             *,
             level: int = 0,
+            urgent: bool = True,
         ) -> None:
             asked.append(still_needed)
 
@@ -103,6 +104,12 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
     assert asked[0]()
     await engine.execute(command(case_id, withdraw={}))
     assert not asked[0]()
+
+
+async def test_only_what_is_needed_soon_is_urgent(engine: Engine, nudges: NotedNudges) -> None:
+    await engine.execute(opening(channel=Channel.CHANNEL_WEB, customer={"customer_id": "answered within minutes"}))
+    await engine.execute(opening(channel=Channel.CHANNEL_CHAT, customer={"customer_id": "answered within seconds"}))
+    assert nudges.urgent == [False, True]
 
 
 async def test_what_is_not_armed_is_found_by_the_sweep_and_what_is_armed_is_not(

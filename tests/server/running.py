@@ -42,6 +42,7 @@ principals:
   - {{name: shop, roles: [service], may_act_as: [customer, agent], token_sha256: {token_hash("shop-secret")}}}
   - {{name: chloe, roles: [agent, team_lead], token_sha256: {token_hash("chloe-secret")}}}
   - {{name: history, roles: [importer], may_act_as: [agent], token_sha256: {token_hash("history-secret")}}}
+  - {{name: player, roles: [importer], may_act_as: [importer], token_sha256: {token_hash("player-secret")}}}
   - {{name: admin, roles: [admin], token_sha256: {token_hash("admin-secret")}}}
 """
 

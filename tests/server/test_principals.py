@@ -61,7 +61,7 @@ def test_a_principal_does_not_show_the_hash_of_its_token(file: Path) -> None:
 
 
 def test_a_changed_file_counts_at_once(file: Path) -> None:
-    principals = Principals(file)
+    principals = Principals(file, look_every=0)
     rewrite(file, "principals:\n" + entry("ben", "b-secret"))
 
     assert principals.authenticate(bearer("b-secret")).name == "ben"
@@ -70,14 +70,14 @@ def test_a_changed_file_counts_at_once(file: Path) -> None:
 
 
 def test_a_change_that_cannot_be_read_leaves_the_last_good_state(file: Path) -> None:
-    principals = Principals(file)
+    principals = Principals(file, look_every=0)
     rewrite(file, "principals: [")
 
     assert principals.authenticate(bearer("a-secret")).name == "amy"
 
 
 def test_a_file_that_is_gone_leaves_the_last_good_state(file: Path) -> None:
-    principals = Principals(file)
+    principals = Principals(file, look_every=0)
     os.unlink(file)  # noqa: PTH108 - as a shell does
 
     assert principals.authenticate(bearer("a-secret")).name == "amy"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from audit.log import LogDamagedError
 from audit.signing import Notary
@@ -331,6 +333,41 @@ async def test_a_witness_that_is_down_stops_nobody_and_is_seen_until_it_is_back(
 
 async def _is(check_it: Callable[[], bool]) -> bool:
     return check_it()
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (200, b""),
+        (200, b"nonsense\n"),
+        (200, b"\xff\xfe\n"),
+        (200, b"\xe2\x80\x94 w1.example AAAAAAAA\n"),
+        (200, bytes(100_000)),
+        (409, b"99999999\n"),
+        (409, b"0\n"),
+        (409, b"9" * 5000),
+        (500, b"\xff"),
+        (302, b""),
+    ],
+)
+async def test_a_witness_that_answers_anything_else_does_no_harm(tmp_path: Path, status: int, answer: bytes) -> None:
+    standing = Standing.begin(tmp_path / "witness")
+
+    async def lie(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=answer)
+
+    app = web.Application()
+    app.router.add_post("/add-checkpoint", lie)
+    async with (
+        TestServer(app) as liar,
+        serving(tmp_path, settings(tmp_path, str(liar.make_url("")), standing)) as running,
+    ):
+        await running.open()
+        (witness,) = running.proving.witnesses
+        await become_true(lambda: _is(lambda: bool(witness.trouble)))
+        await running.open("more")
+        newest = await checkpoint(running)
+        assert list(newest.checkpoint.witnesses) == []
 
 
 async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ class _sweeping:  # noqa: N801 - reads as a phrase
     """A sweep without patience, until the block ends."""
 
     def __init__(self, one: World) -> None:
-        pace = Pace(every=0.1, first=0.0, again=0.5, wake_grace=0.1)
+        pace = Pace(every=0.1, first=0.0, unhurried=0.0, again=0.5, wake_grace=0.1)
         self._sweep = Sweep(one.log, one.environment.client, _waker(one), pace=pace, now=one.clock.now)
         self._stop = asyncio.Event()
 

@@ -20,7 +20,7 @@ from audit.sqlite import SqliteLog
 from casetrail.v1.workflow_pb2 import SealRun, SealStep
 from tests.audit.given import Writer, note, opening
 from workflows.seal import SCHEDULE, day_before, ensure_schedule
-from workflows.worker import worker_for
+from workflows.worker import sandbox, worker_for
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
 
@@ -91,7 +91,7 @@ async def test_the_schedule_is_made_once_and_seals_the_day_before(log: SqliteLog
         client = environment.client
         await ensure_schedule(client, queue)
         await ensure_schedule(client, queue)
-        async with worker_for(client, [Sealing(log).seal_day], task_queue=queue):
+        async with worker_for(client, [Sealing(log).seal_day], task_queue=queue, workflow_runner=sandbox()):
             await client.get_schedule_handle(SCHEDULE).trigger()
             step = await _result(client)
     assert (step.position, step.size, step.cases) == (5, 4, 2)

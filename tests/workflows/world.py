@@ -29,7 +29,7 @@ from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
 from tests.fakes import CornerShop, Mailbox
-from workflows.worker import worker_for
+from workflows.worker import sandbox, worker_for
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPORAL = Path(sys.executable).with_name("temporal")
@@ -184,4 +184,11 @@ async def world(
 
 
 def _worker(client: Client, activities: Sequence[Any], queue: str, interceptors: Sequence[Interceptor]) -> Worker:
-    return worker_for(client, activities, task_queue=queue, drain=timedelta(0), interceptors=interceptors)
+    return worker_for(
+        client,
+        activities,
+        task_queue=queue,
+        drain=timedelta(0),
+        workflow_runner=sandbox(),  # finds what a replay would not see again
+        interceptors=interceptors,
+    )

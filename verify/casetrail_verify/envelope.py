@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import rfc8785
@@ -19,7 +20,7 @@ _LOG = re.compile(r"[0-9a-f]{32}")
 _CAUSE = re.compile(r"time|request:[0-9a-f]{64}")
 _TEXT = r"[^\"\\\x00-\x1f]*"
 
-# What an envelope looks like whose texts need no escapes and whose numbers are exact, which is nearly every one. Whatever
+# What an envelope looks like whose texts need no escapes and whose numbers are exact, which is nearly every one. What
 # matches has the right members with values of the right form and is canonical, at a tenth of the time of finding that
 # out by reading and writing it again. What does not match is read and judged the long way.
 _PLAIN: Final = re.compile(
@@ -60,24 +61,20 @@ class EnvelopeError(Exception):
         self.envelope = envelope
 
 
-def read(stored: bytes) -> Envelope:
-    """Read an envelope as it is stored.
+def read(text: str) -> Envelope:
+    """Read an envelope, as text.
 
     Raises:
         EnvelopeError: Its form is wrong.
     """
-    try:
-        text = stored.decode()
-    except UnicodeDecodeError as error:
-        raise EnvelopeError(Check.ENVELOPE_MALFORMED, "the envelope is no UTF-8 text") from error
     plain = _PLAIN.fullmatch(text)
     if plain is None:
-        return _judged(stored, text)
+        return _judged(text)
     case_id, event_id, key, log, payload_hash, pos, prev, recorded, seq, type_ = plain.groups()
     return Envelope(case_id, event_id, key, log, payload_hash, int(pos), prev, recorded, int(seq), type_)
 
 
-def _judged(stored: bytes, text: str) -> Envelope:
+def _judged(text: str) -> Envelope:
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -102,7 +99,7 @@ def _judged(stored: bytes, text: str) -> Envelope:
         int(facts["seq"]),
         facts["type"],
     )
-    if _canonical(facts) != stored:
+    if _canonical(facts) != text.encode():
         raise EnvelopeError(
             Check.ENVELOPE_NOT_CANONICAL, "the envelope is not written as RFC 8785 would write it", envelope
         )
@@ -144,7 +141,7 @@ class _Like:
         return isinstance(value, str) and self._form.fullmatch(value) is not None
 
 
-_FORMS: Final = {
+_FORMS: Final[dict[str, Callable[[object], bool]]] = {
     "v": lambda value: type(value) is int and value == 1,
     "log": _Like(_LOG),
     "pos": _is_number,

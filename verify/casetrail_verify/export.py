@@ -14,7 +14,7 @@ from casetrail_verify.lines import Line, LineError
 from casetrail_verify.stretches import Stretch
 
 _VERSION: Final = 1
-_AT_ONCE: Final = 2048  # lines in a stretch
+_AT_ONCE: Final = 4096  # lines in a stretch
 
 _AFTER_EVENTS: Final = ("policy", "case", "checkpoint", "receipt", "end")
 
@@ -77,9 +77,7 @@ class Export:
         scope = lines.text(line, "scope")
         if scope not in ("log", "extract"):
             raise LineError(f"the export is neither of a log nor an extract, but {scope!r}")
-        tree = Tree(
-            lines.text(line, "log"), lines.integer(line, "size"), lines.hashed(line, "root"), scope == "log"
-        )
+        tree = Tree(lines.text(line, "log"), lines.integer(line, "size"), lines.hashed(line, "root"), scope == "log")
         if tree.size < 0:
             raise LineError(f"no log has {tree.size} events")
         return Header(tree, lines.text(line, "origin"), lines.text(line, "exported_at"))
@@ -129,7 +127,9 @@ class Export:
     def finish(self) -> None:
         """Check that the file is all there, once all has been read."""
         if self._end is None:
-            self._found.add(Check.EXPORT_TRUNCATED, f"the file ends after {self.lines} lines without an `end`: it was cut off")
+            self._found.add(
+                Check.EXPORT_TRUNCATED, f"the file ends after {self.lines} lines without an `end`: it was cut off"
+            )
             return
         number, line = self._end
         if line.get("lines") != number - 1 or line.get("sha256") != self._hash.hexdigest():

@@ -89,6 +89,10 @@ class Faults:
         for fault in others:
             self._add(fault)
 
+    def positions(self) -> list[int]:
+        """Where something is wrong as far as is known now."""
+        return sorted(fault.position for fault in self._first.values())
+
     def in_order(self) -> tuple[Fault, ...]:
         """By position; what is about no event comes first."""
         return tuple(sorted(self._first.values(), key=lambda fault: fault.position))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
-from casetrail_verify.stretches import Checked, Edge, Last, OwnEvent, Place, chained, follows
+from casetrail_verify.stretches import NOWHERE, Checked, Edge, Last, OwnEvent, Place, chained, follows, missing
 
 
 class CaseState(NamedTuple):
@@ -13,12 +13,14 @@ class CaseState(NamedTuple):
     Attributes:
         opened: Position of its first event.
         first_seq: That one's number in the case: 1 unless the export has only a part.
-        last: Its last event.
+        seq: Of its last event.
+        leaf: That one's hash, hex.
     """
 
     opened: int
     first_seq: int
-    last: Last
+    seq: int
+    leaf: str
 
 
 class Joined:
@@ -36,7 +38,7 @@ class Joined:
         self.own: list[OwnEvent] = []
         self._tree = tree
         self._found = found
-        self._last = Place(0, 0)
+        self._last = NOWHERE
 
     def add(self, checked: Checked) -> None:
         """Join the next stretch."""
@@ -55,7 +57,7 @@ class Joined:
         """Check that the log ends where the export says, once nothing follows any more."""
         last, size = self._last.pos, self._tree.size
         if self._tree.whole and last < size:
-            self._found.add(Check.POSITION_WRONG, f"positions {last + 1} to {size} are missing", position=last + 1)
+            self._found.add(Check.POSITION_WRONG, missing(last + 1, size), position=last + 1)
         if last > size:
             self._found.add(
                 Check.POSITION_WRONG,
@@ -66,9 +68,10 @@ class Joined:
     def _continued(self, case_id: str, edge: Edge) -> CaseState:
         known = self.cases.get(case_id)
         if known is not None:
-            chained(case_id, edge, known.last, self._found)
-            return known._replace(last=edge.last)
+            if edge.seq != known.seq + 1 or edge.prev != known.leaf:
+                chained(case_id, edge, Last(known.seq, known.leaf), self._found)
+            return CaseState(known.opened, known.first_seq, edge.last_seq, edge.last_leaf)
         # An extract may begin in the middle of a case.
         if edge.seq == 1 or self._tree.whole:
             chained(case_id, edge, Last(0, None), self._found)
-        return CaseState(edge.pos, edge.seq, edge.last)
+        return CaseState(edge.pos, edge.seq, edge.last_seq, edge.last_leaf)

@@ -1,4 +1,4 @@
-"""Which key a log signs with at which size: the one known from elsewhere, and those that the log has changed to since."""
+"""Which key a log signs with at which size: one known from elsewhere, then those that it has changed to."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from casetrail_verify.wire import Message, WireError
 CHANGED: Final = "SigningKeyChanged"
 """Type of the event."""
 
-_BODY: Final = 211
+_BODY: Final = 193
 
 
 class _ChangeError(Exception):

@@ -1,11 +1,13 @@
-"""Reads the lines of files that hold one JSON object each, and takes from them what is expected, or says what is wrong."""
+"""Reads files that hold one JSON object a line; says what is wrong with a line."""
 
 import binascii
 import json
 from base64 import b64decode
-from typing import Any
+from typing import Any, Final
 
 Line = dict[str, Any]
+
+_SHA256: Final = 32  # bytes
 
 
 class LineError(Exception):
@@ -33,7 +35,8 @@ def text(line: Line, name: str) -> str:
     Raises:
         LineError: It is not.
     """
-    return _of(line, name, str, "text")
+    value: str = _of(line, name, str, "text")
+    return value
 
 
 def integer(line: Line, name: str) -> int:
@@ -42,7 +45,8 @@ def integer(line: Line, name: str) -> int:
     Raises:
         LineError: It is not.
     """
-    return _of(line, name, int, "an integer")
+    value: int = _of(line, name, int, "an integer")
+    return value
 
 
 def data(line: Line, name: str) -> bytes:
@@ -65,7 +69,7 @@ def hashed(line: Line, name: str) -> bytes:
         read = bytes.fromhex(given)
     except ValueError:
         read = b""
-    if read.hex() != given or len(read) != 32:  # noqa: PLR2004 - a SHA-256 has 32 bytes
+    if read.hex() != given or len(read) != _SHA256:
         raise LineError(f"{name} is no SHA-256 in lower-case hex: {given!r}")
     return read
 
@@ -80,6 +84,18 @@ def texts(line: Line, name: str) -> list[str]:
     if not all(isinstance(value, str) for value in values):
         raise LineError(f"{name} is no list of texts")
     return values
+
+
+def hashes(line: Line, name: str) -> list[bytes]:
+    """A member that is a list of hashes in base64, empty when absent.
+
+    Raises:
+        LineError: It is not.
+    """
+    found = [unbase64(each, name) for each in texts(line, name)]
+    if any(len(each) != _SHA256 for each in found):
+        raise LineError(f"{name} holds what is no hash")
+    return found
 
 
 def unbase64(given: str, name: str) -> bytes:

@@ -123,9 +123,7 @@ class Checkpoint:
     def by(self, key: VerifierKey) -> Iterator[bytes]:
         """The signatures in the name of a key."""
         return (
-            signature
-            for name, key_hash, signature in self.signatures
-            if name == key.name and key_hash == key.key_hash
+            signature for name, key_hash, signature in self.signatures if name == key.name and key_hash == key.key_hash
         )
 
 

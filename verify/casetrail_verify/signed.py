@@ -1,21 +1,37 @@
 """Compares what was signed about the log, checkpoints and receipts, with what the log is."""
 
-from collections import Counter
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from casetrail_verify import lines
 from casetrail_verify.events import Tree
 from casetrail_verify.export import Header
-from casetrail_verify.faults import Check, Faults
+from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.keyring import Keyring
 from casetrail_verify.lines import Line, LineError
 from casetrail_verify.notes import Checkpoint, NoteError, VerifierKey, body_of
 from casetrail_verify.spool import Events
 from casetrail_verify.stretches import digest_of
-from casetrail_verify.tree import HASH, ProofError, root_by_inclusion
+from casetrail_verify.tree import ProofError, root_by_inclusion
 
-_LARGEST: Final = 2**63
+_INT64: Final = re.compile(r"[0-9]{1,18}")
+
+
+class Source(NamedTuple):
+    """Where something stands.
+
+    Attributes:
+        words: To find it.
+        elsewhere: Whether that is outside of the export, where whoever made the export had no hand in it.
+    """
+
+    words: str
+    elsewhere: bool
+
+    def __str__(self) -> str:
+        """To find it."""
+        return self.words
 
 
 class _Receipt(NamedTuple):
@@ -65,25 +81,26 @@ class Signed:
         self._root = root
         self._found = found
         self._roots: dict[int, bytes] = {}
-        self._right = {0}
-        self._wrong: dict[int, str] = {}
-        self._times: Counter[int] = Counter()
+        self._right: dict[int, bool] = {}
+        self._wrong: dict[int, Source] = {}
+        self._rows_wrong = found.positions()
         self._signed_to = 0
         self._seen_to = dict.fromkeys(witnesses, 0)
 
-    def checkpoint(self, line: Line, where: str) -> None:
+    def checkpoint(self, line: Line, where: Source) -> None:
         """Check a checkpoint, given as a line of an export or of a folder."""
         try:
-            note, size = lines.text(line, "note"), lines.integer(line, "size")
-            checkpoint = Checkpoint.parse(note)
-            if checkpoint.size != size:
-                raise NoteError(f"its line calls it {size}, and it is of {checkpoint.size}")
+            checkpoint, size = Checkpoint.parse(lines.text(line, "note")), lines.integer(line, "size")
         except (LineError, NoteError) as error:
             self._found.add(Check.CHECKPOINT_MALFORMED, f"{where}: {error}")
             return
+        if checkpoint.size != size:
+            message = f"{where}: the checkpoint of {checkpoint.size} events is called one of {size}"
+            self._found.add(Check.CHECKPOINT_MALFORMED, message)
+            return
         self.note(checkpoint, where)
 
-    def note(self, checkpoint: Checkpoint, where: str) -> None:
+    def note(self, checkpoint: Checkpoint, where: Source) -> None:
         """Check a checkpoint."""
         self.checkpoints += 1
         size = checkpoint.size
@@ -95,11 +112,10 @@ class Signed:
             return
         if not self._is_signed(checkpoint, where):
             return
-        if self._agrees(size, checkpoint.root, where):
-            self._signed_to = max(self._signed_to, size)
+        if self._compare_root(size, checkpoint.root, where):
             self._look_for_witnesses(checkpoint, where)
 
-    def receipt(self, line: Line, where: str) -> None:
+    def receipt(self, line: Line, events: Events, where: Source) -> None:
         """Check a receipt, given as a line of an export or of a file of receipts."""
         try:
             receipt = _receipt(line)
@@ -111,30 +127,14 @@ class Signed:
             self._check_signature(receipt, where)
         else:
             self.unsigned += 1
-
-    def compare(self, line: Line, events: Events, where: str) -> None:
-        """Check that the log has the event that a receipt was given for."""
-        try:
-            receipt = _receipt(line)
-        except LineError:
-            return
-        if receipt.position > self._tree.size:
-            self._shorter(receipt.position, f"{where}: the receipt is for position {receipt.position}")
-            return
-        event = events.at(receipt.position)
-        if event is None:
-            if self._tree.whole:
-                self._receipt_wrong(receipt, f"{where}: the event it was given for is not there")
-        elif event.leaf != receipt.leaf:
-            self._receipt_wrong(receipt, f"{where}: another event stands where it was given for {receipt.leaf.hex()}")
-        elif event.owner != digest_of(receipt.case_id):
-            self._receipt_wrong(receipt, f"{where}: the event is not of the case {receipt.case_id!r}")
+        self._compare(receipt, events, where)
 
     def finish(self) -> None:
         """Say which part of the log nobody vouches for, once all has been looked at."""
-        for size, message in self._wrong.items():
-            last_right = max(right for right in self._right if right < size)
-            self._found.add(Check.ROOT_WRONG, message, position=last_right + 1)
+        if self._wrong:
+            self._say_where()
+        else:
+            self._compare_header()
         size = self._tree.size
         if self._signed_to < size:
             self._found.add(
@@ -150,13 +150,26 @@ class Signed:
                     position=1 if not self._tree.whole else seen + 1,
                 )
 
-    def check_header(self) -> None:
-        """Compare the root that the export names with that of its events."""
-        root = self._root(self._tree.size)
-        if self._tree.whole and root is not None and root != self._tree.root:
-            self._differs(self._tree.size, "the header names another root than that of the events")
+    def _say_where(self) -> None:
+        """Say where the events begin to differ from what was signed, as closely as that is known."""
+        last = min(self._wrong)
+        where = self._wrong[last]
+        # Who has written the log again may have signed it again in the export, but not elsewhere.
+        right = [size for size, elsewhere in self._right.items() if size < last and elsewhere >= where.elsewhere]
+        first = max(right, default=0) + 1
+        position = min((each for each in self._rows_wrong if first <= each <= last), default=first)
+        message = (
+            f"{where}: the first {last} events do not have the root that was signed; "
+            f"what differs stands at {first} to {last}"
+        )
+        self._found.merge([Fault(Check.ROOT_WRONG, message, position, times=len(self._wrong))])
 
-    def _is_signed(self, checkpoint: Checkpoint, where: str) -> bool:
+    def _compare_header(self) -> None:
+        root = self._root(self._tree.size)
+        if root is not None and root != self._tree.root:
+            self._found.add(Check.ROOT_WRONG, "the header names another root than that of the events")
+
+    def _is_signed(self, checkpoint: Checkpoint, where: Source) -> bool:
         keys = self._keyring.of(checkpoint.size)
         made = [(key, signature) for key in keys for signature in checkpoint.by(key)]
         if len(made) == 1 and made[0][0].signed(checkpoint.body.encode(), made[0][1]):
@@ -169,7 +182,7 @@ class Signed:
         )
         return False
 
-    def _look_for_witnesses(self, checkpoint: Checkpoint, where: str) -> None:
+    def _look_for_witnesses(self, checkpoint: Checkpoint, where: Source) -> None:
         for witness in self._witnesses:
             for signature in checkpoint.by(witness):
                 if witness.cosigned(checkpoint.body, signature):
@@ -181,8 +194,8 @@ class Signed:
                         position=min(checkpoint.size, self._tree.size),
                     )
 
-    def _agrees(self, size: int, root: bytes, where: str) -> bool:
-        """Whether a signed root is that of the events; what differs is noted."""
+    def _compare_root(self, size: int, root: bytes, where: Source) -> bool:
+        """Compare a root that the log has signed with that of the events; whether it can be."""
         known = self._roots.setdefault(size, root)
         if known != root:
             self._found.add(
@@ -192,20 +205,19 @@ class Signed:
                 position=min(size, self._tree.size),
             )
         if size > self._tree.size:
-            self._shorter(size, f"{where}: a tree of {size} events was signed")
+            self._shorter(f"{where}: a tree of {size} events was signed")
             return False
         actual = self._root(size)
-        if actual is not None and actual != root:
-            self._differs(size, f"{where}: the first {size} events do not have the root that was signed")
+        if actual is None and not self._tree.whole:
             return False
-        if actual is not None:
-            self._right.add(size)
-        return actual is not None
+        self._signed_to = max(self._signed_to, size)
+        if actual == root:
+            self._right[size] = where.elsewhere or self._right.get(size, False)
+        elif actual is not None:
+            self._wrong.setdefault(size, where)
+        return True
 
-    def _differs(self, size: int, message: str) -> None:
-        self._wrong.setdefault(size, message)
-
-    def _shorter(self, size: int, message: str) -> None:
+    def _shorter(self, message: str) -> None:
         self._found.add(
             Check.LOG_SHORTER,
             f"{message}, and the export has {self._tree.size}: its end was cut off, an old copy was restored, "
@@ -213,7 +225,7 @@ class Signed:
             position=self._tree.size + 1,
         )
 
-    def _check_signature(self, receipt: _Receipt, where: str) -> None:
+    def _check_signature(self, receipt: _Receipt, where: Source) -> None:
         if receipt.origin != self._origin:
             self._receipt_wrong(receipt, f"{where}: it is of the log {receipt.origin!r}, not of {self._origin!r}")
             return
@@ -228,12 +240,11 @@ class Signed:
             return
         self._check_root(receipt, where)
 
-    def _check_root(self, receipt: _Receipt, where: str) -> None:
+    def _check_root(self, receipt: _Receipt, where: Source) -> None:
         if receipt.size < receipt.position:
             self._receipt_wrong(receipt, f"{where}: its tree of {receipt.size} cannot hold position {receipt.position}")
             return
-        if self._agrees(receipt.size, receipt.root, where):
-            self._signed_to = max(self._signed_to, receipt.size)
+        self._compare_root(receipt.size, receipt.root, where)
         if not receipt.inclusion and receipt.size > 1:
             if self._root(receipt.size) is None and receipt.size <= self._tree.size:
                 self.unrooted += 1
@@ -245,6 +256,19 @@ class Signed:
             return
         if reached != receipt.root:
             self._receipt_wrong(receipt, f"{where}: its inclusion proof does not lead to its root")
+
+    def _compare(self, receipt: _Receipt, events: Events, where: Source) -> None:
+        if receipt.position > self._tree.size:
+            self._shorter(f"{where}: the receipt is for position {receipt.position}")
+            return
+        event = events.at(receipt.position)
+        if event is None:
+            if self._tree.whole:
+                self._receipt_wrong(receipt, f"{where}: the event it was given for is not there")
+        elif event.leaf != receipt.leaf:
+            self._receipt_wrong(receipt, f"{where}: another event stands where it was given for {receipt.leaf.hex()}")
+        elif event.owner != digest_of(receipt.case_id):
+            self._receipt_wrong(receipt, f"{where}: the event is not of the case {receipt.case_id!r}")
 
     def _receipt_wrong(self, receipt: _Receipt, message: str) -> None:
         self._found.add(
@@ -263,9 +287,6 @@ def _receipt(line: Line) -> _Receipt:
     position = _int64(given, "position")
     if not position:
         raise LineError("the receipt has no position")
-    inclusion = [lines.unbase64(each, "inclusion") for each in lines.texts(given, "inclusion")]
-    if any(len(each) != HASH for each in inclusion):
-        raise LineError("the receipt's inclusion proof holds what is no hash")
     return _Receipt(
         lines.text(line, "caseId"),
         position,
@@ -275,13 +296,13 @@ def _receipt(line: Line) -> _Receipt:
         lines.data({"signature": ""} | given, "signature"),
         lines.text({"keyId": ""} | given, "keyId"),
         lines.text({"origin": ""} | given, "origin"),
-        inclusion,
+        lines.hashes(given, "inclusion"),
     )
 
 
 def _int64(given: Line, name: str) -> int:
     """An int64 as proto3 JSON writes it: text, and absent when 0."""
     value = given.get(name, "0")
-    if not isinstance(value, str) or not value.isascii() or not value.isdecimal() or int(value) >= _LARGEST:
+    if not isinstance(value, str) or not _INT64.fullmatch(value):
         raise LineError(f"the receipt's {name} is no number: {value!r}")
     return int(value)

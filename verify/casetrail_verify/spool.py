@@ -1,20 +1,16 @@
 """What is kept of every event until all have been read: on disk, in a folder that goes away."""
 
 import mmap
-import struct
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
-from casetrail_verify.faults import Check, Faults
-from casetrail_verify.stretches import BUCKETS, DIGEST, Checked
+from casetrail_verify.faults import Faults
+from casetrail_verify.stretches import BUCKETS, DIGEST, KEYS, Checked, numbered
 from casetrail_verify.tree import HASH, Tree
-
-_KEYS: Final = struct.Struct(f"={DIGEST}s3q")
-_POSITION: Final = struct.calcsize("=q")
 
 
 class Kept(NamedTuple):
@@ -58,16 +54,12 @@ class Spool:
     def check_keys(self, found: Faults) -> None:
         """Check that every case's events under one key are numbered from 0 without a gap."""
         for bucket in range(BUCKETS):
-            following: dict[bytes, int] = {}
-            for digest, pos, first, count in _KEYS.iter_unpack(self._read(f"keys-{bucket}")):
-                expected = following.get(digest, 0)
+            next_of: dict[bytes, int] = {}
+            for digest, pos, first, following in KEYS.iter_unpack(self._read(f"keys-{bucket}")):
+                expected = next_of.get(digest, 0)
                 if first != expected:
-                    found.add(
-                        Check.ORDINAL_WRONG,
-                        f"ordinal is {first}, and {expected} is the next of this key",
-                        position=pos,
-                    )
-                following[digest] = first + count
+                    numbered(pos, "", first, expected, found)
+                next_of[digest] = following
 
     def tree(self) -> Tree:
         """The tree over the events as they are."""

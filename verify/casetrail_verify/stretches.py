@@ -1,10 +1,11 @@
 """Checks a stretch of events: each by itself, and each with those before it in the same stretch.
 
-Stretches are checked one beside the other, in processes of their own. What a stretch cannot know, namely what stood before it, it
-leaves at its edges for `casetrail_verify.joining`.
+Stretches are checked one beside the other, in processes of their own. What a stretch cannot know, namely what stands
+before it, it leaves at its edges for `casetrail_verify.joining`.
 """
 
 import hashlib
+import struct
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,17 @@ from casetrail_verify.events import Row, Tree
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.lines import Line, LineError
 
+Numbered = tuple[int, Line | str]
+"""A line with its number, from 1; instead of one that cannot be read, what is wrong with it."""
+
 LOG_ITSELF: Final = "@log"
 """The case of the events that are about the log itself."""
 
 DIGEST: Final = 16
 """Bytes of what stands for a case, or for a key of a case, in memory and on disk."""
+
+KEYS: Final = struct.Struct(f"={DIGEST}s3q")
+"""What a stretch says of a key of a case: digest, position and ordinal of the first event, the ordinal that is next."""
 
 BUCKETS: Final = 64
 """Into so many parts the keys are split, each of which fits into memory."""
@@ -50,6 +57,10 @@ class Place(NamedTuple):
     recorded_at: int
 
 
+NOWHERE: Final = Place(0, 0)
+"""Before the first event."""
+
+
 class Last(NamedTuple):
     """The last event of a case so far.
 
@@ -69,13 +80,15 @@ class Edge(NamedTuple):
         pos: Position of its first event in the stretch.
         seq: That one's number in the case.
         prev: What it says is the hash before it; None where it says that nothing is.
-        last: Its last event in the stretch.
+        last_seq: Number of its last event in the stretch.
+        last_leaf: That one's hash, hex.
     """
 
     pos: int
     seq: int
     prev: str | None
-    last: Last
+    last_seq: int
+    last_leaf: str
 
 
 class OwnEvent(NamedTuple):
@@ -85,20 +98,6 @@ class OwnEvent(NamedTuple):
     key: str
     type: str
     payload: bytes | None
-
-
-class Keys(NamedTuple):
-    """The events of one key of one case in a stretch: so many, numbered on from the first.
-
-    Attributes:
-        pos: Position of the first.
-        first: Its number under the key.
-        count: How many there are.
-    """
-
-    pos: int
-    first: int
-    count: int
 
 
 @dataclass
@@ -113,15 +112,15 @@ class Checked:
         leaves: The events' hashes, one behind the other.
         positions: Their positions, as 8 bytes each.
         owners: What stands for their cases, 16 bytes each.
-        keys: For each bucket, digest and numbers of each key, packed as `Numbered`.
+        keys: For each bucket, what was found of each key, packed as `KEYS`.
         own: Events of the log itself.
         faults: What is wrong.
-        rest: The lines from the first on that is no event, with their numbers; text says what is wrong with a line.
+        rest: The lines from the first on that is no event.
     """
 
     events: int = 0
-    first: Place = Place(0, 0)
-    last: Place = Place(0, 0)
+    first: Place = NOWHERE
+    last: Place = NOWHERE
     cases: dict[str, Edge] = field(default_factory=dict)
     leaves: bytes = b""
     positions: bytes = b""
@@ -129,7 +128,7 @@ class Checked:
     keys: dict[int, bytes] = field(default_factory=dict)
     own: list[OwnEvent] = field(default_factory=list)
     faults: tuple[Fault, ...] = ()
-    rest: list[tuple[int, Line | str]] = field(default_factory=list)
+    rest: list[Numbered] = field(default_factory=list)
 
 
 def digest_of(*texts: str) -> bytes:
@@ -169,25 +168,42 @@ def _line(raw: bytes) -> Line | str:
 
 def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
     """Check each event against those before it."""
-    before = None
-    cases: dict[str, Edge] = {}
-    numbered: dict[tuple[str, str], Keys] = {}
+    first: dict[str, Row] = {}
+    last: dict[str, Row] = {}
+    begun: dict[tuple[str, str], Row] = {}
+    following: dict[tuple[str, str], int] = {}
+    expected, recorded_at = rows[0].pos, rows[0].recorded_at
     for row in rows:
-        place = Place(row.pos, row.recorded_at)
-        if before is not None:
-            follows(place, before, tree, found)
-        before = place
-        edge = cases.get(row.case_id)
+        if row.pos != expected or row.recorded_at < recorded_at:
+            follows(Place(row.pos, row.recorded_at), Place(expected - 1, recorded_at), tree, found)
+        expected, recorded_at = row.pos + 1, row.recorded_at
+
+        case_id = row.case_id
+        previous = last.get(case_id)
         prev = row.said.prev if row.said is not None else None
-        if edge is None:
-            cases[row.case_id] = Edge(row.pos, row.seq, prev, Last(row.seq, row.leaf))
-        else:
-            chained(row.case_id, Edge(row.pos, row.seq, prev, Last(row.seq, row.leaf)), edge.last, found)
-            cases[row.case_id] = edge._replace(last=Last(row.seq, row.leaf))
-        _number(row, numbered, found)
-        if row.case_id == LOG_ITSELF:
+        if previous is None:
+            first[case_id] = row
+        elif row.seq != previous.seq + 1 or prev != previous.leaf:
+            chained(case_id, _edge(row, row), Last(previous.seq, previous.leaf), found)
+        last[case_id] = row
+
+        key = (case_id, row.key)
+        ordinal = following.get(key)
+        if ordinal is None:
+            begun[key] = row
+        elif row.ordinal != ordinal:
+            numbered(row.pos, case_id, row.ordinal, ordinal, found)
+        following[key] = row.ordinal + 1
+        if case_id == LOG_ITSELF:
             checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload))
-    _keep(rows, cases, numbered, checked)
+    checked.cases = {case_id: _edge(row, last[case_id]) for case_id, row in first.items()}
+    checked.keys = _packed(begun, following)
+    _keep(rows, checked)
+
+
+def _edge(first: Row, last: Row) -> Edge:
+    prev = first.said.prev if first.said is not None else None
+    return Edge(first.pos, first.seq, prev, last.seq, last.leaf)
 
 
 def follows(place: Place, before: Place, tree: Tree, found: Faults) -> None:
@@ -196,49 +212,50 @@ def follows(place: Place, before: Place, tree: Tree, found: Faults) -> None:
     if pos < expected:
         found.add(Check.POSITION_WRONG, f"position {pos} stands behind position {before.pos}", position=pos)
     elif tree.whole and pos != expected:
-        found.add(Check.POSITION_WRONG, f"positions {expected} to {pos - 1} are missing", position=expected)
+        found.add(Check.POSITION_WRONG, missing(expected, pos - 1), position=expected)
     if place.recorded_at < before.recorded_at:
         found.add(Check.TIME_BACKWARDS, "the event was recorded before the one that stands before it", position=pos)
+
+
+def missing(first: int, last: int) -> str:
+    """That there are no events at these positions, in words."""
+    return f"position {first} is missing" if first == last else f"positions {first} to {last} are missing"
 
 
 def chained(case_id: str, edge: Edge, before: Last, found: Faults) -> None:
     """Check that events of a case continue it."""
     if edge.seq != before.seq + 1:
         stands = f"stands behind event {before.seq}" if before.seq else "is the first that there is"
-        found.add(Check.SEQ_WRONG, f"it is event {edge.seq} of its case, and {stands}", position=edge.pos, case_id=case_id)
+        found.add(
+            Check.SEQ_WRONG, f"it is event {edge.seq} of its case, and {stands}", position=edge.pos, case_id=case_id
+        )
     elif edge.prev != before.leaf:
         expected = f"{before.leaf}, the hash of the event before it" if before.leaf else "null"
-        found.add(Check.CHAIN_BROKEN, f"`prev` is {edge.prev}, and should be {expected}", position=edge.pos, case_id=case_id)
-
-
-def _number(row: Row, numbered: dict[tuple[str, str], Keys], found: Faults) -> None:
-    key = (row.case_id, row.key)
-    known = numbered.get(key)
-    if known is None:
-        numbered[key] = Keys(row.pos, row.ordinal, 1)
-        return
-    expected = known.first + known.count
-    if row.ordinal != expected:
         found.add(
-            Check.ORDINAL_WRONG,
-            f"ordinal is {row.ordinal}, and {expected} is the next of this key",
-            position=row.pos,
-            case_id=row.case_id,
+            Check.CHAIN_BROKEN, f"`prev` is {edge.prev}, and should be {expected}", position=edge.pos, case_id=case_id
         )
-    numbered[key] = known._replace(count=known.count + 1)
 
 
-def _keep(rows: list[Row], cases: dict[str, Edge], numbered: dict[tuple[str, str], Keys], checked: Checked) -> None:
-    owners = {case_id: digest_of(case_id) for case_id in cases}
+def numbered(pos: int, case_id: str, ordinal: int, expected: int, found: Faults) -> None:
+    """Note that an event is not the next one of its key."""
+    message = f"ordinal is {ordinal}, and {expected} is the next of this key"
+    found.add(Check.ORDINAL_WRONG, message, position=pos, case_id=case_id)
+
+
+def _packed(begun: dict[tuple[str, str], Row], following: dict[tuple[str, str], int]) -> dict[int, bytes]:
     buckets: dict[int, list[bytes]] = {}
-    for names, keys in numbered.items():
+    for names, row in begun.items():
         digest = digest_of(*names)
-        buckets.setdefault(digest[0] % BUCKETS, []).append(digest + array("q", keys).tobytes())
+        packed = KEYS.pack(digest, row.pos, row.ordinal, following[names])
+        buckets.setdefault(digest[0] % BUCKETS, []).append(packed)
+    return {bucket: b"".join(keys) for bucket, keys in buckets.items()}
+
+
+def _keep(rows: list[Row], checked: Checked) -> None:
+    owners = {case_id: digest_of(case_id) for case_id in checked.cases}
     checked.events = len(rows)
     checked.first = Place(rows[0].pos, rows[0].recorded_at)
     checked.last = Place(rows[-1].pos, rows[-1].recorded_at)
-    checked.cases = cases
     checked.leaves = bytes.fromhex("".join([row.leaf for row in rows]))
     checked.positions = array("q", [row.pos for row in rows]).tobytes()
     checked.owners = b"".join([owners[row.case_id] for row in rows])
-    checked.keys = {bucket: b"".join(kept) for bucket, kept in buckets.items()}

@@ -192,15 +192,16 @@ def verify(case: AnyCaseArgument = "", *, terms: Terms) -> None:
     if terms.as_json:
         output.print_json(checked)
     else:
-        _print_verdict(checked)
+        tree = "" if case else "the tree, "
+        _print_verdict(checked, f"every hash, every chain, the numbering, {tree}the projection")
     if not checked.whole:
         raise typer.Exit(1)
 
 
-def _print_verdict(checked: VerifyCaseResponse) -> None:
+def _print_verdict(checked: VerifyCaseResponse, all_of: str) -> None:
     what = f"{checked.events:,} events of {checked.cases:,} case{'' if checked.cases == 1 else 's'}"
     if checked.whole:
-        output.console.print(f"{what} checked: every hash, every chain, the numbering, the projection. All hold.")
+        output.console.print(f"{what} checked: {all_of}. All hold.")
         return
     for fault in checked.faults:
         place = f"position {fault.position}, {fault.case_id} event {fault.seq}"

@@ -13,10 +13,11 @@ from rich.text import Text
 
 from casetrail import causes, short_forms
 from casetrail.cli import output
+from casetrail.cli.keyboard import keys_at_once, lines_at_once, typed
 from casetrail.cli.reading import CaseArgument
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
-from casetrail.stepping import HELP, KEYS, Key, Player, Step, reason_words
+from casetrail.stepping import HELP, Key, Player, Step, keys_in, reason_words
 from casetrail.timeline import Line, event_type, heading, standing, tell
 from casetrail.v1.audit_service_pb2 import ReplayCaseResponse
 from casetrail.v1.case_pb2 import Case
@@ -120,15 +121,23 @@ def _play(steps: Sequence[Step]) -> None:
     output.print_heading(heading(steps[-1].after, None))
     output.console.print(HELP, style="dim")
     _show(player)
-    while (key := KEYS.get(typer.getchar())) is not Key.QUIT:
-        if key is None:
-            output.console.print(HELP, style="dim")
-        elif key in (Key.TO_EVENT, Key.TO_TIME):
-            _go(player, key)
-        elif player.press(key):
-            _show(player)
-        else:
-            output.console.print("There is no further event that way.", style="dim")
+    with keys_at_once():
+        while True:
+            for key in keys_in(typed()):
+                if key is Key.QUIT:
+                    return
+                _press(player, key)
+
+
+def _press(player: Player, key: Key | None) -> None:
+    if key is None:
+        output.console.print(HELP, style="dim")
+    elif key in (Key.TO_EVENT, Key.TO_TIME):
+        _go(player, key)
+    elif player.press(key):
+        _show(player)
+    else:
+        output.console.print("There is no further event that way.", style="dim")
 
 
 def _show(player: Player) -> None:
@@ -137,7 +146,8 @@ def _show(player: Player) -> None:
 
 
 def _go(player: Player, key: Key) -> None:
-    wanted = typer.prompt("Event" if key is Key.TO_EVENT else "Time, or +2h after the opening")
+    with lines_at_once():
+        wanted = typer.prompt("Event" if key is Key.TO_EVENT else "Time, or +2h after the opening")
     try:
         if key is Key.TO_EVENT:
             player.go_to_event(int(wanted))

@@ -87,7 +87,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     if terms.as_json:
         typer.echo(f'{{"events":{count}}}')
     else:
-        output.console.print(f"{count:,} events written to {file}", markup=False)
+        output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
 
 
 def _whole(file: Path, write: Callable[[BinaryIO], int]) -> int:

@@ -1,0 +1,84 @@
+# noqa: INP001 - a program, not a package
+"""Says whether the process in this container does its work: `python deploy/healthy.py server` or `worker`.
+
+For the container's health check: the status is 0 when it does; otherwise 1, and one line says why.
+"""
+
+import asyncio
+import socket
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from casetrail.environment import address
+from engine.naming import TASK_QUEUE
+
+_PATIENCE: Final = 4.0
+# A worker asks for work at least once a minute, and Temporal remembers for five who has asked.
+_RECENT: Final = timedelta(minutes=2)
+
+
+def main(words: list[str]) -> str | None:
+    """Check the part that is named; None when it is well, otherwise why it is not."""
+    match words:
+        case ["server"]:
+            return server()
+        case ["worker"]:
+            return asyncio.run(worker())
+        case _:
+            return "say which: python deploy/healthy.py server|worker"
+
+
+def server() -> str | None:
+    """Ask the server, by the standard health service, whether it can answer calls."""
+    here = f"127.0.0.1:{address().rpartition(':')[2]}"
+    with grpc.insecure_channel(here, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stub forgets the methods
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)
+        except grpc.RpcError as error:
+            return f"the server at {here} does not answer: {error}"
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        return f"the server at {here} does not serve: the log cannot be read, or it is stopping"
+    return None
+
+
+async def worker() -> str | None:
+    """Ask Temporal whether the worker of this host has asked it for work lately."""
+    settings = ClientConfig.load_client_connect_config()
+    settings.setdefault("target_host", "localhost:7233")
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            client = await Client.connect(**settings)
+            answer = await client.workflow_service.describe_task_queue(
+                DescribeTaskQueueRequest(
+                    namespace=client.namespace,
+                    task_queue=TaskQueue(name=TASK_QUEUE),
+                    task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+                )
+            )
+    except TimeoutError:
+        return "Temporal does not answer in time"
+    except (RuntimeError, RPCError) as error:  # what the client raises where it cannot connect, and when refused
+        return f"Temporal does not answer: {error}"
+    if not any(_asked_lately(poller) for poller in answer.pollers):
+        return f"no worker of this host ({socket.gethostname()}) has asked Temporal for work lately"
+    return None
+
+
+def _asked_lately(poller: PollerInfo) -> bool:
+    host = poller.identity.partition("@")[2]  # of PID@HOST, as the SDK calls a worker
+    return host == socket.gethostname() and datetime.now(UTC) - poller.last_access_time.ToDatetime(UTC) < _RECENT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

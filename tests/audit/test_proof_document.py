@@ -1,0 +1,45 @@
+"""docs/proof.md is what others write verifiers from: it says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from audit import verify
+from casetrail.v1.case_service_pb2 import Receipt
+from casetrail.v1.event_pb2 import Event, LogSealed, SigningKeyChanged
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next one."""
+    found = re.search(rf"^#+ {title}\n(.*?)(?=^#|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert found is not None, title
+    return found[1]
+
+
+def members(text: str) -> list[str]:
+    """The first column of a table."""
+    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+
+def test_the_envelope_has_the_members_of_the_document() -> None:
+    assert set(members(section("Envelope"))) == verify._FIELDS
+
+
+def test_a_receipt_has_the_members_of_the_document() -> None:
+    assert members(section("Receipts")) == [field.json_name for field in Receipt.DESCRIPTOR.fields]
+
+
+@pytest.mark.parametrize(
+    ("title", "field", "body"),
+    [("Seals", "log_sealed", LogSealed), ("Change of key", "signing_key_changed", SigningKeyChanged)],
+)
+def test_events_of_the_log_itself_have_the_numbers_of_the_document(
+    title: str, field: str, body: type[LogSealed | SigningKeyChanged]
+) -> None:
+    text = " ".join(section(title).split())
+    assert f"(field {Event.DESCRIPTOR.fields_by_name[field].number} of `Event`)" in text
+    for each in body.DESCRIPTOR.fields:
+        assert f"{each.number} `{each.name}`" in text

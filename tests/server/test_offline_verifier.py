@@ -1,0 +1,117 @@
+"""The server's exports hold before the offline verifier, which knows nothing of it but the written formats."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from audit.sealing import seal
+from casetrail.client import Client
+from casetrail.export import jsonl
+from casetrail.export.selection import Selection
+from casetrail.v1.audit_service_pb2 import RotateSigningKeyRequest
+from casetrail_verify import Check, Evidence, Report, verify
+from casetrail_verify.evidence import keys
+from casetrail_verify.notes import LOG_KEY, WITNESS_KEY
+from server.proving import ProofSettings
+from tests.server.running import Running, serving, token
+from tests.witness.standing import Standing, listening
+
+WHOLE = Selection()
+
+
+@pytest.fixture
+async def auditor(tmp_path: Path) -> AsyncIterator["Auditor"]:
+    """An auditor of a log with cases, a seal, a change of key, receipts, and a witness who has seen all of it."""
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        (tmp_path / "witnesses").write_text(f"{url} {standing.key.verifier}\n")
+        (tmp_path / "checkpoints").mkdir()
+        settings = ProofSettings(tmp_path / "keys", tmp_path / "checkpoints", tmp_path / "witnesses")
+        async with (
+            serving(tmp_path, settings) as running,
+            Client(running.address, "player-secret") as client,
+            Client(running.address, "shop-secret", receipts=tmp_path / "receipts.jsonl") as shop,
+        ):
+            standing.trust(*running.proving.notary.keys)
+            opened = [
+                await shop.open(kind="inquiry", customer=f"C-{n}", channel="email", subject="Hello") for n in range(3)
+            ]
+            await seal(running.log, date(2026, 11, 21))
+            await running.proving.publisher.publish()
+            await running.audit.RotateSigningKey(RotateSigningKeyRequest(request_id="r1"), metadata=token("admin"))
+            standing.trust(*running.proving.notary.keys)
+            await shop.note(opened[0].case.case_id, "seen")
+            await running.proving.publisher.publish()
+            await _becomes(lambda: _is_witnessed(running))
+            yield Auditor(tmp_path, client, standing, opened[0].case.case_id)
+
+
+class Auditor:
+    """Somebody who exports a log and judges it."""
+
+    def __init__(self, folder: Path, client: Client, standing: Standing, case_id: str) -> None:
+        self.folder = folder
+        self.case_id = case_id
+        self._client = client
+        self._standing = standing
+
+    async def export(self, selection: Selection = WHOLE) -> Path:
+        path = self.folder / "log.jsonl"
+        with path.open("wb") as file:
+            await jsonl.write(self._client, selection, file)
+        return path
+
+    def judge(self, export: Path) -> Report:
+        return verify(
+            Evidence(
+                export=export,
+                log_keys=keys([str(self.folder / "keys" / "log.vkey")], LOG_KEY),
+                witness_keys=keys([str(self._standing.key.verifier)], WITNESS_KEY),
+                checkpoints=[self.folder / "checkpoints"],
+                receipts=[self.folder / "receipts.jsonl"],
+            )
+        )
+
+
+async def _becomes(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await true():  # noqa: ASYNC110 - the publisher tells nobody when a witness has answered
+            await asyncio.sleep(0.02)
+
+
+async def _is_witnessed(running: Running) -> bool:
+    newest = await running.log.newest_checkpoint()
+    return newest is not None and newest.size == await running.log.size() and bool(newest.cosignatures)
+
+
+async def test_the_whole_log_holds(auditor: Auditor) -> None:
+    report = auditor.judge(await auditor.export())
+
+    assert report.holds, report.words
+    events, cases, _, receipts, seals, listed, policies = report.checked.values()
+    assert (cases, receipts, seals, listed, policies) == (3, 4, 1, 3, 1)
+    assert events > 5
+
+
+async def test_an_extract_of_one_case_holds(auditor: Auditor) -> None:
+    report = auditor.judge(await auditor.export(Selection(case_ids=(auditor.case_id,))))
+
+    assert report.holds, report.words
+
+
+async def test_an_event_that_was_changed_in_the_export_is_found(auditor: Auditor) -> None:
+    export = await auditor.export()
+    lines = export.read_bytes().splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if json.loads(line).get("pos") == 2)
+    event = json.loads(lines[at])
+    event["envelope"] = event["envelope"].replace(f"{datetime.now(UTC):%Y}", "2019", 1)
+    lines[at] = json.dumps(event).encode() + b"\n"
+    export.write_bytes(b"".join(lines))
+
+    report = auditor.judge(export)
+
+    assert {fault.check: fault.position for fault in report.faults}[Check.LEAF_HASH_WRONG] == 2

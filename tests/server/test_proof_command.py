@@ -1,0 +1,111 @@
+"""`casetrail proof`, as a person types it, against a real server."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from casetrail.proof.note import SignedNote, SigningKey
+from casetrail.proof.receipts import kept_in
+from tests.server.running import Running
+
+PROGRAM = Path(sys.executable).with_name("casetrail")
+
+
+@dataclass
+class Ran:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def casetrail(running: Running, *words: str, who: str = "shop", **environment: str) -> Ran:
+    process = await asyncio.create_subprocess_exec(
+        PROGRAM,
+        *words,
+        env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": f"{who}-secret", **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+async def test_a_checkpoint_is_shown_as_it_was_published(running: Running) -> None:
+    await running.open()
+    published = await running.proving.publisher.publish() or await running.log.newest_checkpoint()
+    assert published is not None
+    shown = await casetrail(running, "proof", "checkpoint")
+    assert shown.code == 0
+    assert shown.out.startswith(published.note)
+    assert f"key       {running.proving.notary.keys[0]}" in shown.out
+    listed = await casetrail(running, "proof", "checkpoints", "--json")
+    assert [json.loads(line)["size"] for line in listed.out.splitlines()] == [str(published.size)]
+
+
+async def test_a_log_without_checkpoint_says_so(running: Running) -> None:
+    shown = await casetrail(running, "proof", "checkpoint")
+    assert (shown.code, "UNKNOWN_CHECKPOINT" in shown.err) == (1, True)
+
+
+async def test_proofs_are_checked_where_they_are_asked_for(running: Running) -> None:
+    case_id = (await running.open()).case.case_id
+    for n in range(4):
+        await running.note(case_id, n)
+    head = await running.log.tree_head()
+    included = await casetrail(running, "proof", "inclusion", "2")
+    assert (included.code, head.root.hex() in included.out) == (0, True)
+    follows = await casetrail(running, "proof", "consistency", "3")
+    assert (follows.code, "with events added at its end" in follows.out) == (0, True)
+    beyond = await casetrail(running, "proof", "inclusion", "99")
+    assert (beyond.code, "does not hold position 99" in beyond.err) == (1, True)
+
+
+async def test_receipts_are_kept_when_asked_for_and_checked_later(running: Running, tmp_path: Path) -> None:
+    kept, vkey = tmp_path / "receipts.jsonl", str(running.proving.notary.keys[0])
+    words = ("open", "inquiry", "--customer", "C-1", "--subject", "Hello")
+    assert (await casetrail(running, *words, "--keep-receipts", str(kept))).code == 0
+    assert (await casetrail(running, *words, CASETRAIL_RECEIPTS=str(kept))).code == 0
+    assert (await casetrail(running, *words)).code == 0
+    assert len(list(kept_in(kept))) == 2
+    await running.proving.publisher.publish()
+    checked = await casetrail(running, "proof", "receipts", str(kept), "--key", vkey)
+    assert (checked.code, checked.err) == (0, "")
+    assert checked.out.startswith("2 receipts hold")
+    on_its_word = await casetrail(running, "proof", "receipts", str(kept))
+    assert "the log's own word" in on_its_word.out
+    stranger = str(SigningKey.generate(running.proving.notary.origin).verifier)
+    refused = await casetrail(running, "proof", "receipts", str(kept), "--key", stranger)
+    assert (refused.code, "signed by none of the keys" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("content", ["nonsense\n", "{}\n", '{"receipt":{},"caseId":"a","requestId":"b"}\n'])
+async def test_what_is_no_receipt_is_named_by_its_line(running: Running, tmp_path: Path, content: str) -> None:
+    await running.open()
+    await running.proving.publisher.publish()
+    path = tmp_path / "receipts.jsonl"
+    path.write_text(content)
+    checked = await casetrail(running, "proof", "receipts", str(path))
+    assert (checked.code, f"{path}, line 1" in checked.err.replace("\n", " ")) == (1, True)
+
+
+async def test_the_key_is_changed_on_record(running: Running) -> None:
+    await running.open()
+    assert "ROLE_NOT_ALLOWED" in (await casetrail(running, "proof", "rotate-key")).err
+    changed = await casetrail(running, "proof", "rotate-key", "--request-id", "r1", who="admin")
+    assert changed.code == 0
+    assert str(running.proving.notary.keys[1]) in changed.out
+    again = await casetrail(running, "proof", "rotate-key", "--request-id", "r1", "--json", who="admin")
+    assert json.loads(again.out)["newKey"] == str(running.proving.notary.keys[1])
+    told = await casetrail(running, "events", "@log")
+    assert (told.code, "the log signs from here on with" in told.out) == (0, True)
+    await running.proving.publisher.publish()
+    newest = await running.log.newest_checkpoint()
+    assert newest is not None
+    assert SignedNote.parse(newest.note).signed_by([running.proving.notary.keys[1]])

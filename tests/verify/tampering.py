@@ -1,0 +1,497 @@
+"""Ways to tamper with a log, each with the first place where that must be found.
+
+`signed` ones have the log's key: what they write is signed anew, in the export; what the auditor keeps elsewhere stays
+as it was. `trusting` ones are shown to an auditor who keeps nothing elsewhere: they leave it to one check to find them.
+"""
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from casetrail_verify import Check
+from tests.verify.forging import (
+    FOREIGN_KEY,
+    LOG_KEY,
+    NEXT_KEY,
+    OTHER_LOG,
+    Draft,
+    Line,
+    World,
+    b64,
+    key_change,
+    leaf,
+    leaves_of,
+    note,
+    note_of,
+    root,
+    rows_of,
+    story,
+)
+
+SIZE = 40
+
+
+class Tampering(NamedTuple):
+    """What is done to a log.
+
+    Attributes:
+        name: In words.
+        check: That finds it.
+        position: The first that is wrong; 0 where it is no event's.
+        do: It.
+    """
+
+    name: str
+    check: Check
+    position: int
+    do: Callable[[World], None]
+
+
+def column(name: str, value: Any, pos: int = 17) -> Callable[[World], None]:  # noqa: ANN401 - of any column
+    def do(world: World) -> None:
+        world.rows[pos - 1][name] = value
+
+    return do
+
+
+def flipped(name: str, pos: int = 17) -> Callable[[World], None]:
+    """Flip a bit of a column that is bytes or text."""
+
+    def do(world: World) -> None:
+        row = world.rows[pos - 1]
+        if name == "payload":
+            data = bytearray(base64.b64decode(row[name]))
+            data[-1] ^= 1
+            row[name] = b64(bytes(data))
+        else:
+            text = row[name]
+            last = text[-3]
+            row[name] = text[:-3] + ("0" if last != "0" else "1") + text[-2:]
+
+    return do
+
+
+def rewritten(pos: int, *, signed: bool, trusting: bool = False, **changes: Any) -> Callable[[World], None]:  # noqa: ANN401 - of a draft
+    """Change an event and write the whole log again, with fresh hashes."""
+
+    def do(world: World) -> None:
+        world.drafts[pos - 1] = replace(world.drafts[pos - 1], **changes)
+        write_again(world, signed=signed, trusting=trusting)
+
+    return do
+
+
+def write_again(world: World, *, signed: bool, trusting: bool = False) -> None:
+    world.write_down(sign=signed, elsewhere=False)
+    if trusting:
+        world.kept, world.kept_receipts = [], []
+
+
+def swapped(world: World) -> None:
+    world.rows[10], world.rows[11] = world.rows[11], world.rows[10]
+
+
+def deleted(world: World) -> None:
+    del world.rows[24]
+    world.header = {"size": SIZE}
+
+
+def inserted(world: World) -> None:
+    world.rows.insert(24, world.rows[24] | {"event_id": "INQ-9:1", "case_id": "INQ-9", "seq": 1})
+    world.header = {"size": SIZE}
+
+
+def duplicated(world: World) -> None:
+    world.rows.insert(24, world.rows[23])
+    world.header = {"size": SIZE}
+
+
+def last_lines_gone(world: World) -> None:
+    del world.rows[-3:]
+    world.header = {"size": SIZE}
+
+
+def old_copy(world: World) -> None:
+    """The log as it was at 30 events, with all that belongs to it."""
+    world.drafts = world.drafts[:30]
+    write_again(world, signed=True)
+    world.kept_receipts = world.kept_receipts[:1]
+
+
+def old_copy_and_receipt(world: World) -> None:
+    old_copy(world)
+    world.kept_receipts = [
+        {"caseId": "INQ-1", "requestId": "r", "receipt": {"position": "33", "hash": "ab" * 32}},
+    ]
+    world.kept = []
+
+
+def inserted_afresh(world: World) -> None:
+    world.drafts.insert(24, Draft("INQ-2", key="later"))
+    write_again(world, signed=False)
+
+
+def deleted_afresh(world: World) -> None:
+    del world.drafts[26]
+    write_again(world, signed=True)
+
+
+def edited_after_last_checkpoint(world: World) -> None:
+    """Nothing of the last ten events was signed yet when they are changed."""
+    world.notes, world.receipts = world.notes[:-1], []
+    world.kept, world.kept_receipts = world.kept[:1], world.kept_receipts[:1]
+    world.witnesses = []
+    world.drafts[36] = replace(world.drafts[36], payload=b"\x82\x01\x02ho")
+    write_again(world, signed=False)
+
+
+def hidden_tail(world: World) -> None:
+    """The last event of a case before the seal is left out; what else says so is not at hand."""
+    seal = world.rows[19]
+    world.drafts[19] = replace(world.drafts[19], payload=base64.b64decode(seal["payload"]))
+    world.drafts[17] = Draft("INQ-3", key="other")
+    write_again(world, signed=True, trusting=True)
+
+
+def without_seal_line(world: World) -> None:
+    world.changes.append(lambda lines: lines.remove(next(line for line in lines if line["kind"] == "seal")))
+
+
+def with_seal_line(world: World) -> None:
+    seal = {"kind": "seal", "position": 31, "day": "2026-11-22", "size": 30, "cases": 5, "root": "ab" * 32}
+    world.changes.append(lambda lines: lines.insert(1, seal))
+
+
+def two_roots(world: World) -> None:
+    """An extract cannot show which of two histories is the log's; that there are two, it can."""
+    world.positions = [1, 6, 11]
+    world.kept = [(30, note_of(LOG_KEY.name, 30, leaf(b"another history")))]
+
+
+def two_checkpoints_of_one_size(world: World) -> None:
+    world.kept.append((30, note_of(LOG_KEY.name, 30, leaf(b"another history"))))
+
+
+def checkpoint(at: int, text: Callable[[World], str]) -> Callable[[World], None]:
+    """Replace the export's checkpoint of a size."""
+
+    def do(world: World) -> None:
+        world.notes = [(size, text(world) if size == at else kept) for size, kept in world.notes]
+
+    return do
+
+
+def torn_note(world: World) -> str:
+    return note(world.rows, 20).removesuffix("\n")
+
+
+def with_a_wrong_cosignature(world: World) -> str:
+    right = note(world.rows, 20)
+    return right + note_of(LOG_KEY.name, 20, leaf(b"else"), *world_witnesses(world)).split("\n")[-2] + "\n"
+
+
+def world_witnesses(world: World) -> list[Any]:
+    return list(world.witnesses)
+
+
+def unwitnessed(world: World) -> None:
+    world.notes[-1] = (SIZE, note(world.rows, SIZE))
+    world.kept = []
+
+
+def stolen_key(world: World) -> None:
+    """Rewrite everything with the log's key; the witness does not sign, and the auditor keeps nothing elsewhere."""
+    world.drafts[3] = replace(world.drafts[3], payload=b"\x82\x01\x02ho")
+    write_again(world, signed=True, trusting=True)
+    world.notes = [(size, note(world.rows, size)) for size, _ in world.notes]
+
+
+def foreign_event(world: World) -> None:
+    """An event of another log in the place of one, signed with all others."""
+    world.drafts[16].said["log"] = OTHER_LOG
+    write_again(world, signed=True, trusting=True)
+
+
+def foreign_lines(world: World) -> None:
+    other = rows_of(story(), OTHER_LOG)
+    world.changes.append(lambda lines: lines.__setitem__(slice(2 + 24, 2 + 27), other[24:27]))
+
+
+def foreign_log_under_our_name(world: World) -> None:
+    for draft in world.drafts:
+        draft.said["log"] = OTHER_LOG
+    world.header = {"log": OTHER_LOG}
+    write_again(world, signed=True, trusting=True)
+
+
+def foreign_checkpoint(world: World) -> None:
+    world.kept.append((30, note(world.rows, 30, key=FOREIGN_KEY, origin=FOREIGN_KEY.name)))
+
+
+def second_header(world: World) -> None:
+    world.changes.append(lambda lines: lines.append(lines[0]))
+
+
+def unknown_line(world: World) -> None:
+    world.changes.append(lambda lines: lines.append({"kind": "rumour"}))
+
+
+def late_event(world: World) -> None:
+    world.changes.append(lambda lines: lines.append(lines[5]))
+
+
+def torn_event(world: World) -> None:
+    def do(lines: list[Line]) -> None:
+        del lines[18]["key"]
+
+    world.changes.append(do)
+
+
+def no_end(world: World) -> None:
+    world.end = lambda text: text[: text.index(b'{"kind": "end"')]
+
+
+def wrong_end(world: World) -> None:
+    world.end = lambda text: text.replace(b'"subject"', b'"Subject"').replace(b'"KIND_INQUIRY"', b'"KIND_COMPLAINT"', 1)
+
+
+def cut(world: World) -> None:
+    """The file was not copied whole."""
+    world.end = lambda text: text[: len(text) * 2 // 3]
+
+
+def skipped_position(world: World) -> None:
+    world.drafts[-1].said["pos"] = SIZE + 1
+    write_again(world, signed=True, trusting=True)
+
+
+def time_backwards(world: World) -> None:
+    world.drafts[24].said["recorded"] = "2026-11-22T11:00:00.000000Z"
+    write_again(world, signed=True, trusting=True)
+
+
+def skipped_seq(world: World) -> None:
+    last = world.rows[-1]
+    seq = last["seq"] + 1
+    world.drafts[-1].said |= {"seq": seq, "id": f"{last['case_id']}:{seq}"}
+    write_again(world, signed=True, trusting=True)
+
+
+def said(name: str, value: Any, pos: int = 17) -> Callable[[World], None]:  # noqa: ANN401 - of any member
+    """Have an envelope say something else, with everything else made and signed to fit."""
+
+    def do(world: World) -> None:
+        world.drafts[pos - 1].said[name] = value
+        write_again(world, signed=True, trusting=True)
+
+    return do
+
+
+def wrongly_changed_key(world: World) -> None:
+    world.drafts.append(key_change(LOG_KEY, NEXT_KEY, signed_by=FOREIGN_KEY))
+    write_again(world, signed=True, trusting=True)
+
+
+def old_key_after_change(world: World) -> None:
+    """Whoever holds the key that the log no longer signs with signs with it all the same."""
+    world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
+    write_again(world, signed=True, trusting=True)
+    world.notes = [(size, note(world.rows, size, *world.witnesses, key=LOG_KEY)) for size, _ in world.notes]
+
+
+def kept_receipt(change: Callable[[Line], None]) -> Callable[[World], None]:
+    def do(world: World) -> None:
+        change(world.kept_receipts[0])
+
+    return do
+
+
+def claim_of_case(receipt: Line) -> None:
+    receipt["caseId"] = "INQ-9"
+
+
+def receipt_without_number(receipt: Line) -> None:
+    receipt["receipt"]["position"] = 7
+
+
+def receipt_of_other_event(receipt: Line) -> None:
+    receipt["receipt"] = {"position": "7", "hash": "ab" * 32}
+
+
+def receipt_by_nobody(receipt: Line) -> None:
+    receipt["receipt"]["signature"] = b64(bytes(64))
+
+
+def receipt_with_other_proof(receipt: Line) -> None:
+    receipt["receipt"]["inclusion"][0] = b64(bytes(32))
+
+
+def listed_case(change: dict[str, Any]) -> Callable[[World], None]:
+    def do(world: World) -> None:
+        world.changes.append(
+            lambda lines: next(
+                line for line in lines if line.get("case_id") == "INQ-2" and line["kind"] == "case"
+            ).update(change)
+        )
+
+    return do
+
+
+def unlisted_case(world: World) -> None:
+    world.changes.append(
+        lambda lines: lines.remove(
+            next(line for line in lines if line["kind"] == "case" and line["case_id"] == "INQ-2")
+        )
+    )
+
+
+def changed_policy(world: World) -> None:
+    world.changes.append(
+        lambda lines: next(line for line in lines if line["kind"] == "policy").update(body=b64(b"milder"))
+    )
+
+
+def wrong_inclusion(world: World) -> None:
+    world.positions = [1, 6, 11]
+
+    def do(lines: list[Line]) -> None:
+        lines[3]["inclusion"][0] = b64(bytes(32))
+
+    world.changes.append(do)
+
+
+def wrong_header_root(world: World) -> None:
+    world.header = {"root": root(leaves_of(world.rows[:39])).hex()}
+
+
+def unsigned_extract(world: World) -> None:
+    """An extract of a log that nobody has signed: its proofs lead to a root that is nobody's word."""
+    world.positions = [1, 6, 11]
+    world.notes, world.kept, world.witnesses = world.notes[:-1], [], []
+
+
+TAMPERINGS = [
+    # Single columns
+    Tampering("column pos", Check.POSITION_WRONG, 16, column("pos", 16)),
+    Tampering("column pos of the last", Check.POSITION_WRONG, 40, column("pos", 41, SIZE)),
+    Tampering("column case_id", Check.COLUMN_CHANGED, 17, flipped("case_id")),
+    Tampering("column seq", Check.COLUMN_CHANGED, 17, column("seq", 9)),
+    Tampering("column key", Check.COLUMN_CHANGED, 17, flipped("key")),
+    Tampering("column ordinal", Check.ORDINAL_WRONG, 17, column("ordinal", 2)),
+    Tampering("column event_id", Check.COLUMN_CHANGED, 17, flipped("event_id")),
+    Tampering("column type", Check.COLUMN_CHANGED, 17, flipped("type")),
+    Tampering("column recorded_at", Check.COLUMN_CHANGED, 17, column("recorded_at", 1_795_348_800_017_001)),
+    Tampering("column dek_id", Check.COLUMN_CHANGED, 17, column("dek_id", "k")),
+    Tampering("column leaf_hash", Check.LEAF_HASH_WRONG, 17, flipped("leaf_hash")),
+    Tampering("column payload", Check.PAYLOAD_CHANGED, 17, flipped("payload")),
+    Tampering("payload removed", Check.PAYLOAD_MISSING, 17, column("payload", None)),
+    Tampering(
+        "envelope, a value",
+        Check.LEAF_HASH_WRONG,
+        17,
+        lambda world: world.rows[16].update(envelope=world.rows[16]["envelope"].replace('"mei"', '"amy"')),
+    ),
+    Tampering(
+        "envelope, a brace",
+        Check.ENVELOPE_MALFORMED,
+        17,
+        lambda world: world.rows[16].update(envelope=world.rows[16]["envelope"][:-1]),
+    ),
+    # Rows
+    Tampering("two events swapped", Check.POSITION_WRONG, 11, swapped),
+    Tampering("an event deleted", Check.POSITION_WRONG, 25, deleted),
+    Tampering("an event inserted", Check.POSITION_WRONG, 25, inserted),
+    Tampering("an event duplicated", Check.POSITION_WRONG, 24, duplicated),
+    Tampering("the last events cut off", Check.POSITION_WRONG, 38, last_lines_gone),
+    Tampering("an old copy restored", Check.LOG_SHORTER, 31, old_copy),
+    Tampering("an old copy restored, a receipt kept", Check.LOG_SHORTER, 31, old_copy_and_receipt),
+    # Rewritten with fresh hashes
+    Tampering(
+        "rewritten without the key", Check.ROOT_WRONG, 13, rewritten(17, signed=False, payload=b"\x82\x01\x02ho")
+    ),
+    Tampering("rewritten with the key", Check.ROOT_WRONG, 13, rewritten(17, signed=True, payload=b"\x82\x01\x02ho")),
+    Tampering("rewritten with the key, no witness", Check.TAIL_UNWITNESSED, 1, stolen_key),
+    Tampering("inserted, without the key", Check.ROOT_WRONG, 21, inserted_afresh),
+    Tampering("deleted, with the key", Check.ROOT_WRONG, 13, deleted_afresh),
+    Tampering("edited after the last checkpoint", Check.TAIL_UNSIGNED, 31, edited_after_last_checkpoint),
+    Tampering("the tail of a case hidden, with the key", Check.SEAL_WRONG, 20, hidden_tail),
+    Tampering(
+        "an envelope not canonical, with the key",
+        Check.ENVELOPE_NOT_CANONICAL,
+        17,
+        rewritten(17, signed=True, trusting=True, stored=lambda data: data.replace(b'","', b'", "')),
+    ),
+    Tampering("an envelope with a member more, with the key", Check.ENVELOPE_MALFORMED, 2, said("note", "x", 2)),
+    Tampering("an envelope without a schema, with the key", Check.ENVELOPE_MALFORMED, 17, said("schema", None)),
+    Tampering(
+        "an envelope in local time, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", "2026-11-22T12:00:00+08:00")
+    ),
+    Tampering("an id of another event, with the key", Check.ID_WRONG, 17, said("id", "INQ-2:1")),
+    Tampering("a chain that leads elsewhere, with the key", Check.CHAIN_BROKEN, 17, said("prev", "ab" * 32)),
+    Tampering("a chain that begins again, with the key", Check.CHAIN_BROKEN, 17, said("prev", None)),
+    Tampering("a first event with one before it, with the key", Check.CHAIN_BROKEN, 2, said("prev", "ab" * 32, 2)),
+    Tampering("a number of a case skipped, with the key", Check.SEQ_WRONG, 40, skipped_seq),
+    Tampering("a position skipped, with the key", Check.POSITION_WRONG, 40, skipped_position),
+    Tampering("time turned back, with the key", Check.TIME_BACKWARDS, 25, time_backwards),
+    # Another log
+    Tampering("an event of another log, with the key", Check.EVENT_FOREIGN, 17, foreign_event),
+    Tampering("events of another log mixed in", Check.EVENT_FOREIGN, 25, foreign_lines),
+    Tampering("another log under our name, with the key", Check.LOG_FOREIGN, 0, foreign_log_under_our_name),
+    Tampering("a checkpoint of another log", Check.CHECKPOINT_FOREIGN, 0, foreign_checkpoint),
+    Tampering("the wrong key", Check.LOG_FOREIGN, 0, lambda world: world.log_keys.__setitem__(0, FOREIGN_KEY)),
+    # Checkpoints, keys, witnesses
+    Tampering("two checkpoints of one size", Check.ROOT_WRONG, 13, two_checkpoints_of_one_size),
+    Tampering("two checkpoints of one size, of which an extract shows neither", Check.TWO_ROOTS, 30, two_roots),
+    Tampering(
+        "a checkpoint of another tree",
+        Check.ROOT_WRONG,
+        13,
+        checkpoint(20, lambda _: note_of(LOG_KEY.name, 20, leaf(b"else"))),
+    ),
+    Tampering("the header's root", Check.ROOT_WRONG, 0, wrong_header_root),
+    Tampering(
+        "a checkpoint signed by another key",
+        Check.CHECKPOINT_UNSIGNED,
+        20,
+        checkpoint(20, lambda world: note(world.rows, 20, key=NEXT_KEY)),
+    ),
+    Tampering("a checkpoint whose end is cut", Check.CHECKPOINT_MALFORMED, 0, checkpoint(20, torn_note)),
+    Tampering(
+        "a checkpoint called one of another size",
+        Check.CHECKPOINT_MALFORMED,
+        0,
+        lambda world: world.notes.__setitem__(2, (21, world.notes[2][1])),
+    ),
+    Tampering(
+        "a co-signature of something else", Check.WITNESS_SIGNATURE_WRONG, 20, checkpoint(20, with_a_wrong_cosignature)
+    ),
+    Tampering("no witness has seen the end", Check.TAIL_UNWITNESSED, 21, unwitnessed),
+    Tampering("a change of key that the new key did not sign", Check.KEY_CHANGE_WRONG, 41, wrongly_changed_key),
+    Tampering("the old key after its change", Check.CHECKPOINT_UNSIGNED, 41, old_key_after_change),
+    Tampering("an extract of a log that nobody signed", Check.TAIL_UNSIGNED, 1, unsigned_extract),
+    Tampering("an extract with another proof", Check.INCLUSION_WRONG, 6, wrong_inclusion),
+    # Receipts
+    Tampering("a receipt for another case", Check.RECEIPT_WRONG, 7, kept_receipt(claim_of_case)),
+    Tampering("a receipt for another event", Check.RECEIPT_WRONG, 7, kept_receipt(receipt_of_other_event)),
+    Tampering("a receipt with another proof", Check.RECEIPT_WRONG, 7, kept_receipt(receipt_with_other_proof)),
+    Tampering("a receipt that nobody signed", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_by_nobody)),
+    Tampering("a receipt of another form", Check.RECEIPT_MALFORMED, 0, kept_receipt(receipt_without_number)),
+    # What was made of the events
+    Tampering("a seal that is not announced", Check.SEAL_UNANNOUNCED, 20, without_seal_line),
+    Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
+    Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
+    Tampering("a case listed with another hash", Check.CASE_WRONG, 2, listed_case({"leaf_hash": "ab" * 32})),
+    Tampering("a case listed with another beginning", Check.CASE_WRONG, 2, listed_case({"opened": 3})),
+    Tampering("a case listed with another's body", Check.CASE_WRONG, 2, listed_case({"body": b64(b"\x0a\x01x")})),
+    Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
+    Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
+    # The file
+    Tampering("two exports in one file", Check.EXPORT_MIXED, 0, second_header),
+    Tampering("a line of an unknown kind", Check.EXPORT_MALFORMED, 0, unknown_line),
+    Tampering("an event behind the others", Check.EXPORT_MALFORMED, 0, late_event),
+    Tampering("an event without a column", Check.EXPORT_MALFORMED, 0, torn_event),
+    Tampering("the last line is missing", Check.EXPORT_TRUNCATED, 0, no_end),
+    Tampering("the file is cut", Check.EXPORT_TRUNCATED, 0, cut),
+    Tampering("the file was changed after it was written", Check.EXPORT_ALTERED, 0, wrong_end),
+]

@@ -1,0 +1,129 @@
+"""`casetrail-verify` as an auditor runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from casetrail_verify.command import main
+from tests.verify.forging import FOREIGN_KEY, LOG_KEY, WITNESS, World, note
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An export and what an auditor has besides."""
+    World().write_down().evidence(tmp_path)
+    (tmp_path / "log.vkey").write_text(f"# the log's key\n\n{LOG_KEY.vkey}\n")
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main([str(each) for each in arguments])
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+def test_an_untouched_log_is_a_success(folder: Path) -> None:
+    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+    more = ["--witness-key", WITNESS.vkey, "--checkpoints", "checkpoints", "--receipts", "receipts.jsonl"]
+
+    done = subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The log holds" in done.stdout
+
+
+def test_a_fault_is_a_failure_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export = folder / "export.jsonl"
+    export.write_bytes(export.read_bytes().replace(b'\\"mei\\"', b'\\"amy\\"', 1))
+
+    status, out, _ = run(capsys, export, "--log-key", folder / "log.vkey")
+
+    assert status == 1
+    assert "position 1, case INQ-0: LEAF_HASH_WRONG" in out
+    assert "THE LOG DOES NOT HOLD" in out
+
+
+def test_a_fault_is_a_failure_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export = folder / "export.jsonl"
+    export.write_bytes(export.read_bytes()[:-1000])
+
+    status, out, _ = run(capsys, export, "--log-key", LOG_KEY.vkey, "--json")
+
+    report = json.loads(out)
+    assert (status, report["holds"]) == (1, False)
+    assert "EXPORT_TRUNCATED" in {fault["reason"] for fault in report["faults"]}
+
+
+def test_a_checkpoint_from_the_future_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World().write_down()
+    world.drafts += world.drafts[:3]
+    world.write_down()
+    newer = folder / "newer.note"
+    newer.write_text(note(world.rows, 42))
+
+    status, out, _ = run(capsys, folder / "export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", newer)
+
+    assert status == 1
+    assert "a tree of 42 events was signed, and the export has 40" in out
+    assert "export again" in out
+
+
+def test_the_key_of_another_log_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, folder / "export.jsonl", "--log-key", FOREIGN_KEY.vkey)
+
+    assert status == 1
+    assert "the wrong key, or another log's export" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no JSON"),
+        (b"PAR1", "no JSON"),
+        (b'{"kind":"event"}\n', "does not begin with the header"),
+        (b'{"kind":"header","format":"casetrail-export","version":2}\n', "this program reads version 1"),
+    ],
+)
+def test_what_is_no_export_is_said_to_be_none(
+    content: bytes, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "export.jsonl").write_bytes(content)
+
+    status, out, _ = run(capsys, folder / "export.jsonl", "--log-key", LOG_KEY.vkey)
+
+    assert status == 1
+    assert words in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["export.jsonl"], "--log-key"),
+        (["missing.jsonl", "--log-key", LOG_KEY.vkey], "missing.jsonl cannot be read"),
+        ([".", "--log-key", LOG_KEY.vkey], "cannot be read"),
+        (["export.jsonl", "--log-key", "missing.vkey"], "neither a file nor a key"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey[:-4]], "no key of a log"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey.replace("+", "+0", 1)], "does not match its hash"),
+        (["export.jsonl", "--log-key", "PRIVATE+KEY+" + LOG_KEY.vkey], "private key"),
+        (["export.jsonl", "--log-key", WITNESS.vkey], "the key of a witness, not of a log"),
+        (["export.jsonl", "--log-key", "export.jsonl"], "no key of a log"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "missing"], "missing cannot be read"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "empty"], "holds no checkpoints"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "missing"], "missing cannot be read"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "0"], "less than 1"),
+    ],
+)
+def test_wrong_words_are_told_apart_from_a_wrong_log(
+    arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "empty").mkdir()
+
+    status, out, err = run(capsys, *arguments)
+
+    assert (status, out) == (2, "")
+    assert words in err

@@ -1,0 +1,256 @@
+"""How the verifier reads: in pieces, in processes, envelopes of every form; and what it says besides its verdict."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casetrail_verify import Check, Report, envelope, export, verify
+from casetrail_verify.envelope import EnvelopeError
+from casetrail_verify.tree import ProofError, Tree, root_by_inclusion
+from tests.verify.forging import (
+    LOG_KEY,
+    NEXT_KEY,
+    Draft,
+    World,
+    b64,
+    key_change,
+    leaf,
+    note,
+    path,
+    receipt,
+    root,
+    stored,
+)
+from tests.verify.tampering import TAMPERINGS, Tampering
+
+VECTOR_LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+VECTOR_ROOTS = [
+    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+]
+
+
+def faults(report: Report) -> dict[Check, tuple[int, int]]:
+    return {fault.check: (fault.position, fault.times) for fault in report.faults}
+
+
+@pytest.mark.parametrize("lines", [1, 3, 7])
+def test_pieces_that_are_checked_apart_are_judged_as_one(
+    lines: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds = []
+    for number, tampering in enumerate([None, *TAMPERINGS]):
+        world = World().write_down()
+        if tampering is not None:
+            tampering.do(world)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        worlds.append(world.evidence(folder))
+    whole = [faults(verify(evidence)) for evidence in worlds]
+
+    monkeypatch.setattr(export, "_AT_ONCE", lines)
+
+    assert [faults(verify(evidence)).keys() for evidence in worlds] == [found.keys() for found in whole]
+    assert [faults(verify(evidence)) for evidence in worlds[:1]] == whole[:1]
+
+
+@pytest.mark.parametrize(
+    "tampering", [each for each in TAMPERINGS if each.name in {"column payload", "an event deleted", "the file is cut"}]
+)
+def test_several_processes_find_what_one_finds(tampering: Tampering, tmp_path: Path) -> None:
+    world = World().write_down()
+    tampering.do(world)
+    evidence = world.evidence(tmp_path)
+
+    assert verify(evidence, processes=2) == verify(evidence, processes=1)
+
+
+def test_the_tree_is_that_of_the_published_vectors() -> None:
+    leaves = [leaf(bytes.fromhex(each)) for each in VECTOR_LEAVES]
+
+    tree = Tree(b"".join(leaves))
+
+    assert [tree.root(size).hex() for size in range(1, 9)] == VECTOR_ROOTS
+
+
+def test_every_size_of_a_larger_tree_has_the_root_of_the_definition() -> None:
+    leaves = [leaf(bytes([each])) for each in range(200)]
+
+    tree = Tree(b"".join(leaves))
+
+    assert [tree.root(size) for size in range(201)] == [root(leaves[:size]) for size in range(201)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 13])
+def test_an_inclusion_proof_leads_to_the_root_from_its_own_place_only(size: int) -> None:
+    leaves = [leaf(bytes([each])) for each in range(size)]
+    for index in range(size):
+        proof = path(index, leaves)
+        assert root_by_inclusion(leaves[index], index, size, proof) == root(leaves)
+        for wrong in [proof[:-1], [*proof, leaf(b"x")]]:
+            if wrong != proof:
+                with pytest.raises(ProofError):
+                    root_by_inclusion(leaves[index], index, size, wrong)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.none() | st.text(max_size=6) for name in ("actor", "role", "via", "correlation")}
+        | {name: st.text(max_size=6) for name in ("case", "id", "key", "type")}
+    )
+)
+def test_an_envelope_in_canonical_form_is_read_whatever_its_texts(texts: dict[str, str | None]) -> None:
+    said = json.loads(stored(World().write_down().rows[0])) | texts
+
+    read = envelope.read(rfc8785.dumps(said).decode())
+
+    assert (read.case_id, read.event_id, read.key, read.type) == tuple(
+        said[name] for name in ("case", "id", "key", "type")
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(":", ": ", 1),
+        lambda text: text.replace('"mei"', r'"\u006dei"'),
+        lambda text: text + "\n",
+        lambda text: text.replace('{"actor":"mei",', '{"actor":"eve","actor":"mei",'),
+        lambda text: text.replace('"via":null', '"via": null'),
+        lambda text: "{" + ",".join(reversed(text[1:-1].split(","))) + "}",
+        lambda text: text.replace('"v":1', '"v":1.0'),
+    ],
+)
+def test_any_other_way_to_write_an_envelope_is_refused(change: Callable[[str], str]) -> None:
+    text = stored(World().write_down().rows[0]).decode()
+
+    with pytest.raises(EnvelopeError):
+        envelope.read(change(text))
+
+
+def test_an_envelope_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    world = World().write_down()
+    row = world.rows[1]
+    row["envelope_base64"] = b64(stored(row).replace(b"mei", b"m\xffi"))
+
+    assert faults(verify(world.evidence(tmp_path)))[Check.ENVELOPE_MALFORMED] == (2, 1)
+
+
+def test_a_log_whose_key_was_changed_holds_by_its_first_key_alone(tmp_path: Path) -> None:
+    world = World()
+    world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
+    world.write_down()
+    size = len(world.rows)
+    world.notes[-1] = (size, note(world.rows, size, *world.witnesses, key=NEXT_KEY))
+    world.kept, world.kept_receipts = [world.notes[-1]], [receipt(world.rows, 33, size, key=NEXT_KEY)]
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+
+
+def test_a_checkpoint_that_the_new_key_signed_too_early_is_refused(tmp_path: Path) -> None:
+    world = World()
+    world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
+    world.write_down()
+    world.sign(key=NEXT_KEY)
+    world.kept, world.kept_receipts, world.receipts = [], [], []
+
+    assert Check.CHECKPOINT_UNSIGNED in faults(verify(world.evidence(tmp_path)))
+
+
+def test_an_extract_holds_and_says_what_it_leaves_open(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.positions = [1, 6, 11]
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+    assert any("extract" in each for each in report.open)
+
+
+def test_an_extract_that_leaves_out_an_event_between_two_is_refused(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.positions = [1, 11]
+
+    assert faults(verify(world.evidence(tmp_path))) == {Check.SEQ_WRONG: (11, 1)}
+
+
+def test_payloads_of_archived_cases_may_be_gone_when_the_auditor_says_so(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.rows[16]["payload"] = None
+    evidence = world.evidence(tmp_path)
+
+    report = verify(replace(evidence, archived=True))
+
+    assert not verify(evidence).holds
+    assert report.holds
+    assert any("1 events" in each for each in report.open)
+
+
+def test_text_that_needs_escapes_is_no_fault(tmp_path: Path) -> None:
+    world = World()
+    world.drafts[0] = Draft("INQ-0", key='a "quoted" \\ key', said={"actor": "李雷"})
+    world.drafts[5].ordinal = 0
+    world.write_down()
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+
+
+def test_the_last_line_of_a_folder_that_a_crash_cut_off_does_not_count(tmp_path: Path) -> None:
+    evidence = World().write_down().evidence(tmp_path)
+    with (tmp_path / "checkpoints" / "2026-11-22.jsonl").open("a") as file:
+        file.write('{"note":"casetr')
+
+    assert verify(evidence).holds
+
+
+def test_a_hostile_export_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.rows[3]["case_id"] = "\x1b[2J"
+
+    assert "\x1b" not in verify(world.evidence(tmp_path)).words
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_byte_of_an_export_can_change_unnoticed(seed: int, tmp_path: Path) -> None:
+    evidence = World().write_down().evidence(tmp_path)
+    untouched = evidence.export.read_bytes()
+    chance = random.Random(seed)
+
+    for _ in range(12):
+        changed = bytearray(untouched)
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        evidence.export.write_bytes(changed)
+        assert not verify(evidence).holds
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+
+    verify(World().write_down().evidence(tmp_path))
+
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_auditors_page_explains_every_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "auditors.md").read_text(encoding="utf-8")
+
+    assert [check for check in Check if f"`{check}`" not in page] == []

@@ -1,0 +1,6 @@
+"""`python -m casetrail_verify` is `casetrail-verify`."""
+
+from casetrail_verify.command import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Compares the cases that an export lists with the events, and the policies with their digests."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from casetrail_verify import lines
+from casetrail_verify.faults import Check, Faults
+from casetrail_verify.joining import CaseState
+from casetrail_verify.lines import Line, LineError
+from casetrail_verify.stretches import LOG_ITSELF
+from casetrail_verify.wire import Message, WireError
+
+_CASE_ID: Final = 1  # fields of the message Case
+_SEQ: Final = 4
+
+
+class Projection:
+    """The cases as the export lists them.
+
+    Attributes:
+        cases: How many it lists.
+        policies: How many policies.
+        partial: How many cases the extract has not all events of.
+    """
+
+    def __init__(self, cases: Mapping[str, CaseState], *, whole: bool, found: Faults) -> None:
+        self.cases = self.policies = self.partial = 0
+        self._whole = whole
+        self._found = found
+        self._actual = cases
+        self._listed: set[str] = set()
+
+    def case(self, line: Line, number: int) -> None:
+        """Check the line of a case."""
+        try:
+            self._case(line)
+        except (LineError, WireError) as error:
+            self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
+
+    def policy(self, line: Line, number: int) -> None:
+        """Check the line of a policy."""
+        self.policies += 1
+        try:
+            digest, policy_id = lines.hashed(line, "digest"), lines.text(line, "policy_id")
+            body = lines.data(line, "body")
+        except LineError as error:
+            self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
+            return
+        if hashlib.sha256(body).digest() != digest:
+            self._found.add(
+                Check.POLICY_CHANGED, f"the policy {policy_id!r} is not what its digest {digest.hex()} was made of"
+            )
+
+    def finish(self) -> None:
+        """Check that no case is left out, once all lines have been read."""
+        if not self._whole:
+            return
+        for case_id, state in self._actual.items():
+            if case_id not in self._listed and case_id != LOG_ITSELF:
+                self._wrong(case_id, state.opened, "the case has events and is not listed")
+
+    def _case(self, line: Line) -> None:
+        case_id, opened, seq = lines.text(line, "case_id"), lines.integer(line, "opened"), lines.integer(line, "seq")
+        leaf, body = lines.hashed(line, "leaf_hash").hex(), Message(lines.data(line, "body"))
+        self.cases += 1
+        if case_id in self._listed:
+            self._wrong(case_id, opened, "the case is listed twice")
+            return
+        self._listed.add(case_id)
+        state = self._actual.get(case_id)
+        if state is None:
+            self._wrong(case_id, opened, "the case is listed and has no events")
+            return
+        if (body.text(_CASE_ID), body.integer(_SEQ)) != (case_id, seq):
+            self._wrong(case_id, state.opened, "its body is of another case, or of another time")
+        self._compare(case_id, state, opened, seq, leaf)
+
+    def _compare(self, case_id: str, state: CaseState, opened: int, seq: int, leaf: str) -> None:
+        first, last = state.first_seq == 1, seq == state.seq
+        if not self._whole and not (first and last):
+            self.partial += 1
+        if first and opened != state.opened:
+            self._wrong(case_id, state.opened, f"the case is said to begin at position {opened}")
+        elif (self._whole or seq < state.seq) and not last:
+            self._wrong(case_id, state.opened, f"the case is said to have {seq} events; there are {state.seq}")
+        elif last and leaf != state.leaf:
+            self._wrong(case_id, state.opened, f"the hash of the case's last event is said to be {leaf}")
+
+    def _wrong(self, case_id: str, position: int, message: str) -> None:
+        self._found.add(Check.CASE_WRONG, message, position=position, case_id=case_id)
