@@ -11,6 +11,10 @@ CRITICAL_QUEUE: Final = TASK_QUEUE + CRITICAL
 DETECTION: Final = "detection"
 """The workflow that looks for incidents in the log, and its cursor there."""
 _CRITICAL_LEVEL: Final = 1
+SCHEDULED_DRILL: Final = "ScheduledDrill"
+"""The workflow that a schedule starts."""
+SCHEDULER: Final = "schedule"
+"""Who starts it."""
 NUDGE: Final = "nudge"
 EXECUTE: Final = "execute"
 CASE: Final = "case"

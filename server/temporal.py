@@ -61,15 +61,23 @@ class Temporal:
         if self._waker is not None:
             self._waker.nudge(case_id, kind, still_needed, level=level)
 
+    def client(self) -> Client:
+        """The connection itself.
+
+        Raises:
+            Rejected: WORKFLOW_UNAVAILABLE: there is none yet.
+        """
+        if self._client is None:
+            raise _unavailable("Temporal is not there")
+        return self._client
+
     async def look(self, case_id: str) -> Step:
         """Ask a case's workflow how the case stands.
 
         Raises:
             Rejected: WORKFLOW_UNAVAILABLE: Temporal, its worker or the workflow is not there, or slow.
         """
-        if self._client is None:
-            raise _unavailable("Temporal is not there")
-        handle = self._client.get_workflow_handle(workflow_id(case_id))
+        handle = self.client().get_workflow_handle(workflow_id(case_id))
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
                 step: Step = await handle.query(CASE, result_type=Step, rpc_timeout=_PATIENCE)

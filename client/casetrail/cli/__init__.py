@@ -21,6 +21,7 @@ _COMMANDS = {
     "replay": "casetrail.cli.reading:replay",
     "verify": "casetrail.cli.reading:verify",
     "policy": "casetrail.cli.policy:app",
+    "drill": "casetrail.cli.drill:app",
     "play": "casetrail.play.command:play",
 }
 """Where each command's code is: loaded when it is called, since the command line is called often."""
