@@ -25,11 +25,13 @@ from audit.log import LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from casetrail import policy_file
 from engine.engine import Engine
+from engine.naming import CRITICAL_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
+from workflows.detection import keep_detection
 from workflows.worker import worker_for
 
 _FIRST_PAUSE: Final = 0.5
@@ -86,14 +88,23 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         worker = worker_for(
             client,
             all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal),
+            task_queue=settings.queue,
             drain=timedelta(seconds=settings.drain_seconds),
         )
         async with asyncio.TaskGroup() as running:
             running.create_task(worker.run())
             running.create_task(Sweep(log, client, waker).run(stop))
-            _log.info("working", namespace=client.namespace, log=str(settings.log), policy=policy.policy_id)
+            detecting = running.create_task(keep_detection(client, CRITICAL_QUEUE))
+            _log.info(
+                "working",
+                queue=settings.queue,
+                namespace=client.namespace,
+                log=str(settings.log),
+                policy=policy.policy_id,
+            )
             await stop.wait()
             _log.info("stopping")
+            detecting.cancel()
             await worker.shutdown()
         await waker.drain(settings.drain_seconds)
     _log.info("stopped")

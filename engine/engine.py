@@ -16,7 +16,6 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
-from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Kind, Stage
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected, Rulebook, act, expire, fold, pending_effects
@@ -148,11 +147,6 @@ class Engine:
         async with self._cases.of(case_id).alone() as held:
             with _failing_closed(held):
                 return await self._log.find_key(case_id, request_id) is not None
-
-    @property
-    def policy(self) -> Policy:
-        """What new cases open under."""
-        return self._rulebooks.newest.policy
 
     @property
     def newest_rules(self) -> Rulebook:
