@@ -99,26 +99,53 @@ WRONG = {
     "unknown role": (changed("by: [director]", "by: [directer]"), 19, "expectations[0].by[0]", "did you mean"),
     "unknown participant's role": (changed("role: director", "role: boss"), 34, "participants[0].role", "unknown"),
     "expectation before its inject": (
-        changed("after: calls", "after: outage").replace("of: calls\n    count: 3\n    within: 30m", "of: calls\n    count: 3\n    within: 20m"),
-        27, "expectations[1].of", "is expected by 20m, before its inject calls happens at 30m",
+        changed("after: calls", "after: outage").replace(
+            "of: calls\n    count: 3\n    within: 30m", "of: calls\n    count: 3\n    within: 20m"
+        ),
+        27,
+        "expectations[1].of",
+        "is expected by 20m, before its inject calls happens at 30m",
     ),
     "expectation after nothing": (changed("after: outage", "after: outege"), 16, "expectations[0].after", "outage"),
     "ids that overlap": (changed("id: graded", "id: outage"), 14, "expectations[0].id", "injects[0] already"),
     "id twice": (changed("id: calls", "id: outage"), 9, "injects[1].id", "is the id of injects[0] already"),
-    "unknown event": (changed("event: replied", "event: replyed"), 26, "expectations[1].event", 'did you mean "replied"'),
-    "unknown field of an event": (changed('{level: "1"}', '{leval: "1"}'), 18, "expectations[0].where.leval", "level"),
-    "more cases than there are": (changed("count: 3\n    within", "count: 4\n    within"), 28, "expectations[1].count", "more than"),
-    "late before it is due": (
-        changed("within: 30m\n    score", "within: 30m\n    late_until: 10m\n    score"), 21, "expectations[0].late_until", "shorter",
+    "unknown event": (
+        changed("event: replied", "event: replyed"),
+        26,
+        "expectations[1].event",
+        'did you mean "replied"',
     ),
-    "a move that no case would take": (changed("level: 1, why", "level: 9, why"), 39, "participants[0].answers[0].do.grade_incident.level", "4"),
+    "unknown field of an event": (changed('{level: "1"}', '{leval: "1"}'), 18, "expectations[0].where.leval", "level"),
+    "more cases than there are": (
+        changed("count: 3\n    within", "count: 4\n    within"),
+        28,
+        "expectations[1].count",
+        "more than",
+    ),
+    "late before it is due": (
+        changed("within: 30m\n    score", "within: 30m\n    late_until: 10m\n    score"),
+        21,
+        "expectations[0].late_until",
+        "shorter",
+    ),
+    "a move that no case would take": (
+        changed("level: 1, why", "level: 9, why"),
+        39,
+        "participants[0].answers[0].do.grade_incident.level",
+        "4",
+    ),
     "slower than half": (changed("p90: 10m", "p90: 1m"), 35, "participants[0].delay.p90", "shorter than median"),
     "cases of what brings none": (
-        changed("wave: {count: 3, over: 10m, kind: inquiry, channel: phone, subject: down}", "silence: {role: agent, lasts: 1h}"),
-        27, "expectations[1].of", "calls brings no cases",
+        changed(
+            "wave: {count: 3, over: 10m, kind: inquiry, channel: phone, subject: down}",
+            "silence: {role: agent, lasts: 1h}",
+        ),
+        27,
+        "expectations[1].of",
+        "calls brings no cases",
     ),
     "no time": (changed("    at: 30m\n", ""), 9, "injects[1].at", "is missing"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "line", "field", "says"), WRONG.values(), ids=WRONG)

@@ -49,7 +49,7 @@ class Rehearsal:
         self.now = OPENED
         self._take(act(None, self._command(open=script.opening(scenario, 0)), OPENED, RULES))
 
-    def _command(self, actor: Actor = LEAD, **action: Any) -> Command:
+    def _command(self, actor: Actor = LEAD, **action: Any) -> Command:  # noqa: ANN401 - any action
         return Command(case_id="DRL-1", request_id="r", actor=actor, **action)
 
     def _take(self, events: list[Event]) -> None:
@@ -63,12 +63,12 @@ class Rehearsal:
         self._take(owed)
         return names(owed)
 
-    def do(self, **action: Any) -> list[str]:
+    def do(self, **action: Any) -> list[str]:  # noqa: ANN401 - likewise
         events = act(self.case, self._command(**action), self.now, RULES)
         self._take(events)
         return names(events)
 
-    def report(self, demand: str, subject: str = "", **outcome: Any) -> list[str]:
+    def report(self, demand: str, subject: str = "", **outcome: Any) -> list[str]:  # noqa: ANN401 - any outcome
         """Say what came of a pending effect."""
         effect = next(
             effect
@@ -262,7 +262,7 @@ def test_only_a_case_of_a_drill_is_ended_with_it() -> None:
     assert not pending_effects(ended)
 
 
-def _inquiry(**more: Any) -> Command:
+def _inquiry(**more: Any) -> Command:  # noqa: ANN401 - fields of Open
     asked = Open(kind=Kind.KIND_INQUIRY, channel=Channel.CHANNEL_CHAT, subject="?", **more)
     asked.customer.customer_id = "c-1"
     return Command(case_id="INQ-1", request_id="o", actor=LEAD, open=asked)
