@@ -20,7 +20,7 @@ from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.drill_pb2 import Drill
 from casetrail.v1.effect_pb2 import Effect, Purpose
-from casetrail.v1.event_pb2 import DrillEnded, EscalationStepped, Event
+from casetrail.v1.event_pb2 import DrillEnded, Event
 from casetrail.v1.inject_pb2 import FaultInject
 from casetrail.v1.types_pb2 import Kind, Role
 from casetrail.v1.workflow_pb2 import EffectRun
@@ -89,9 +89,8 @@ class OneEffect:
         return self.case_
 
     async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
-        first = Event(
-            case_id=case_id, seq=1, position=1, event_id=f"{case_id}:1", escalation_stepped=EscalationStepped()
-        )
+        first = Event(case_id=case_id, seq=1, position=1, event_id=f"{case_id}:1")
+        first.escalation_stepped.step = 1
         return [] if after_seq else [first]
 
     async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
@@ -102,6 +101,22 @@ class OneEffect:
 
     async def follow(self, *, after_position: int) -> AsyncIterator[Event]:
         yield Event(case_id="DRL-1", drill_id="DRL-1", position=2, drill_ended=DrillEnded())
+
+
+# What a demand must say for its work to get as far as the outside.
+DETAILS: dict[str, dict[str, Any]] = {
+    "notification": {"notification": {"purpose": Purpose.PURPOSE_RESULT}},
+    "staff_alert": {"staff_alert": {"role": Role.ROLE_AGENT}},
+    "task": {"task": {"task_id": "T1", "department": "operations"}},
+    "public_notice": {"public_notice": {"audience": "all users", "text": "calm"}},
+    "tracking": {"tracking": {"parcel_id": "P1"}},
+    "carrier_question": {"carrier_question": {"parcel_id": "P1"}},
+    "exchange": {"exchange": {"sku": "SKU-2", "order_id": "O-1"}},
+    "inject": {"inject": {"inject": SCENARIO.injects[1]}},
+    "judgement": {"judgement": {"expectation_id": SCENARIO.expectations[0].id}},
+    "move": {"move": {"move_id": "duty-lead/0/INC-1:1", "case_id": "INC-1", "event_id": "INC-1:1"}},
+    "restoration": {"restoration": {"system": FaultInject.SYSTEM_SHOP}},
+}
 
 
 def rehearsed(demand: str) -> OneEffect:
@@ -118,29 +133,8 @@ def rehearsed(demand: str) -> OneEffect:
     case.incident.tasks.add(task_id="T1", department="operations")
     if demand in OF_DRILLS:
         case = drill()
-    effect = Effect(effect_id=f"{case.case_id}:1")
+    effect = Effect(effect_id=f"{case.case_id}:1", **DETAILS.get(demand, {}))
     getattr(effect, demand).SetInParent()
-    match demand:
-        case "notification":
-            effect.notification.purpose = Purpose.PURPOSE_RESULT
-        case "staff_alert":
-            effect.staff_alert.role = Role.ROLE_AGENT
-        case "task":
-            effect.task.task_id, effect.task.department = "T1", "operations"
-        case "public_notice":
-            effect.public_notice.audience, effect.public_notice.text = "all users", "calm"
-        case "tracking" | "carrier_question":
-            getattr(effect, demand).parcel_id = "P1"
-        case "exchange":
-            effect.exchange.sku, effect.exchange.order_id = "SKU-2", "O-1"
-        case "inject":
-            effect.inject.inject.CopyFrom(SCENARIO.injects[1])
-        case "judgement":
-            effect.judgement.expectation_id = SCENARIO.expectations[0].id
-        case "move":
-            effect.move.move_id, effect.move.case_id, effect.move.event_id = "duty-lead/0/INC-1:1", "INC-1", "INC-1:1"
-        case "restoration":
-            effect.restoration.system = FaultInject.SYSTEM_SHOP
     return OneEffect(case, effect)
 
 
