@@ -143,7 +143,7 @@ def _waits(case: Case) -> RenderableType:
 
 def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
     table = Table.grid(padding=(0, 2), expand=True)
-    for _ in range(4):
+    for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     shown = [clock for clock in case.clocks if clock.state in (Clock.STATE_RUNNING, Clock.STATE_PAUSED)]
@@ -155,8 +155,7 @@ def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
             Text(name, style="bold" if clock.breached else ""),
             _bar(left, clock.target_seconds, style),
             Text(_countdown(left, clock), style=style),
-            Text(f"due {_local(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim"),
-            Text(_ladder(clock, now), style="red"),
+            _ladder(clock, now) or _due(clock, zone),
         )
     ended = [clock for clock in case.clocks if clock.state in (Clock.STATE_MET, Clock.STATE_LATE)]
     if ended:
@@ -263,14 +262,20 @@ def _left_when_paused(clock: Clock) -> int:
     return clock.target_seconds - clock.elapsed_seconds
 
 
-def _ladder(clock: Clock, now: int) -> str:
+def _ladder(clock: Clock, now: int) -> Text | None:
+    """How far a broken promise has climbed; None while it has not."""
     climb = clock.climb
     if not climb.steps:
-        return ""
+        return None
     told = f"step {climb.steps}: {_word(word_of(Role.DESCRIPTOR, climb.role))}"
     if climb.acknowledged:
-        return f"{told}, taken on"
-    return f"{told}, next {_span(max(0, climb.next_at.seconds - now))}" if climb.HasField("next_at") else told
+        return Text(f"{told}, taken on", style="yellow")
+    after = f", next {_span(max(0, climb.next_at.seconds - now))}" if climb.HasField("next_at") else ""
+    return Text(told + after, style="red")
+
+
+def _due(clock: Clock, zone: tzinfo | None) -> Text:
+    return Text(f"due {_local(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim")
 
 
 def _span(seconds: int) -> str:
