@@ -38,6 +38,13 @@ _PHASES: Final = {
     Phase.PHASE_RECOVERY: ("Recovery", "控制与恢复"),
     Phase.PHASE_FOLLOW_UP: ("Follow-up", "跟进与复盘"),
 }
+_KINDS: Final = {
+    Kind.KIND_INQUIRY: ("inquiry", "咨询"),
+    Kind.KIND_COMPLAINT: ("complaint", "投诉"),
+    Kind.KIND_RETURN: ("return", "退换货"),
+    Kind.KIND_INCIDENT: ("incident", "突发事件"),
+    Kind.KIND_DRILL: ("drill", "应急演练"),
+}
 _WHATS: Final = {
     "declare": ("incident declared", "上报突发事件"),
     "wave": ("customers turn up", "客户集中来访"),
@@ -159,7 +166,7 @@ class _Writer:
             [
                 (
                     case.case_id,
-                    self._language.enum(Kind.DESCRIPTOR, case.kind),
+                    self._say(_KINDS[case.kind]),
                     self._language.enum(Stage.DESCRIPTOR, case.stage),
                     case.subject,
                 )

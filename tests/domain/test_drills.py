@@ -9,85 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casetrail.scenario_file import load
-from casetrail.v1.case_pb2 import Case, Closure
-from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open, ReportOutcome
+from casetrail.v1.case_pb2 import Closure
+from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open
 from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
 from casetrail.v1.effect_pb2 import (
     CueSeen,
     ExpectationMet,
     ExpectationMissed,
     InjectFailed,
-    InjectMade,
-    Outcome,
     SystemRestored,
 )
 from casetrail.v1.event_pb2 import Event, IncidentGraded
+from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.inject_pb2 import Inject, MessageInject
-from casetrail.v1.scenario_pb2 import Delay, Expectation, Scenario
+from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
-from domain import Rejected, act, expire, fold, next_wake, pending_effects
+from domain import Rejected, act, fold, next_wake, pending_effects
 from domain.draft import SYSTEM
 from domain.drills import script
 from domain.drills.matching import History, judge, points, word_at
 from domain.drills.score import Tally, by_phase, by_role
 from domain.drills.simulation import draw_delay, run
-from tests.asked import names
+from tests.domain.rehearsal import LEAD, MINUTE, SCENARIO, Rehearsal
 from tests.domain.story import OPENED, RULES
 
 ROOT = Path(__file__).parents[2]
-SCENARIO = load(ROOT / "scenarios" / "system-failure.en.yaml")
-LEAD = Actor(name="erin", role=Role.ROLE_DIRECTOR)
-MINUTE = 60
-
-
-class Rehearsal:
-    """A drill in the pure core, without a world around it."""
-
-    def __init__(self, scenario: Scenario = SCENARIO) -> None:
-        self.events: list[Event] = []
-        self.case = Case()
-        self.now = OPENED
-        self._take(act(None, self._command(open=script.opening(scenario, 0)), OPENED, RULES))
-
-    def _command(self, actor: Actor = LEAD, **action: Any) -> Command:  # noqa: ANN401 - any action
-        return Command(case_id="DRL-1", request_id="r", actor=actor, **action)
-
-    def _take(self, events: list[Event]) -> None:
-        self.case = fold(events, self.case)
-        self.events += events
-
-    def until(self, minutes: int) -> list[str]:
-        """Let time pass up to so many minutes after the start; what it brought."""
-        self.now = OPENED + minutes * MINUTE
-        owed = expire(self.case, self.now, RULES)
-        self._take(owed)
-        return names(owed)
-
-    def do(self, **action: Any) -> list[str]:  # noqa: ANN401 - likewise
-        events = act(self.case, self._command(**action), self.now, RULES)
-        self._take(events)
-        return names(events)
-
-    def report(self, demand: str, subject: str = "", **outcome: Any) -> list[str]:  # noqa: ANN401 - any outcome
-        """Say what came of a pending effect."""
-        effect = next(
-            effect
-            for effect in pending_effects(self.case)
-            if effect.WhichOneof("demand") == demand and subject in str(getattr(effect, demand))
-        )
-        report = ReportOutcome(effect_id=effect.effect_id, outcome=Outcome(**outcome))
-        return self.do(actor=SYSTEM, report_outcome=report)
-
-    def made(self, inject_id: str, *case_ids: str, began: int = 0) -> list[str]:
-        made = InjectMade(inject_id=inject_id, case_ids=case_ids)
-        made.began_at.seconds = OPENED + began * MINUTE
-        return self.report("inject", f'"{inject_id}"', inject_made=made)
-
-    def expectation(self, expectation_id: str) -> DrillExpectation:
-        return next(one for one in self.case.drill.expectations if one.id == expectation_id)
-
-    def demands(self) -> list[str]:
-        return sorted(effect.WhichOneof("demand") or "" for effect in pending_effects(self.case))
 
 
 def test_a_drill_says_of_every_event_that_it_is_one() -> None:
@@ -355,7 +301,7 @@ def test_late_scores_half_in_whole_points() -> None:
 )
 def test_a_field_of_an_event_is_compared_by_its_word(path: str, word: str | None) -> None:
     body = graded(1).incident_graded
-    body.crisis = 2
+    body.crisis = CrisisClass.CRISIS_CLASS_MAJOR
     assert word_at(body, path) == word
 
 
@@ -365,8 +311,8 @@ def test_the_score_is_told_by_phase_and_by_every_role_that_may() -> None:
     drill.report("observation", expectation_met=ExpectationMet(expectation_id="led", score=10))
     drill.report("judgement", "confirmed", expectation_missed=ExpectationMissed(expectation_id="confirmed"))
     assert by_phase(drill.case.drill) == {
-        1: Tally(missed=1, max_score=10),
-        2: Tally(met=1, score=10, max_score=10),
+        Phase.PHASE_DETECTION: Tally(missed=1, max_score=10),
+        Phase.PHASE_RESPONSE: Tally(met=1, score=10, max_score=10),
     }
     assert by_role(drill.case.drill)[Role.ROLE_EXECUTIVE] == Tally(met=1, missed=1, score=10, max_score=20)
 
