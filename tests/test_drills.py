@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from casetrail import CasetrailError, Client
 from casetrail.scenario_file import load
-from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_pb2 import Case, CaseLink
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.command_pb2 import Link
 from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
@@ -185,7 +185,7 @@ async def test_a_real_case_cannot_be_linked_to_a_drill(client: Client) -> None:
     await happened(client, drill.case_id, "inject_made")
     incident = (await client.drills.get(drill.case_id)).cases[0]
     real = (await client.open(kind="inquiry", customer="c-1", channel="chat", subject="?")).case
-    await client.execute(real.case_id, Link(case_id=incident.case_id))
+    await client.execute(real.case_id, Link(case_id=incident.case_id, relation=CaseLink.RELATION_RELATED))
     async with asyncio.timeout(PATIENCE):
         async for seen in client.watch(real.case_id):
             if seen.event.HasField("link_failed"):
