@@ -26,12 +26,13 @@ from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file
 from engine.engine import Engine
-from engine.naming import TASK_QUEUE
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
+from workflows.detection import keep_detection
 from workflows.seal import keep_schedule
 from workflows.worker import worker_for
 
@@ -89,16 +90,27 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         worker = worker_for(
             client,
             [*all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal), Sealing(log).seal_day],
+            task_queue=settings.queue,
             drain=timedelta(seconds=settings.drain_seconds),
         )
         async with asyncio.TaskGroup() as running:
             running.create_task(worker.run())
             running.create_task(Sweep(log, client, waker).run(stop))
-            sealing = running.create_task(keep_schedule(client, TASK_QUEUE))
-            _log.info("working", namespace=client.namespace, log=stores.shown(settings.log), policy=policy.policy_id)
+            standing = (
+                running.create_task(keep_schedule(client, TASK_QUEUE)),
+                running.create_task(keep_detection(client, CRITICAL_QUEUE)),
+            )
+            _log.info(
+                "working",
+                queue=settings.queue,
+                namespace=client.namespace,
+                log=stores.shown(settings.log),
+                policy=policy.policy_id,
+            )
             await stop.wait()
             _log.info("stopping")
-            sealing.cancel()
+            for task in standing:
+                task.cancel()
             await worker.shutdown()
         await waker.drain(settings.drain_seconds)
     _log.info("stopped")

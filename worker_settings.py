@@ -8,6 +8,7 @@ from typing import Self
 
 from activities.mail import Encryption, Login
 from audit import stores
+from engine.naming import TASK_QUEUE
 
 _ROOT = Path(__file__).resolve().parent
 
@@ -28,6 +29,8 @@ class Settings:
         smtp_login: CASETRAIL_SMTP_USER and CASETRAIL_SMTP_PASSWORD, if the mail server asks for them.
         sender: CASETRAIL_MAIL_SENDER, the address that letters come from.
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
+        queue: CASETRAIL_QUEUE, the Temporal task queue that work comes from: `casetrail` when left out. A worker
+            of `casetrail-critical` has critical incidents for itself, and detection.
         drill_sink: CASETRAIL_DRILL_SINK, the address that all letters of drills go to.
         drill_smtp: CASETRAIL_DRILL_SMTP_ADDRESS, the mail server of drills; that of everything else when left out.
         drill_shop_url: CASETRAIL_DRILL_SHOP_URL, the shop of drills; when left out they have none.
@@ -44,6 +47,7 @@ class Settings:
     smtp_login: Login | None
     sender: str
     drain_seconds: float
+    queue: str
     drill_sink: str
     drill_smtp: tuple[str, int] | None
     drill_shop_url: str
@@ -68,6 +72,7 @@ class Settings:
             smtp_login=_login(environment),
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
             drain_seconds=_seconds(environment, "CASETRAIL_DRAIN_SECONDS", "10"),
+            queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
             drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill@localhost",
             drill_smtp=(
                 _address(environment, "CASETRAIL_DRILL_SMTP_ADDRESS")

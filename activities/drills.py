@@ -22,6 +22,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.command_pb2 import Command, EndDrillCase, Open
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
+from casetrail.v1.drill_service_pb2 import StartDrillRequest
 from casetrail.v1.effect_pb2 import (
     CueSeen,
     DrillCleared,
@@ -48,6 +49,7 @@ from domain.drills import injects, script
 from domain.drills.matching import History, Judgement, is_cue, judge, meets, points
 from domain.drills.moves import actor_of, command_of
 from domain.instants import Instant, instant, timestamp
+from engine.naming import SCHEDULER
 
 _PATIENCE_SECONDS: Final = 20.0
 _BEAT_SECONDS: Final = 1.0
@@ -75,6 +77,15 @@ class Drills:
         self._errands = errands
         self._log = log
         self._faults = faults
+
+    @activity.defn
+    async def start(self, request: StartDrillRequest) -> str:
+        """Start a drill that is scheduled, and return its number."""
+        opening = script.opening(request.scenario, request.scale)
+        command = Command(request_id=request.request_id, open=opening)
+        command.actor.CopyFrom(Actor(name=SCHEDULER, role=Role.ROLE_SERVICE))
+        with refusals_as_failures():
+            return (await self._errands.engine.execute(command)).case.case_id
 
     @activity.defn
     async def make_inject(self, run: EffectRun, opened: int) -> Progress:

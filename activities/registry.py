@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.case import CaseActivities
+from activities.detecting import Detecting
 from activities.directory import Directory
 from activities.drills import Drills
 from activities.effects import Errands
@@ -36,7 +37,7 @@ def all_activities(
         mailer: Sends letters to customers and staff.
         shop: The shop's systems.
         directory: Who works here.
-        log: Where drills are followed.
+        log: Where drills are followed and incidents detected.
         rehearsal: What drills have for themselves; nothing but the mailer when left out.
     """
     rehearsal = rehearsal or Rehearsal(mailer)
@@ -65,6 +66,8 @@ def all_activities(
         incidents.publish_notice,
         incidents.relay_notice,
         incidents.follow_up,
+        Detecting(engine, log).watch_log,
+        drills.start,
         drills.make_inject,
         drills.observe,
         drills.judge,

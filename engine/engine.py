@@ -158,6 +158,11 @@ class Engine:
             with _failing_closed(held):
                 return await self._log.find_key(case_id, request_id) is not None
 
+    @property
+    def newest_rules(self) -> Rulebook:
+        """The policy in force for what begins now."""
+        return self._rulebooks.newest
+
     async def rules_of(self, case: Case) -> Rulebook:
         """The policy that a case is under.
 

@@ -11,6 +11,10 @@ CRITICAL_QUEUE: Final = TASK_QUEUE + CRITICAL
 DETECTION: Final = "detection"
 """The workflow that looks for incidents in the log, and its cursor there."""
 _CRITICAL_LEVEL: Final = 1
+SCHEDULED_DRILL: Final = "ScheduledDrill"
+"""The workflow that a schedule starts."""
+SCHEDULER: Final = "schedule"
+"""Who starts it."""
 NUDGE: Final = "nudge"
 EXECUTE: Final = "execute"
 CASE: Final = "case"
@@ -21,6 +25,11 @@ def workflow_id(case_id: str) -> str:
     return f"case/{case_id}"
 
 
+def is_critical(level: int) -> bool:
+    """Whether an incident of this level has a task queue, and all that leads there, for its kind alone."""
+    return level == _CRITICAL_LEVEL
+
+
 def queue_for(level: int, queue: str = TASK_QUEUE) -> str:
     """The task queue that a case belongs on.
 
@@ -29,7 +38,7 @@ def queue_for(level: int, queue: str = TASK_QUEUE) -> str:
         queue: The one that it is on, or the ordinary one.
     """
     ordinary = queue.removesuffix(CRITICAL)
-    return ordinary + CRITICAL if level == _CRITICAL_LEVEL else ordinary
+    return ordinary + CRITICAL if is_critical(level) else ordinary
 
 
 def workflow_type(kind: Kind.ValueType) -> str:

@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import CaseRun
-from engine.naming import NUDGE, TASK_QUEUE, queue_for, workflow_id, workflow_type
+from engine.naming import NUDGE, TASK_QUEUE, is_critical, queue_for, workflow_id, workflow_type
 from engine.traffic import Traffic
 from telemetry import span
 
@@ -99,6 +99,8 @@ class TemporalWaker:
         self._task_queue = task_queue
         self._traffic = traffic or Traffic()
         self._free = asyncio.Semaphore(_AT_ONCE)
+        # What is critical does not queue behind a wave.
+        self._free_for_critical = asyncio.Semaphore(_AT_ONCE)
         # Cases with a nudge under way; True when another one was asked for since it was sent.
         self._under_way: dict[str, bool] = {}
         # Cases with a nudge that has time, the one that waits longest first.
@@ -201,7 +203,7 @@ class TemporalWaker:
         try:
             again = True
             while again:
-                async with self._free:
+                async with self._free_for_critical if is_critical(level) else self._free:
                     # What is asked for from here on is not in this signal: it needs another one.
                     self._under_way[case_id] = False
                     result = await self._try(case_id, kind, still_needed, level)

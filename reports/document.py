@@ -116,7 +116,7 @@ class Document:
         yield "<head>"
         yield '<meta charset="utf-8">'
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        yield f"<title>{escape(self.title)}</title>"
+        yield f"<title>{escape(plain(self.title))}</title>"
         yield f"<style>{_STYLE}</style>"
         yield "</head>"
         yield "<body>"

@@ -37,6 +37,7 @@ from server.calls import Stream, Unary
 from server.errors import explain, unknown_case
 from server.principals import Principal
 from server.receipts import Receipts
+from server.scenarios import require_sound_opening
 from server.temporal import Temporal
 
 _PAGE: Final = 50
@@ -178,6 +179,11 @@ class CaseServicer:
         """
         if not command.case_id and not command.HasField("open"):
             raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, "name the case", "case_id")
+        if command.open.scenario:
+            require_sound_opening(command.open)
+        if command.HasField("open"):
+            # Which inject brings a case, only the drill itself says.
+            command.open.ClearField("inject_id")
         command.actor.CopyFrom(actor_of(command, principal))
         # Every call has a context of its own: whatever is logged from here on belongs to this command.
         bind_contextvars(case_id=command.case_id, request_id=command.request_id)

@@ -15,6 +15,9 @@ from server.audit import AuditServicer
 from server.calls import MAX_MESSAGE_BYTES, Gate
 from server.cases import CaseServicer
 from server.crosscheck import CrossCheckServicer
+from server.drill_schedules import DrillSchedules
+from server.drills import CONTRACT as _DRILLS
+from server.drills import DrillServicer
 from server.exporting import ExportServicer
 from server.incidents import CONTRACT as _INCIDENTS
 from server.incidents import IncidentServicer
@@ -27,7 +30,7 @@ from server.what_if import WhatIfServicer
 
 _CASES: Final = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 _AUDIT: Final = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
-_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name, _INCIDENTS.full_name)
+_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name, _INCIDENTS.full_name, _DRILLS.full_name)
 _BETWEEN_LOOKS: Final = 1.0
 
 _OPTIONS: Final = (
@@ -65,10 +68,12 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
         cases = CaseServicer(engine, log, temporal, Receipts(log, proving.notary))
+        drills = DrillServicer(cases, log, engine, DrillSchedules(temporal))
         self._server.add_generic_rpc_handlers(
             (
                 self._gate.service(_CASES, cases.methods()),
                 self._gate.service(_INCIDENTS, IncidentServicer(cases, log).methods()),
+                self._gate.service(_DRILLS, drills.methods()),
                 self._gate.service(
                     _AUDIT,
                     {

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from casetrail.v1.case_service_pb2 import ExecuteResponse
     from casetrail.v1.command_pb2 import Command
     from casetrail.v1.workflow_pb2 import AdvanceRun, CaseRun, EffectRun, PendingEffect, Step
-    from engine.naming import CASE, EXECUTE, NUDGE, queue_for, workflow_type
+    from engine.naming import CASE, EXECUTE, NUDGE, queue_for, workflow_id, workflow_type
 
 _LOOK_SECONDS: Final = timedelta(seconds=5)
 _LOOK_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(seconds=10))
@@ -142,14 +142,13 @@ class Clockwork:
         Raises:
             ChildWorkflowError: It failed.
         """
-        info = workflow.info()
         demand = EffectRun(case_id=self.case_id, effect_id=effect.effect_id)
         self._errands += 1
         try:
             child = await workflow.start_child_workflow(
                 work,
                 args=[demand, effect.every],
-                id=f"{info.workflow_id}/{effect.effect_id.rpartition(':')[2]}/{info.run_id}",
+                id=f"{workflow_id(self.case_id)}/{effect.effect_id.rpartition(':')[2]}/{workflow.info().run_id}",
                 parent_close_policy=ParentClosePolicy.TERMINATE,
                 static_summary=f"{effect.demand.capitalize()} {effect.effect_id}",
             )

@@ -121,7 +121,7 @@ def _head(view: View, now: int) -> RenderableType:
         (printable(leader), "bold") if incident.commander else ("NOBODY", "bold red"),
         (f"   declared {_span(now - case.opened_at.seconds)} ago", "dim"),
         (f"   {crisis} crisis" if crisis else "", "magenta"),
-        (f"   {len(incident.cases)} customers’ cases" if incident.cases else "", "dim"),
+        (f"   touches {_cases(len(incident.cases))}" if incident.cases else "", "dim"),
         (f"   time runs ×{case.time_base.scale:g}" if case.time_base.mode == TimeBase.MODE_SCALED else "", "dim"),
     )
     lines: list[RenderableType] = [title, Text(printable(case.subject), style="bold"), facts]
@@ -142,7 +142,10 @@ def _waits(case: Case) -> RenderableType:
 
 
 def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), expand=True)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     shown = [clock for clock in case.clocks if clock.state in (Clock.STATE_RUNNING, Clock.STATE_PAUSED)]
     for clock in sorted(shown, key=lambda clock: (not clock.breached, clock.due_at.seconds)):
         left = clock.due_at.seconds - now if clock.state == Clock.STATE_RUNNING else _left_when_paused(clock)
@@ -152,8 +155,7 @@ def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
             Text(name, style="bold" if clock.breached else ""),
             _bar(left, clock.target_seconds, style),
             Text(_countdown(left, clock), style=style),
-            Text(f"due {_local(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim"),
-            Text(_ladder(clock, now), style="red"),
+            _ladder(clock, now) or _due(clock, zone),
         )
     ended = [clock for clock in case.clocks if clock.state in (Clock.STATE_MET, Clock.STATE_LATE)]
     if ended:
@@ -167,7 +169,7 @@ def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
 def _tasks(case: Case, now: int) -> RenderableType:
     if not case.incident.tasks:
         return _panel("tasks", [Text("none", style="dim")])
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid(padding=(0, 2), expand=True)
     for _ in range(4):
         table.add_column(no_wrap=True)
     table.add_column(ratio=1)
@@ -181,7 +183,7 @@ def _tasks(case: Case, now: int) -> RenderableType:
             Text(printable(f"{task.department}, {task.owner}" if task.owner else task.department)),
             Text(_word(word_of(IncidentTask.State.DESCRIPTOR, task.state)), style=_TASK_STYLES.get(task.state, "")),
             Text(_countdown(left, clock) if clock else "", style=_urgency(left, clock) if clock else ""),
-            Text(printable(text), style="dim"),
+            Text(printable(text), style="dim", no_wrap=True, overflow="ellipsis"),
         )
     return _panel("tasks", [table])
 
@@ -195,7 +197,7 @@ def _notices(case: Case, now: int) -> RenderableType:
             (notice.notice_id, "bold"),
             "  ",
             (state + ago, _NOTICE_STYLES.get(notice.state, "")),
-            (printable(f"  to {notice.audience}"), "dim"),
+            (f"  to {printable(notice.audience)}", "dim"),
         )
         lines += [head, Text(f"  {printable(notice.text)}", overflow="ellipsis", no_wrap=True)]
     if case.incident.cases:
@@ -203,7 +205,7 @@ def _notices(case: Case, now: int) -> RenderableType:
         told = sum(bool(linked.notice_id) for linked in case.incident.cases)
         followed = states.count(LinkedCase.STATE_FOLLOWED_UP)
         refused = states.count(LinkedCase.STATE_REFUSED)
-        text = f"{len(states)} customers’ cases: {told} told, {followed} followed up"
+        text = f"{_cases(len(states))}: {told} told, {followed} followed up"
         lines.append(Text(text + (f", {refused} refused" if refused else ""), style="dim"))
     return _panel("notices", lines or [Text("users have not been told anything", style="dim")])
 
@@ -260,14 +262,20 @@ def _left_when_paused(clock: Clock) -> int:
     return clock.target_seconds - clock.elapsed_seconds
 
 
-def _ladder(clock: Clock, now: int) -> str:
+def _ladder(clock: Clock, now: int) -> Text | None:
+    """How far a broken promise has climbed; None while it has not."""
     climb = clock.climb
     if not climb.steps:
-        return ""
+        return None
     told = f"step {climb.steps}: {_word(word_of(Role.DESCRIPTOR, climb.role))}"
     if climb.acknowledged:
-        return f"{told}, taken on"
-    return f"{told}, next in {_span(max(0, climb.next_at.seconds - now))}" if climb.HasField("next_at") else told
+        return Text(f"{told}, taken on", style="yellow")
+    after = f", next {_span(max(0, climb.next_at.seconds - now))}" if climb.HasField("next_at") else ""
+    return Text(told + after, style="red")
+
+
+def _due(clock: Clock, zone: tzinfo | None) -> Text:
+    return Text(f"due {_local(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim")
 
 
 def _span(seconds: int) -> str:
@@ -285,6 +293,10 @@ def _is_late(case: Case) -> bool:
 
 def _local(at: Timestamp, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(at.seconds, UTC).astimezone(zone)
+
+
+def _cases(count: int) -> str:
+    return "1 customer’s case" if count == 1 else f"{count} customers’ cases"
 
 
 def _word(word: str) -> str:

@@ -22,6 +22,7 @@ Action = (
     | c.RefuseTask | c.ReassignTask | c.CompleteTask | c.ReopenTask | c.DraftNotice | c.ApproveNotice
     | c.DiscardNotice | c.SendNotice | c.LinkCases | c.ContainIncident | c.ResolveIncident | c.FollowUpCase
     | c.FinishFollowUp | c.FileReport | c.CloseIncident | c.DismissIncident | c.ReopenIncident
+    | c.InjectByHand | c.AbortDrill | c.RemarkDrill
 )  # fmt: skip
 """Everything that a caller can ask of a case."""
 

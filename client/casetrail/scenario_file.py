@@ -196,7 +196,7 @@ def _waits(scenario: Scenario, scale: float) -> Iterator[Finding]:
     for path, seconds in _all_waits(scenario):
         if 0 < seconds < _SHORTEST_SECONDS * scale:
             text, real = short_forms.duration_text(seconds), seconds / scale
-            message = f"{text} is {real:.2g} s of real time at a scale of {scale:g}; a wait takes a second at least"
+            message = f"{text} is {real:.3g} s of real time at a scale of {scale:g}; a wait takes a second at least"
             yield Finding(path, message, rests_on=(("scale",),))
 
 

@@ -3,9 +3,11 @@
 from functools import lru_cache
 from hashlib import sha256
 
+from casetrail.v1.command_pb2 import Open
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject
 from casetrail.v1.inject_pb2 import SilenceInject
 from casetrail.v1.scenario_pb2 import Answer, Delay, Expectation, Participant, Scenario
+from casetrail.v1.types_pb2 import Channel, Kind
 from domain.instants import Instant, timestamp
 
 ALWAYS_SILENT = 100
@@ -65,6 +67,22 @@ def expectation_of(drill: Drill, expectation_id: str) -> Expectation:
 def find_inject(drill: Drill, inject_id: str) -> DrillInject:
     """An inject and how far it is."""
     return next(planned for planned in drill.injects if planned.inject.id == inject_id)
+
+
+def opening(scenario: Scenario, scale: float) -> Open:
+    """How a drill of a scenario begins.
+
+    Args:
+        scenario: Its script.
+        scale: Case seconds per real second; the scenario's when 0.
+    """
+    return Open(
+        kind=Kind.KIND_DRILL,
+        channel=Channel.CHANNEL_WEB,
+        subject=scenario.title,
+        scenario=canonical_bytes(scenario),
+        scale=scale or scenario.scale,
+    )
 
 
 # --- who answers what ---

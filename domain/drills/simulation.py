@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Any
 
 from casetrail.v1.case_pb2 import Case, TimeBase
-from casetrail.v1.command_pb2 import Command, Open, ReportOutcome
+from casetrail.v1.command_pb2 import Absorb, Command, Open, RelayNotice, ReportOutcome
 from casetrail.v1.drill_pb2 import DrillExpectation
 from casetrail.v1.effect_pb2 import (
     Effect,
@@ -169,6 +169,8 @@ class _Simulation:
 
     def _command(self, command: Command, at: Instant) -> None:
         case_id = command.case_id
+        if case_id not in self.cases:
+            return
         self._pass_time(case_id, at)
         try:
             events = decide(self.cases[case_id], command, at, self.rules)
@@ -190,6 +192,7 @@ class _Simulation:
         for event in events:
             self._cue(event)
         for effect in list(case.pending_effects):
+            self._ask_other(case_id, effect, at)
             outcome = _at_once(effect)
             if outcome is not None:
                 report = ReportOutcome(effect_id=effect.effect_id, outcome=outcome)
@@ -197,6 +200,16 @@ class _Simulation:
         wake = next_wake(case)
         if wake is not None:
             self._at(max(wake, at + 1), lambda now: self._pass_time(case_id, now))
+
+    def _ask_other(self, case_id: str, effect: Effect, at: Instant) -> None:
+        """Have the other case do its part, where an effect is for one."""
+        if effect.HasField("link"):
+            absorb = Absorb(case_id=case_id, only_link=True, drill_id=DRILL_ID, incident=effect.link.incident)
+            self._command(Command(case_id=effect.link.case_id, actor=SYSTEM, absorb=absorb), at)
+        elif effect.HasField("relay"):
+            asked = effect.relay
+            relay = RelayNotice(incident_id=case_id, notice_id=asked.notice_id, text=asked.text, drill_id=DRILL_ID)
+            self._command(Command(case_id=asked.case_id, actor=SYSTEM, relay_notice=relay), at)
 
     # --- who answers --------------------------------------------------------------------------------------------------
 

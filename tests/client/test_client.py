@@ -348,6 +348,7 @@ def test_every_action_of_the_contract_can_be_sent_but_those_of_the_engine() -> N
         "ReportOutcome",
         "RelayNotice",
         "EndIncident",
+        "EndDrillCase",
     }
 
 

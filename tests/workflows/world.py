@@ -163,9 +163,12 @@ async def world(
     shop: CornerShop | None = None,
     waker: Waker | None = None,
     interceptors: Sequence[Interceptor] = (),
-    critical: bool = True,
+    ordinary: bool = True,
 ) -> AsyncIterator[World]:
-    """An engine with a worker on a queue of its own, and another one for critical incidents, until the block ends."""
+    """An engine with a worker on a queue of its own, and one for critical incidents, until the block ends.
+
+    Without `ordinary` nobody works on the queue of all other cases.
+    """
     (folder / "staff.yaml").write_text(STAFF)
     mailbox, shop, clock = mailbox or Mailbox(), shop or CornerShop(), VirtualClock()
     queue = f"casetrail-{uuid4()}"
@@ -174,9 +177,9 @@ async def world(
     try:
         rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
         engine = Engine(log, rulebooks, waker, clock.now)
-        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"))
+        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"), log=log)
         async with AsyncExitStack() as working:
-            for each in (queue, queue + CRITICAL)[: 1 + critical]:
+            for each in (queue + CRITICAL, queue)[: 1 + ordinary]:
                 await working.enter_async_context(_worker(environment.client, activities, each, interceptors))
             yield World(environment, log, engine, waker, mailbox, shop, clock, queue)
     finally:

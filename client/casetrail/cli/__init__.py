@@ -26,6 +26,7 @@ _COMMANDS = {
     "verify": "casetrail.cli.reading:verify",
     "proof": "casetrail.cli.proof:app",
     "policy": "casetrail.cli.policy:app",
+    "drill": "casetrail.cli.drill:app",
     "play": "casetrail.play.command:play",
 }
 """Where each command's code is: loaded when it is called, since the command line is called often."""

@@ -1,7 +1,7 @@
 """`casetrail incident …`: declare an emergency incident, lead it to its end, and report on it."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -350,10 +350,15 @@ def _table(incidents: list[Case]) -> Table:
             incident.commander,
             f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}",
             f"{', '.join(breached)} breached" if breached else "",
-            ", ".join(incident.waits_for),
+            _shortened(incident.waits_for),
         )
         table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached else "")
     return table
+
+
+def _shortened(waits: Sequence[str]) -> str:
+    """The first thing that is waited for, and how many more there are."""
+    return f"{waits[0]}, and {len(waits) - 1} more" if len(waits) > 1 else "".join(waits)
 
 
 @app.command()
