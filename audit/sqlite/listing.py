@@ -75,12 +75,7 @@ def _conditions(case_filter: CaseFilter) -> tuple[list[str], list[Any]]:
         if text := getattr(case_filter, column):
             conditions.append(f"{column} = ?")
             values.append(text)
-    if case_filter.drill_id:
-        # Said twice, so that the index of drills' cases can serve.
-        conditions.append("drill_id = ? AND drill_id <> ''")
-        values.append(case_filter.drill_id)
-    elif not case_filter.include_drills:
-        conditions.append("drill_id = ''")
+    conditions += _of_drills(case_filter, values)
     if case_filter.HasField("opened_from"):
         conditions.append("opened_at >= ?")
         values.append(case_filter.opened_from.seconds + (case_filter.opened_from.nanos > 0))
@@ -93,6 +88,15 @@ def _conditions(case_filter: CaseFilter) -> tuple[list[str], list[Any]]:
     if case_filter.overdue:
         conditions.append("overdue > 0")
     return conditions, values
+
+
+def _of_drills(case_filter: CaseFilter, values: list[Any]) -> list[str]:
+    """Cases of drills only where they are asked for."""
+    if case_filter.drill_id:
+        values.append(case_filter.drill_id)
+        # Said twice, so that the index of drills' cases can serve.
+        return ["drill_id = ? AND drill_id <> ''"]
+    return [] if case_filter.include_drills else ["drill_id = ''"]
 
 
 def unserved(
