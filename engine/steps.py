@@ -12,6 +12,7 @@ from casetrail.v1.types_pb2 import Cause, Kind, Role, Stage
 from casetrail.v1.workflow_pb2 import PendingEffect, Step
 from domain import Rulebook, clocks, next_wake, pending_effects
 from domain.case_time import real_time
+from domain.drills import timetable
 from domain.instants import Instant, instant, to_datetime
 
 SHORTEST: Final = timedelta(seconds=1)
@@ -126,6 +127,8 @@ def _due_at(case: Case, at: Instant | None) -> Iterator[str]:
             yield f"{clock.name} is due"
         if clock.climb.next_at.seconds == at:
             yield f"{clock.name} escalates"
+    if case.HasField("drill"):
+        yield from (what for due, what in timetable.dues(case.drill) if due == at)
     for alarm in case.alarms:
         if alarm.due_at.seconds == at:
             yield _words(Alarm.Name.Name(alarm.name), "NAME_")

@@ -126,6 +126,7 @@ async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_othe
     assert {letter["to"] for letter in sent} == {"drill@localhost"}
     assert all(letter["subject"].startswith("[DRILL 演练] ") for letter in sent)
     assert await shop_answers(stack)
+    await cli(stack, "verify")  # which says by its exit status whether the log is whole
 
 
 async def test_a_drill_is_out_of_lists_unless_asked_for_and_leaves_nothing_open(client: Client) -> None:
