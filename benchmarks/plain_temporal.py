@@ -92,13 +92,11 @@ class PlainTemporal:
 
     async def act(self, case_id: str, command: str) -> None:
         """Have a command carried out."""
-        await self._client.get_workflow_handle_for(PlainCase.run, case_id).execute_update(
-            PlainCase.execute, _said(command)
-        )
+        await self._client.get_workflow_handle(case_id).execute_update(PlainCase.execute, _said(command))
 
     async def trail(self, case_id: str) -> Sequence[str]:
         """What a case says that was done."""
-        return await self._client.get_workflow_handle_for(PlainCase.run, case_id).query(PlainCase.trail)
+        return await self._client.get_workflow_handle(case_id).query(PlainCase.trail)
 
 
 def _said(action: str) -> Said:
