@@ -29,7 +29,6 @@ WORKDIR /app
 COPY client/buf buf
 COPY client/casetrail casetrail
 COPY domain domain
-COPY reports reports
 COPY audit audit
 COPY migrations migrations
 COPY telemetry telemetry

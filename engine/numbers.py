@@ -19,8 +19,6 @@ _PREFIXES: Final = {
     Kind.KIND_INQUIRY: "INQ",
     Kind.KIND_COMPLAINT: "CMP",
     Kind.KIND_RETURN: "RET",
-    Kind.KIND_INCIDENT: "INC",
-    Kind.KIND_DRILL: "DRL",
 }
 
 
