@@ -28,7 +28,7 @@ class MailUnavailable(MailError):  # noqa: N818 - names what happened, like its 
     """Transient: the mail server cannot be used now. The letter may have left: send it again, unchanged."""
 
 
-class MailRefused(MailError):  # noqa: N818
+class MailRefused(MailError):  # noqa: N818 - likewise
     """Final: this letter will not be taken, however often it is sent."""
 
 

@@ -27,7 +27,7 @@ class ShopUnavailable(ShopError):  # noqa: N818 - names what happened, like its 
     """Transient: no answer, or none that can be understood. It may have been done: ask again, same key."""
 
 
-class ShopRefused(ShopError):  # noqa: N818
+class ShopRefused(ShopError):  # noqa: N818 - likewise
     """Final: the shop understood and will not do it, for a ``reason`` that programs can rely on."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -37,7 +37,7 @@ class ShopRefused(ShopError):  # noqa: N818
         self.message = message
 
 
-class OutOfStock(ShopError):  # noqa: N818
+class OutOfStock(ShopError):  # noqa: N818 - likewise
     """There are not enough pieces to reserve; nothing was reserved."""
 
     def __init__(self, sku: str, message: str) -> None:

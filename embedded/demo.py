@@ -146,7 +146,7 @@ async def escalation(scene: Scene) -> str:
     )
     case_id = opened.case.case_id
     scene.say(f"{case_id}: a chat that nobody answers …")
-    await scene.until(case_id, "a third step of the ladder", lambda case: case.counters.escalations >= 3)  # noqa: PLR2004
+    await scene.until(case_id, "a third step of the ladder", lambda case: case.counters.escalations >= 3)  # noqa: PLR2004 - third
     scene.say(f"{case_id}: three steps up the ladder; the team lead takes it on")
     await client.execute(case_id, Acknowledge(why="I am on it"), actor=_CHLOE)
     await client.assign(case_id, "amy", actor=_CHLOE)

@@ -60,7 +60,7 @@ class Gate:
         handlers = {method.name: self._handler(method, methods[method.name]) for method in contract.methods}
         return grpc.method_handlers_generic_handler(contract.full_name, handlers)
 
-    def _handler(self, method: MethodDescriptor, answer: Any) -> "grpc.RpcMethodHandler[Any, Any]":  # noqa: ANN401
+    def _handler(self, method: MethodDescriptor, answer: Any) -> "grpc.RpcMethodHandler[Any, Any]":  # noqa: ANN401 - of either form
         kind = GetMessageClass(method.input_type)
         validation.warm(kind)
         serialize = GetMessageClass(method.output_type).SerializeToString

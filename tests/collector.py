@@ -74,8 +74,8 @@ class Collector(TraceServiceServicer, MetricsServiceServicer):
 @asynccontextmanager
 async def collecting() -> AsyncIterator[tuple[Collector, str]]:
     collector, server = Collector(), grpc.aio.server()
-    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    add_MetricsServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
+    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call] # generated, without types
+    add_MetricsServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call] # generated, without types
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -258,7 +258,7 @@ class Sink:
     def __init__(self) -> None:
         self.taken = 0
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802 - as aiosmtpd calls it
         self.taken += 1
         return "250 OK"
 

@@ -173,7 +173,7 @@ class _Walk:
         if value is not None:
             message.CopyFrom(value)
 
-    def _list(self, node: Node, values: Any, kind: FieldDescriptor, path: FieldPath) -> None:  # noqa: ANN401
+    def _list(self, node: Node, values: Any, kind: FieldDescriptor, path: FieldPath) -> None:  # noqa: ANN401 - any message
         if not isinstance(node, SequenceNode):
             self.report(node, path, f"{_shown(node)} is not a list; write [ ] around its items")
             return
@@ -187,7 +187,7 @@ class _Walk:
             # What could not be read keeps its place, so that the others keep their numbers.
             values.append(_nothing(kind) if value is None else value)
 
-    def _map(self, node: Node, entries: Any, entry: Descriptor, path: FieldPath) -> None:  # noqa: ANN401
+    def _map(self, node: Node, entries: Any, entry: Descriptor, path: FieldPath) -> None:  # noqa: ANN401 - any message
         key_kind, value_kind = entry.fields_by_name["key"], entry.fields_by_name["value"]
         for name, key_node, value_node in self._entries(node, path):
             here = (*path, name)
@@ -322,7 +322,7 @@ def _scalar(kind: FieldDescriptor, text: str) -> Any:  # noqa: ANN401 - any prot
         return _number(text)
     if kind.type == FieldDescriptor.TYPE_BYTES:
         return _bytes(text)
-    if not text.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # noqa: PLR2004
+    if not text.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # noqa: PLR2004 - surrogates
         raise ValueError("holds half a character (a lone surrogate)")
     return text
 

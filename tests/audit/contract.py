@@ -27,7 +27,7 @@ async def opened(log: Log, case_id: str, **facts: object) -> Writer:
     need = facts.pop("need", Need(wake=None, effects=False))
     at = facts.pop("at", None)
     writer = Writer(log, case_id)
-    await writer.write(opening(**facts), key="open", need=need, at=at)  # type: ignore[arg-type]
+    await writer.write(opening(**facts), key="open", need=need, at=at)  # type: ignore[arg-type] # its fields
     return writer
 
 
@@ -269,7 +269,7 @@ class LogContract:
     async def test_a_follower_catches_up_and_then_follows(self, log: Log) -> None:
         writer = await opened(log, "INQ-1")
         await writer.write(note(), key="r1")
-        async with aclosing(log.follow(after_position=1)) as events:  # type: ignore[type-var]
+        async with aclosing(log.follow(after_position=1)) as events:  # type: ignore[type-var] # it is a generator
             assert [e.position for e in await take(events, 1)] == [2]
             following = asyncio.create_task(take(events, 2))
             await asyncio.sleep(0.02)
@@ -284,7 +284,7 @@ class LogContract:
                 await writer.write(note(), key=f"r{n}")
 
         async def follow(start: int) -> list[int]:
-            async with aclosing(log.follow(after_position=start)) as events:  # type: ignore[type-var]
+            async with aclosing(log.follow(after_position=start)) as events:  # type: ignore[type-var] # it is a generator
                 return [e.position for e in await take(events, 110 - start)]
 
         followers = [asyncio.create_task(follow(start)) for start in (0, 0, 7)]
@@ -293,7 +293,7 @@ class LogContract:
 
     async def test_a_follower_that_leaves_does_not_take_the_others_along(self, log: Log) -> None:
         async def follow() -> list[Event]:
-            async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var]
+            async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var] # it is a generator
                 return await take(events, 1)
 
         stays, leaves = asyncio.create_task(follow()), asyncio.create_task(follow())

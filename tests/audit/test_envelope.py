@@ -89,7 +89,7 @@ def test_an_envelope_is_canonical_json_whatever_stands_in_it(
     one = event("INQ-1", 3, note(), key=key, at=seconds, timed=True)
     one.actor.CopyFrom(Actor(name=name, role=role, via=via))
     envelope, facts = sealed(one)
-    assert rfc8785.dumps(facts) == envelope  # type: ignore[arg-type]
+    assert rfc8785.dumps(facts) == envelope  # type: ignore[arg-type] # plain JSON
 
 
 @given(name=texts, role=st.sampled_from(Role.values()[1:]), via=texts, key=texts.filter(bool), timed=st.booleans())

@@ -44,14 +44,14 @@ async def auditor(running: Running) -> AsyncIterator[Client]:
         yield client
 
 
-async def exported(client: Client, form: str, folder: Path, selection: Selection = Selection()) -> Path:  # noqa: B008
+async def exported(client: Client, form: str, folder: Path, selection: Selection = Selection()) -> Path:  # noqa: B008 - frozen
     path = folder / f"log.{form}"
     with path.open("wb") as file:
         await WRITERS[form](client, selection, file)
     return path
 
 
-async def lines(client: Client, folder: Path, selection: Selection = Selection()) -> list[dict[str, Any]]:  # noqa: B008
+async def lines(client: Client, folder: Path, selection: Selection = Selection()) -> list[dict[str, Any]]:  # noqa: B008 - frozen
     path = await exported(client, "jsonl", folder, selection)
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 

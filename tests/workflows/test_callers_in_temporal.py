@@ -25,7 +25,7 @@ async def _execute(one: World, asked: Command, *, of: str = "") -> ExecuteRespon
     return response
 
 
-async def _reason(one: World, asked: Command, **more: Any) -> str:  # noqa: ANN401
+async def _reason(one: World, asked: Command, **more: Any) -> str:  # noqa: ANN401 - any field
     with pytest.raises(WorkflowUpdateFailedError) as failure:
         await _execute(one, asked, **more)
     assert isinstance(failure.value.cause, ApplicationError)

@@ -68,7 +68,7 @@ class _CountingLooks(WorkflowOutboundInterceptor):
         super().__init__(following)
         self._inbound = inbound
 
-    def start_local_activity(self, input: StartLocalActivityInput) -> ActivityHandle[Any]:  # noqa: A002
+    def start_local_activity(self, input: StartLocalActivityInput) -> ActivityHandle[Any]:  # noqa: A002 - Temporal's names
         handle = super().start_local_activity(input)
         handle.add_done_callback(self._count)
         return handle
@@ -88,7 +88,7 @@ class DyingAfterTheWork(Interceptor):
     deaths: int = 1
     attempts: Counter[str] = field(default_factory=Counter)
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's names
         return _Dying(next, self)
 
 
@@ -97,7 +97,7 @@ class _Dying(ActivityInboundInterceptor):
         super().__init__(following)
         self._plan = plan
 
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ANN401
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - Temporal's names
         result = await super().execute_activity(input)
         name = input.fn.__name__
         self._plan.attempts[name] += 1
