@@ -29,6 +29,7 @@ WORKDIR /app
 COPY client/buf buf
 COPY client/casetrail casetrail
 COPY domain domain
+COPY reports reports
 COPY audit audit
 COPY migrations migrations
 COPY telemetry telemetry

@@ -16,20 +16,23 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from activities.directory import Directory, DirectoryError
+from activities.drill_systems import FaultSwitches
 from activities.mail import SmtpMailer
+from activities.outside import NoShop, Rehearsal
 from activities.registry import all_activities
 from activities.sealing import Sealing
-from activities.shop import HttpShop
+from activities.shop import HttpShop, Shop
 from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file
 from engine.engine import Engine
-from engine.naming import TASK_QUEUE
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
+from workflows.detection import keep_detection
 from workflows.seal import keep_schedule
 from workflows.worker import worker_for
 
@@ -69,19 +72,15 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
 
     policy = policy_file.load(settings.policy)
     directory = Directory(settings.staff)
-    mailer = SmtpMailer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        sender=settings.sender,
-        encryption=settings.smtp_encryption,
-        login=settings.smtp_login,
-    )
+    mailer = _mailer(settings, settings.smtp)
     async with AsyncExitStack() as ending:
         store = await stores.open_log(settings.log)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)
         shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))
+
+        rehearsal = await _rehearsal(settings, ending)
 
         client = await _connect(telemetry, stop)
         if client is None:
@@ -90,20 +89,56 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         engine = Engine(log, rulebooks, waker)
         worker = worker_for(
             client,
-            [*all_activities(engine, mailer, shop, directory), Sealing(log).seal_day],
+            [*all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal), Sealing(log).seal_day],
+            task_queue=settings.queue,
             drain=timedelta(seconds=settings.drain_seconds),
         )
         async with asyncio.TaskGroup() as running:
             running.create_task(worker.run())
             running.create_task(Sweep(log, client, waker).run(stop))
-            sealing = running.create_task(keep_schedule(client, TASK_QUEUE))
-            _log.info("working", namespace=client.namespace, log=stores.shown(settings.log), policy=policy.policy_id)
+            standing = (
+                running.create_task(keep_schedule(client, TASK_QUEUE)),
+                running.create_task(keep_detection(client, CRITICAL_QUEUE)),
+            )
+            _log.info(
+                "working",
+                queue=settings.queue,
+                namespace=client.namespace,
+                log=stores.shown(settings.log),
+                policy=policy.policy_id,
+            )
             await stop.wait()
             _log.info("stopping")
-            sealing.cancel()
+            for task in standing:
+                task.cancel()
             await worker.shutdown()
         await waker.drain(settings.drain_seconds)
     _log.info("stopped")
+
+
+def _mailer(settings: Settings, server: tuple[str, int]) -> SmtpMailer:
+    host, port = server
+    return SmtpMailer(
+        host=host,
+        port=port,
+        sender=settings.sender,
+        encryption=settings.smtp_encryption,
+        login=settings.smtp_login,
+    )
+
+
+async def _rehearsal(settings: Settings, ending: AsyncExitStack) -> Rehearsal:
+    """What drills have for themselves."""
+    shop: Shop = NoShop()
+    if settings.drill_shop_url:
+        shop = await ending.enter_async_context(HttpShop.connect(settings.drill_shop_url))
+    switches = {"shop": settings.drill_shop_url, "mail": settings.drill_mail_faults_url}
+    return Rehearsal(
+        mailer=_mailer(settings, settings.drill_smtp or settings.smtp),
+        sink=settings.drill_sink,
+        shop=shop,
+        faults=await ending.enter_async_context(FaultSwitches.connect(switches)),
+    )
 
 
 async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from activities.mail import Encryption, Login
 from audit import stores
+from engine.naming import TASK_QUEUE
 
 _ROOT = Path(__file__).resolve().parent
 
@@ -23,12 +24,17 @@ class Settings:
         staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
         shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
         shop_token: CASETRAIL_SHOP_TOKEN, the bearer token for them, if they ask for one.
-        smtp_host: The host of CASETRAIL_SMTP_ADDRESS, host:port.
-        smtp_port: Its port.
+        smtp: CASETRAIL_SMTP_ADDRESS, host:port.
         smtp_encryption: CASETRAIL_SMTP_ENCRYPTION: none, starttls or tls; none when left out.
         smtp_login: CASETRAIL_SMTP_USER and CASETRAIL_SMTP_PASSWORD, if the mail server asks for them.
         sender: CASETRAIL_MAIL_SENDER, the address that letters come from.
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
+        queue: CASETRAIL_QUEUE, the Temporal task queue that work comes from: `casetrail` when left out. A worker
+            of `casetrail-critical` has critical incidents for itself, and detection.
+        drill_sink: CASETRAIL_DRILL_SINK, the address that all letters of drills go to.
+        drill_smtp: CASETRAIL_DRILL_SMTP_ADDRESS, the mail server of drills; that of everything else when left out.
+        drill_shop_url: CASETRAIL_DRILL_SHOP_URL, the shop of drills; when left out they have none.
+        drill_mail_faults_url: CASETRAIL_DRILL_MAIL_FAULTS_URL, where the mail server of drills is told to fail.
     """
 
     log: str = field(repr=False)
@@ -36,12 +42,16 @@ class Settings:
     staff: Path
     shop_url: str
     shop_token: str | None = field(repr=False)
-    smtp_host: str
-    smtp_port: int
+    smtp: tuple[str, int]
     smtp_encryption: Encryption
     smtp_login: Login | None
     sender: str
     drain_seconds: float
+    queue: str
+    drill_sink: str
+    drill_smtp: tuple[str, int] | None
+    drill_shop_url: str
+    drill_mail_faults_url: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -51,19 +61,26 @@ class Settings:
             ValueError: One of them is missing or cannot be used; the message names it.
         """
         data = Path(environment.get("CASETRAIL_DATA") or "data")
-        smtp_host, smtp_port = _address(environment, "CASETRAIL_SMTP_ADDRESS")
         return cls(
             log=stores.from_settings(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
             shop_url=_required(environment, "CASETRAIL_SHOP_URL"),
             shop_token=environment.get("CASETRAIL_SHOP_TOKEN") or None,
-            smtp_host=smtp_host,
-            smtp_port=smtp_port,
+            smtp=_address(environment, "CASETRAIL_SMTP_ADDRESS"),
             smtp_encryption=_encryption(environment),
             smtp_login=_login(environment),
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
             drain_seconds=_seconds(environment, "CASETRAIL_DRAIN_SECONDS", "10"),
+            queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
+            drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill@localhost",
+            drill_smtp=(
+                _address(environment, "CASETRAIL_DRILL_SMTP_ADDRESS")
+                if environment.get("CASETRAIL_DRILL_SMTP_ADDRESS")
+                else None
+            ),
+            drill_shop_url=environment.get("CASETRAIL_DRILL_SHOP_URL") or "",
+            drill_mail_faults_url=environment.get("CASETRAIL_DRILL_MAIL_FAULTS_URL") or "",
         )
 
 

@@ -22,6 +22,8 @@ _SENT_OTHERWISE: Final = {
     "open": "open a case over gRPC; its workflow starts by itself",
     "absorb": "only the engine itself sends this",
     "report_outcome": "only the engine itself sends this",
+    "relay_notice": "only the engine itself sends this",
+    "end_incident": "only the engine itself sends this",
     "import_row": "an importer sends this over gRPC",
     "close": "an importer sends this over gRPC",
 }

@@ -13,6 +13,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.outside import Outside, World
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Command, ReportOutcome
 from casetrail.v1.effect_pb2 import Effect, Outcome
@@ -29,24 +30,34 @@ _PASSING: Final = frozenset({RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE})
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A pending effect, and the case that demands it."""
+    """A pending effect, the case that demands it, and what may be touched for it."""
 
     case: Case
     effect: Effect
+    outside: Outside
 
 
 class Errands:
     """Finds what is still to be done, and logs what came of it."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Work through an engine."""
+    def __init__(self, engine: Engine, world: World) -> None:
+        """Work through an engine, in a world."""
         self.engine = engine
+        self._world = world
 
     async def find(self, run: EffectRun) -> Errand | None:
         """The effect, unless its outcome is known already or nobody wants it any more."""
         with refusals_as_failures():
             pending = await self.engine.pending_effect(run.case_id, run.effect_id)
-        return Errand(*pending) if pending else None
+        if pending is None:
+            return None
+        case, effect = pending
+        return Errand(case, effect, self._world.of(case))
+
+    async def outside_of(self, run: EffectRun) -> Outside:
+        """What may be touched for a case, whether or not its effect is still pending."""
+        with refusals_as_failures():
+            return self._world.of(await self.engine.case(run.case_id))
 
     async def report(self, run: EffectRun, outcome: Outcome, *, name: str = "outcome") -> None:
         """Log what came of an effect.

@@ -2,13 +2,11 @@
 
 from temporalio import activity
 
-from activities.effects import Errands, refusals_as_failures
-from casetrail.v1.case_pb2 import TimeBase
+from activities.effects import Errands
+from activities.other_case import ask
 from casetrail.v1.command_pb2 import Absorb, Command
 from casetrail.v1.effect_pb2 import LinkAccepted, LinkFailed, MergeAccepted, MergeRefused, Outcome
-from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.workflow_pb2 import EffectRun
-from domain import Rejected
 from domain.draft import SYSTEM
 
 
@@ -33,6 +31,7 @@ class Joining:
                 case_id=run.case_id,
                 why=errand.effect.merge.reason,
                 customer_id=errand.case.customer.customer_id,
+                drill_id=errand.case.drill_id,
             ),
         )
         if why:
@@ -47,8 +46,10 @@ class Joining:
         errand = await self._errands.find(run)
         if errand is None:
             return
-        other = errand.effect.link.case_id
-        why = await self._join(run, other, Absorb(case_id=run.case_id, only_link=True))
+        link = errand.effect.link
+        other = link.case_id
+        absorb = Absorb(case_id=run.case_id, only_link=True, drill_id=errand.case.drill_id, incident=link.incident)
+        why = await self._join(run, other, absorb)
         if why:
             outcome = Outcome(link_failed=LinkFailed(case_id=other, why=why))
         else:
@@ -57,19 +58,5 @@ class Joining:
 
     async def _join(self, run: EffectRun, other: str, absorb: Absorb) -> str:
         """Tell the other case; returns why it refuses, or nothing when it has accepted."""
-        engine = self._errands.engine
         command = Command(case_id=other, request_id=f"{run.effect_id}/absorb", actor=SYSTEM, absorb=absorb)
-        with refusals_as_failures():
-            try:
-                if await engine.knows(other, command.request_id):
-                    return ""
-                case = await engine.case(other)
-                if case.time_base.mode == TimeBase.MODE_IMPORTED:
-                    # It happens when the importer's clock stands now.
-                    command.at.CopyFrom(case.updated_at)
-                await engine.execute(command)
-            except Rejected as refusal:
-                if refusal.reason == RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE:
-                    raise
-                return f"{refusal.code}: {refusal.message}"
-        return ""
+        return await ask(self._errands.engine, command)

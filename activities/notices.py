@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, refusals_as_failures
-from activities.mail import Mailer, MailRefused, MailUnavailable, Message
+from activities.mail import MailRefused, MailUnavailable, Message
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import NotificationDelivered, NotificationFailed, Outcome, Purpose
 from casetrail.v1.policy_pb2 import Notice, Policy
@@ -21,10 +21,9 @@ _LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class Notices:
     """Notices to customers."""
 
-    def __init__(self, errands: Errands, mailer: Mailer) -> None:
-        """Send by a mailer."""
+    def __init__(self, errands: Errands) -> None:
+        """Send what errands ask for."""
         self._errands = errands
-        self._mailer = mailer
 
     @activity.defn
     async def notify(self, run: EffectRun) -> None:
@@ -47,11 +46,11 @@ class Notices:
             effect.effect_id,
             case=case.case_id,
             to=address,
-            subject=_LINE_BREAKS.sub(" ", _filled(notice.subject, errand)),
+            subject=on_one_line(_filled(notice.subject, errand)),
             text=_filled(notice.text, errand),
         )
         try:
-            await self._mailer.send(message)
+            await errand.outside.mailer.send(message)
         except MailRefused as error:
             failed = NotificationFailed(purpose=purpose, why=without_address(error, address))
             return Outcome(notification_failed=failed)
@@ -77,6 +76,11 @@ def mail_unavailable(error: MailUnavailable, address: str) -> ApplicationError:
 def without_address(error: Exception, address: str) -> str:
     """What a mail server said, without the recipient."""
     return str(error).replace(address, "the recipient")
+
+
+def on_one_line(text: str) -> str:
+    """A text as a header can hold it."""
+    return _LINE_BREAKS.sub(" ", text)
 
 
 def _obstacle(case: Case, notice: Notice | None) -> str:

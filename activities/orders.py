@@ -4,7 +4,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, case_instant, refusals_as_failures
-from activities.shop import Order, OutOfStock, Reservation, Shop, ShopRefused
+from activities.shop import Order, OutOfStock, Reservation, ShopRefused
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import (
     Compensated,
@@ -24,10 +24,9 @@ from casetrail.v1.workflow_pb2 import EffectRun
 class Orders:
     """The shop's systems, as effects use them."""
 
-    def __init__(self, errands: Errands, shop: Shop) -> None:
-        """Ask a shop."""
+    def __init__(self, errands: Errands) -> None:
+        """Ask what errands ask for."""
         self._errands = errands
-        self._shop = shop
 
     @activity.defn
     async def look_up_order(self, run: EffectRun) -> None:
@@ -37,7 +36,7 @@ class Orders:
             return
         order_id = errand.effect.order_lookup.order_id
         try:
-            order = await self._shop.order(order_id)
+            order = await errand.outside.shop.order(order_id)
         except ShopRefused:
             # It cannot be an order's id at all.
             order = None
@@ -56,7 +55,7 @@ class Orders:
         asked = errand.effect.refund
         currency = await self._currency(errand, asked.currency)
         try:
-            receipt = await self._shop.refund(asked.order_id, asked.amount_minor, currency, run.effect_id)
+            receipt = await errand.outside.shop.refund(asked.order_id, asked.amount_minor, currency, run.effect_id)
         except ShopRefused as refused:
             outcome = Outcome(refund_failed=RefundFailed(why=refused.reason, message=refused.message))
         else:
@@ -77,7 +76,7 @@ class Orders:
         currency = await self._currency(errand, asked.currency)
         beneficiary = asked.order_id or asked.customer_id
         try:
-            receipt = await self._shop.compensate(beneficiary, asked.amount_minor, currency, run.effect_id)
+            receipt = await errand.outside.shop.compensate(beneficiary, asked.amount_minor, currency, run.effect_id)
         except ShopRefused as refused:
             failed = CompensationFailed(why=refused.reason, message=refused.message)
             outcome = Outcome(compensation_failed=failed)
@@ -97,7 +96,9 @@ class Orders:
             return None
         asked = errand.effect.exchange
         try:
-            return await self._shop.reserve(asked.order_id, asked.sku, asked.quantity or 1, f"{run.effect_id}/reserve")
+            return await errand.outside.shop.reserve(
+                asked.order_id, asked.sku, asked.quantity or 1, f"{run.effect_id}/reserve"
+            )
         except OutOfStock:
             outcome = Outcome(exchange_unavailable=ExchangeUnavailable(sku=asked.sku))
         except ShopRefused as refused:
@@ -116,7 +117,7 @@ class Orders:
         if errand is None:
             raise ApplicationError("nobody wants it any more", type="NOT_WANTED", non_retryable=True)
         try:
-            parcel = await self._shop.dispatch(reservation, f"{run.effect_id}/dispatch")
+            parcel = await errand.outside.shop.dispatch(reservation, f"{run.effect_id}/dispatch")
         except ShopRefused as refused:
             raise ApplicationError(refused.message, type=refused.reason, non_retryable=True) from refused
         await self._errands.report(
@@ -134,8 +135,9 @@ class Orders:
     @activity.defn
     async def release_exchange(self, run: EffectRun, reservation: Reservation) -> None:
         """Put what was reserved back on the shelf."""
+        outside = await self._errands.outside_of(run)
         try:
-            await self._shop.release(reservation, f"{run.effect_id}/release")
+            await outside.shop.release(reservation, f"{run.effect_id}/release")
         except ShopRefused as refused:
             # Nothing is kept back under this reservation: released, or dispatched by an attempt whose answer got lost.
             activity.logger.info("nothing to release", extra={"reason": refused.reason})

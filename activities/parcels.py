@@ -5,7 +5,7 @@ from typing import Final
 from temporalio import activity
 
 from activities.effects import Errand, Errands, case_instant
-from activities.shop import Scan, ScanStatus, Shop, ShopRefused
+from activities.shop import Scan, ScanStatus, ShopRefused
 from casetrail.v1 import types_pb2
 from casetrail.v1.effect_pb2 import (
     CarrierAnswered,
@@ -23,10 +23,9 @@ _QUESTION: Final = "This parcel has not been scanned for a day or more. Where is
 class Parcels:
     """Carriers, as the shop's systems reach them."""
 
-    def __init__(self, errands: Errands, shop: Shop) -> None:
-        """Ask through a shop."""
+    def __init__(self, errands: Errands) -> None:
+        """Ask what errands ask for."""
         self._errands = errands
-        self._shop = shop
 
     @activity.defn
     async def poll_parcel(self, run: EffectRun) -> None:
@@ -36,7 +35,7 @@ class Parcels:
             return
         followed = errand.effect.tracking
         try:
-            scans = await self._shop.parcel(followed.carrier, followed.tracking_no)
+            scans = await errand.outside.shop.parcel(followed.carrier, followed.tracking_no)
         except ShopRefused as refused:
             lost = ParcelTrackingFailed(parcel_id=followed.parcel_id, why=refused.reason)
             await self._errands.report(run, Outcome(tracking_failed=lost))
@@ -54,7 +53,9 @@ class Parcels:
             return
         asked = errand.effect.carrier_question
         try:
-            reference = await self._shop.ask_carrier(asked.carrier, asked.tracking_no, _QUESTION, run.effect_id)
+            reference = await errand.outside.shop.ask_carrier(
+                asked.carrier, asked.tracking_no, _QUESTION, run.effect_id
+            )
         except ShopRefused as refused:
             reference = f"refused: {refused.reason}"
         answered = CarrierAnswered(parcel_id=asked.parcel_id, reference=reference)

@@ -4,19 +4,32 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.case import CaseActivities
+from activities.detecting import Detecting
 from activities.directory import Directory
+from activities.drills import Drills
 from activities.effects import Errands
+from activities.incidents import Incidents
 from activities.joining import Joining
 from activities.mail import Mailer
 from activities.notices import Notices
 from activities.orders import Orders
+from activities.outside import Outside, Rehearsal, World
 from activities.parcels import Parcels
 from activities.shop import Shop
 from activities.staff import Staff
+from audit.log import Log
 from engine.engine import Engine
 
 
-def all_activities(engine: Engine, mailer: Mailer, shop: Shop, directory: Directory) -> list[Callable[..., Any]]:
+def all_activities(
+    engine: Engine,
+    mailer: Mailer,
+    shop: Shop,
+    directory: Directory,
+    *,
+    log: Log,
+    rehearsal: Rehearsal | None = None,
+) -> list[Callable[..., Any]]:
     """Every activity that the workflows name.
 
     Args:
@@ -24,10 +37,14 @@ def all_activities(engine: Engine, mailer: Mailer, shop: Shop, directory: Direct
         mailer: Sends letters to customers and staff.
         shop: The shop's systems.
         directory: Who works here.
+        log: Where drills are followed and incidents detected.
+        rehearsal: What drills have for themselves; nothing but the mailer when left out.
     """
-    errands = Errands(engine)
-    case, notices, staff = CaseActivities(engine), Notices(errands, mailer), Staff(errands, mailer, directory)
-    orders, parcels, joining = Orders(errands, shop), Parcels(errands, shop), Joining(errands)
+    rehearsal = rehearsal or Rehearsal(mailer)
+    errands = Errands(engine, World(Outside(mailer, shop), rehearsal))
+    case, notices, staff = CaseActivities(engine), Notices(errands), Staff(errands, directory)
+    orders, parcels, joining = Orders(errands), Parcels(errands), Joining(errands)
+    incidents, drills = Incidents(errands, directory), Drills(errands, log, rehearsal.faults)
     return [
         case.advance,
         case.execute,
@@ -45,4 +62,16 @@ def all_activities(engine: Engine, mailer: Mailer, shop: Shop, directory: Direct
         parcels.ask_carrier,
         joining.merge,
         joining.link,
+        incidents.tell_department,
+        incidents.publish_notice,
+        incidents.relay_notice,
+        incidents.follow_up,
+        Detecting(engine, log).watch_log,
+        drills.start,
+        drills.make_inject,
+        drills.observe,
+        drills.judge,
+        drills.move,
+        drills.restore,
+        drills.clear,
     ]

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
-from activities.mail import Mailer, MailRefused, MailUnavailable, Message
+from activities.mail import MailRefused, MailUnavailable, Message
 from activities.notices import mail_unavailable
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.clock_pb2 import Clock
@@ -22,10 +22,9 @@ REMINDED = "reminded"
 class Staff:
     """Letters to the people of the staff directory."""
 
-    def __init__(self, errands: Errands, mailer: Mailer, directory: Directory) -> None:
-        """Send by a mailer to whom the directory names."""
+    def __init__(self, errands: Errands, directory: Directory) -> None:
+        """Write to whom the directory names."""
         self._errands = errands
-        self._mailer = mailer
         self._directory = directory
 
     @activity.defn
@@ -68,7 +67,7 @@ class Staff:
         reached = []
         for person in people:
             try:
-                await self._mailer.send(_letter(errand, person, what))
+                await errand.outside.mailer.send(_letter(errand, person, what))
             except MailRefused:
                 continue
             except MailUnavailable as error:

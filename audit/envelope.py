@@ -152,6 +152,9 @@ def _draft(event: Event, ordinal: int, *, cause: str, correlation: str | None) -
         "correlation": correlation,
         "payload_hash": hashlib.sha256(payload).hexdigest(),
     }
+    # Only in what is no real case, so that the envelopes of all others stay as they are.
+    if event.drill_id:
+        facts["drill"] = event.drill_id
     return Draft(event, _TYPES[body], ordinal, payload, facts)
 
 
@@ -230,6 +233,7 @@ def _event_of(stored: StoredEvent) -> Event:
     event.key = stored.key
     event.hash = stored.leaf_hash.hex()
     event.previous_hash = facts["prev"] or ""
+    event.drill_id = facts.get("drill", "")
     event.at.seconds = _instant(facts["at"])
     if facts["due"] is not None:
         event.due.seconds = _instant(facts["due"])

@@ -25,6 +25,7 @@ class Findable(NamedTuple):
         live: Whether it is open and real time moves it, so that a workflow must know it.
         running: How many of its clocks run.
         overdue: How many of its clocks are breached and not kept.
+        drill_id: The drill that it is part of; empty when it is real.
     """
 
     kind: int
@@ -41,6 +42,7 @@ class Findable(NamedTuple):
     live: bool
     running: int
     overdue: int
+    drill_id: str
 
 
 def findable(case: Case) -> Findable:
@@ -67,6 +69,7 @@ def findable(case: Case) -> Findable:
         live=not closed and case.time_base.mode != TimeBase.MODE_IMPORTED,
         running=running,
         overdue=overdue,
+        drill_id=case.drill_id,
     )
 
 

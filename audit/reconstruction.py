@@ -399,6 +399,8 @@ _LIKE: Final = {
     "reopened": "reopen",
     "withdrawn": "withdraw",
     "row_imported": "import_row",
+    "notice_relayed": "relay_notice",
+    "incident_ended": "end_incident",
 }
 
 # The others, each with what else is to be looked at.

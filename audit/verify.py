@@ -33,6 +33,7 @@ _AT_ONCE: Final = 4096  # leaves that are added to the tree at once
 _PLACE = ("v", "log", "pos", "case", "seq", "prev", "id", "type", "schema", "at", "due", "recorded")
 _CAUSE = ("actor", "role", "via", "key", "cause", "correlation", "payload_hash")
 _FIELDS = frozenset((*_PLACE, *_CAUSE))
+_OPTIONAL = frozenset({"drill"})
 
 
 class Projected(NamedTuple):
@@ -226,10 +227,15 @@ def _facts(row: StoredEvent, found: _Findings) -> dict[str, Any] | None:
     if canonical != row.envelope:
         found.add("ENVELOPE_INVALID", "the envelope is not canonical JSON", row)
         return None
-    if not isinstance(facts, dict) or facts.keys() != _FIELDS or facts["v"] != VERSION or facts["schema"] != SCHEMA:
+    if not isinstance(facts, dict) or not _is_of_this_version(facts):
         found.add("ENVELOPE_INVALID", "the envelope has not the fields of this version", row)
         return None
     return facts
+
+
+def _is_of_this_version(facts: dict[str, Any]) -> bool:
+    known = facts.keys() - _OPTIONAL == _FIELDS
+    return known and facts["v"] == VERSION and facts["schema"] == SCHEMA
 
 
 def _check_columns(row: StoredEvent, facts: dict[str, Any], log: str, found: _Findings) -> None:

@@ -15,10 +15,19 @@ SUPERVISORS: Roles = frozenset(LADDER_ROLES[2:])
 POLICY_KEEPERS: Roles = SUPERVISORS | {Role.ROLE_ADMIN}
 IMPORTERS: Roles = frozenset({Role.ROLE_IMPORTER})
 ENGINE: Roles = frozenset({Role.ROLE_SYSTEM})
+# Beside the ladder there is the emergency team.
+RESPONDERS: Roles = STAFF | {Role.ROLE_INCIDENT_LEAD}
+LADDER_AND_TEAM: Roles = frozenset({*LADDER_ROLES, Role.ROLE_INCIDENT_LEAD})
+LEADERS: Roles = LEADS | {Role.ROLE_INCIDENT_LEAD}
+DIRECTORS_OF_DRILLS: Roles = LEADERS | {Role.ROLE_ADMIN, Role.ROLE_SERVICE}
+# Detection declares by itself.
+DETECTION: Roles = RESPONDERS | ENGINE
 
 # By the command's action.
 _MAY: dict[str, Roles] = {
-    "open": CUSTOMER_SIDE,
+    "open": CUSTOMER_SIDE | DETECTION,
+    "note": RESPONDERS,
+    "acknowledge": RESPONDERS,
     "receive_message": CUSTOMER_SIDE,
     "agree": CUSTOMER_SIDE,
     "negotiate": CUSTOMER_SIDE,
@@ -34,6 +43,35 @@ _MAY: dict[str, Roles] = {
     "import_row": IMPORTERS,
     "close": IMPORTERS,
     "hand_over": IMPORTERS | POLICY_KEEPERS,
+    "confirm_nature": DETECTION,
+    "grade_incident": LEADERS,
+    "assume_command": LADDER_AND_TEAM,
+    "hand_over_command": LADDER_AND_TEAM,
+    "add_task": LEADERS,
+    "accept_task": RESPONDERS,
+    "refuse_task": RESPONDERS,
+    "reassign_task": LEADERS,
+    "complete_task": RESPONDERS,
+    "reopen_task": LEADERS,
+    "draft_notice": RESPONDERS,
+    "approve_notice": LADDER_AND_TEAM,
+    "discard_notice": LADDER_AND_TEAM,
+    "send_notice": LADDER_AND_TEAM,
+    "link_cases": DETECTION,
+    "contain_incident": LADDER_AND_TEAM,
+    "resolve_incident": LADDER_AND_TEAM,
+    "follow_up_case": RESPONDERS,
+    "finish_follow_up": LADDER_AND_TEAM,
+    "file_report": LADDER_AND_TEAM,
+    "close_incident": LADDER_AND_TEAM,
+    "dismiss_incident": LEADERS,
+    "reopen_incident": LEADERS,
+    "inject_by_hand": DIRECTORS_OF_DRILLS,
+    "abort_drill": DIRECTORS_OF_DRILLS,
+    "remark_drill": RESPONDERS | DIRECTORS_OF_DRILLS,
+    "end_drill_case": ENGINE,
+    "relay_notice": ENGINE,
+    "end_incident": ENGINE,
     "absorb": ENGINE,
     "report_outcome": ENGINE,
 }

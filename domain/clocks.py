@@ -45,17 +45,39 @@ def open_clocks(case: Case, name: str = "", subject: str = "") -> list[Clock]:
     ]
 
 
-def started(name: str, target: Target, at: Instant, rules: Rulebook, *, seq: int, subject: str = "") -> ClockStarted:
-    """A promise begins to count at `at`, under the event number `seq`."""
+def started(
+    name: str,
+    target: Target,
+    at: Instant,
+    rules: Rulebook,
+    *,
+    seq: int,
+    subject: str = "",
+    since: Instant | None = None,
+) -> ClockStarted:
+    """A promise begins to count at `at`, under the event number `seq`.
+
+    Args:
+        name: The clock's.
+        target: What it measures.
+        at: When it begins.
+        rules: The policy.
+        seq: Of the event that will start it.
+        subject: What it is about where a case can have several.
+        since: When it began to count where that was earlier: it turned out only now that the promise is owed.
+    """
     calendar = rules.calendar(target.calendar)
+    began = at if since is None else since
+    elapsed = 0 if since is None else calendar.between(since, at)
     clock = Clock(
         name=name,
         clock_id=f"{name}#{seq}",
         state=Clock.STATE_RUNNING,
-        started_at=timestamp(at),
+        started_at=timestamp(began),
         target_seconds=target.seconds,
         calendar=target.calendar,
-        due_at=timestamp(calendar.add(at, target.seconds)),
+        due_at=timestamp(calendar.add(began, target.seconds)),
+        elapsed_seconds=elapsed,
         counted_at=timestamp(at),
         warn_seconds=target.warn_seconds,
         flag_seconds=target.flag_seconds,
@@ -63,10 +85,10 @@ def started(name: str, target: Target, at: Instant, rules: Rulebook, *, seq: int
         ladder=target.ladder,
         subject=subject,
     )
-    if target.warn_seconds:
-        clock.warn_at.seconds = calendar.add(at, target.seconds - target.warn_seconds)
-    if target.flag_seconds:
-        clock.flag_at.seconds = calendar.add(at, target.flag_seconds)
+    if target.warn_seconds and target.seconds - target.warn_seconds > elapsed:
+        clock.warn_at.seconds = calendar.add(began, target.seconds - target.warn_seconds)
+    if target.flag_seconds and target.flag_seconds > elapsed:
+        clock.flag_at.seconds = calendar.add(began, target.flag_seconds)
     return ClockStarted(clock=clock)
 
 

@@ -11,6 +11,7 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain import authority
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.evolve import fold
 from domain.instants import Instant
 from domain.lifecycles import (
@@ -18,7 +19,10 @@ from domain.lifecycles import (
     complaint,
     decisions,
     importing,
+    incident,
     joining,
+    linked,
+    notices,
     opening,
     outcomes,
     parcels,
@@ -26,6 +30,7 @@ from domain.lifecycles import (
     remedies,
     returns,
     talk,
+    tasks,
     waiting,
 )
 from domain.passing import expire, pass_time
@@ -35,6 +40,10 @@ from domain.rulebook import Rulebook
 _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
 _SETTLED = frozenset({_COMPLAINT, _RETURN})
+_INCIDENT = frozenset({Kind.KIND_INCIDENT})
+_DRILL = frozenset({Kind.KIND_DRILL})
+_ANY = _ALL | _INCIDENT
+_EVERY = _ANY | _DRILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +69,15 @@ ACTIONS: dict[str, Action] = {
     "reply": Action(talk.reply),
     "receive_message": Action(talk.receive_message),
     "inform": Action(talk.inform),
-    "note": Action(talk.note, when_closed=True),
+    "note": Action(talk.note, _EVERY, when_closed=True),
     "wait": Action(waiting.wait),
     "resume": Action(waiting.resume),
     "prioritize": Action(opening.prioritize),
     "reclassify": Action(opening.reclassify),
     "link": Action(joining.link, when_closed=True),
     "merge": Action(joining.merge),
-    "absorb": Action(joining.absorb, when_closed=True),
-    "acknowledge": Action(decisions.acknowledge),
+    "absorb": Action(joining.absorb, _ANY, when_closed=True),
+    "acknowledge": Action(decisions.acknowledge, _ANY),
     "escalate": Action(decisions.escalate),
     "decide": Action(decisions.decide),
     "classify": Action(complaint.classify, frozenset({_COMPLAINT})),
@@ -93,11 +102,40 @@ ACTIONS: dict[str, Action] = {
     "review_dissatisfaction": Action(closing.review_dissatisfaction),
     "reopen": Action(closing.reopen, when_closed=True),
     "withdraw": Action(closing.withdraw),
-    "change_policy": Action(opening.change_policy),
+    "change_policy": Action(opening.change_policy, _ANY),
     "hand_over": Action(importing.hand_over),
     "import_row": Action(importing.import_row, when_closed=True),
     "close": Action(lambda draft, _: importing.close(draft)),
-    "report_outcome": Action(outcomes.report, when_closed=True),
+    "confirm_nature": Action(incident.confirm_nature, _INCIDENT),
+    "grade_incident": Action(incident.grade, _INCIDENT),
+    "assume_command": Action(incident.assume_command, _INCIDENT),
+    "hand_over_command": Action(incident.hand_over_command, _INCIDENT),
+    "add_task": Action(tasks.add, _INCIDENT),
+    "accept_task": Action(tasks.accept, _INCIDENT),
+    "refuse_task": Action(tasks.refuse, _INCIDENT),
+    "reassign_task": Action(tasks.reassign, _INCIDENT),
+    "complete_task": Action(tasks.complete, _INCIDENT),
+    "reopen_task": Action(tasks.reopen, _INCIDENT),
+    "draft_notice": Action(notices.draft_notice, _INCIDENT),
+    "approve_notice": Action(notices.approve, _INCIDENT),
+    "discard_notice": Action(notices.discard, _INCIDENT),
+    "send_notice": Action(notices.send, _INCIDENT),
+    "link_cases": Action(linked.link_cases, _INCIDENT),
+    "contain_incident": Action(incident.contain, _INCIDENT),
+    "resolve_incident": Action(incident.resolve, _INCIDENT),
+    "follow_up_case": Action(linked.follow_up_case, _INCIDENT),
+    "finish_follow_up": Action(incident.finish_follow_up, _INCIDENT),
+    "file_report": Action(incident.file_report, _INCIDENT),
+    "close_incident": Action(incident.close, _INCIDENT),
+    "dismiss_incident": Action(incident.dismiss, _INCIDENT),
+    "reopen_incident": Action(incident.reopen, _INCIDENT),
+    "relay_notice": Action(linked.relay_notice, when_closed=True),
+    "end_incident": Action(linked.end_incident, when_closed=True),
+    "inject_by_hand": Action(drill.inject_by_hand, _DRILL),
+    "abort_drill": Action(drill.abort, _DRILL),
+    "remark_drill": Action(drill.remark, _DRILL, when_closed=True),
+    "end_drill_case": Action(drill.end_case, _ANY),
+    "report_outcome": Action(outcomes.report, _EVERY, when_closed=True),
 }
 
 

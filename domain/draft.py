@@ -55,6 +55,8 @@ class Draft:
         """
         event = Event(case_id=self.case.case_id, seq=self.case.seq + 1, actor=self.actor)
         getattr(event, _BODY_FIELDS[body.DESCRIPTOR.name]).CopyFrom(body)
+        if self.case.drill_id:
+            event.drill_id = self.case.drill_id
         event.at.seconds = self.at
         if self.key:
             event.key = self.key

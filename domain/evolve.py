@@ -4,7 +4,7 @@
 without one only counts. Nothing here decides anything: what may happen stands in the lifecycles.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -26,20 +26,13 @@ from casetrail.v1.clock_pb2 import Climb, Clock, Reckoning
 from casetrail.v1.effect_pb2 import CallbackScheduled, Effect, Purpose, StaffAlerted
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Cause, Kind, RemedyKind, Role, Stage
+from domain import awaited, incident_changes
+from domain.changing import Changes
+from domain.changing import drop_effects as _drop_effects
+from domain.drills import changes as drill_changes
 
-Change = Callable[[Case, Event, Any], None]
-
-_CHANGES: dict[str, Change] = {}
-
-
-def _on(*names: str) -> Callable[[Change], Change]:
-    """Says which events a change is for, by the name of their body."""
-
-    def register(change: Change) -> Change:
-        _CHANGES.update(dict.fromkeys(names, change))
-        return change
-
-    return register
+_CHANGES = Changes({**incident_changes.CHANGES, **drill_changes.CHANGES})
+_on = _CHANGES.on
 
 
 # Names of the event bodies that demand something outside, and of the effect's field that keeps the demand.
@@ -55,7 +48,20 @@ DEMANDS = {
     "callback_scheduled": "callback",
     "merge_requested": "merge",
     "link_requested": "link",
+    "task_requested": "task",
+    "notice_requested": "public_notice",
+    "relay_requested": "relay",
+    "follow_up_requested": "follow_up",
+    "inject_requested": "inject",
+    "observation_requested": "observation",
+    "judgement_requested": "judgement",
+    "move_requested": "move",
+    "restoration_requested": "restoration",
+    "clearance_requested": "clearance",
 }
+
+# Asked at every event: a protobuf enum looks its values up each time.
+_INCIDENT = Kind.KIND_INCIDENT
 
 # Demands on other cases.
 _AMONG_CASES = frozenset({"merge_requested", "link_requested"})
@@ -64,7 +70,21 @@ _AMONG_CASES = frozenset({"merge_requested", "link_requested"})
 _OF_A_ROUND = frozenset({Purpose.PURPOSE_PROPOSAL, Purpose.PURPOSE_RESULT, Purpose.PURPOSE_SURVEY})
 
 # Outcomes after which the effect is still pending.
-PROGRESS = frozenset({"parcel_scanned", "callback_reminded"})
+PROGRESS = frozenset(
+    {
+        "parcel_scanned",
+        "callback_reminded",
+        "department_reached",
+        "department_unreachable",
+        "cue_seen",
+        # What ends a judgement also comes from the observation, which goes on.
+        "expectation_met",
+        "expectation_met_late",
+    }
+)
+
+# Work outside that ends with the case.
+_ENDS_WITH_THE_CASE = frozenset({"tracking", "carrier_question", "task"})
 
 
 def evolve(case: Case | None, event: Event) -> Case:
@@ -94,6 +114,8 @@ def apply(case: Case, event: Event) -> None:
         _demand(case, event, name)
     elif name in _OUTCOMES and name not in PROGRESS:
         _settle(case, getattr(event, name).effect_id)
+    if case.kind == _INCIDENT:
+        case.incident.waits_for[:] = awaited.waits_for(case)
 
 
 def effect_id_of(case_id: str, seq: int) -> str:
@@ -113,7 +135,8 @@ def _case_opened(case: Case, event: Event, body: Any) -> None:
     case.channel = body.channel
     case.priority = body.priority
     case.category = body.category
-    case.customer.CopyFrom(body.customer)
+    if body.HasField("customer"):
+        case.customer.CopyFrom(body.customer)
     case.order_id = body.order_id
     case.product_id = body.product_id
     case.subject = body.subject
@@ -127,6 +150,13 @@ def _case_opened(case: Case, event: Event, body: Any) -> None:
         case.return_details.CopyFrom(body.return_details)
     if body.HasField("wanted"):
         case.settlement.remedy.CopyFrom(body.wanted)
+    if body.HasField("incident"):
+        case.stage = Stage.STAGE_DECLARED
+        case.incident.CopyFrom(body.incident)
+    if body.drill_id:
+        case.drill_id = body.drill_id
+        case.is_drill = True
+        case.inject_id = body.inject_id
 
 
 @_on("assigned")
@@ -307,6 +337,8 @@ def _escalation_stepped(case: Case, event: Event, body: Any) -> None:
     if body.takes_over:
         case.owner = ""
         case.team = Role.Name(body.role).removeprefix("ROLE_").lower()
+        if case.kind == Kind.KIND_INCIDENT:
+            incident_changes.drop_command(case)
 
 
 @_on("escalation_acknowledged")
@@ -592,12 +624,14 @@ def _callback_made(case: Case, event: Event, body: Any) -> None:
         case.callback.attempts += 1
         return
     _end_callback(case)
+    incident_changes.follow_ups_done(case)
     _judge(case, satisfied=body.result == CallbackMade.RESULT_SATISFIED)
 
 
 @_on("callback_abandoned")
 def _callback_abandoned(case: Case, event: Event, body: Any) -> None:
     _end_callback(case)
+    incident_changes.follow_ups_done(case)
 
 
 @_on("dissatisfaction_reviewed")
@@ -633,11 +667,15 @@ def _merge_refused(case: Case, event: Event, body: Any) -> None:
 @_on("link_accepted")
 def _link_accepted(case: Case, event: Event, body: Any) -> None:
     _link(case, body.case_id, CaseLink.RELATION_RELATED)
+    if case.kind == Kind.KIND_INCIDENT:
+        incident_changes.linked_by_demand(case, body.case_id)
 
 
 @_on("linked")
 def _linked(case: Case, event: Event, body: Any) -> None:
     _link(case, body.link.case_id, body.link.relation)
+    if body.link.relation == CaseLink.RELATION_INCIDENT:
+        incident_changes.tie(case, body.link.case_id)
 
 
 @_on("duplicate_absorbed")
@@ -654,7 +692,10 @@ def _case_closed(case: Case, event: Event, body: Any) -> None:
     case.review_owed = False
     del case.alarms[:]
     _end_callback(case)
-    _drop_effects(case, lambda effect: effect.WhichOneof("demand") in ("tracking", "carrier_question"))
+    incident_changes.follow_ups_done(case)
+    _drop_effects(case, lambda effect: effect.WhichOneof("demand") in _ENDS_WITH_THE_CASE)
+    if body.closure.how == Closure.HOW_DRILL_OVER and case.kind != Kind.KIND_DRILL:
+        del case.pending_effects[:]
 
 
 @_on("policy_changed")
@@ -821,11 +862,6 @@ def _demand(case: Case, event: Event, name: str) -> None:
 
 def _settle(case: Case, effect_id: str) -> None:
     _drop_effects(case, lambda effect: effect.effect_id == effect_id)
-
-
-def _drop_effects(case: Case, matches: Callable[[Effect], bool]) -> None:
-    for i in reversed([i for i, effect in enumerate(case.pending_effects) if matches(effect)]):
-        del case.pending_effects[i]
 
 
 def _drop_tracking(case: Case, parcel_id: str) -> None:

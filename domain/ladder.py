@@ -45,15 +45,10 @@ def nobody_there(draft: Draft, told: StaffAlerted) -> None:
 
 
 def warn_owner(draft: Draft, clock: Clock) -> None:
-    """Tell whoever has the case that a promise is in danger."""
-    if draft.case.owner:
-        alert(
-            draft,
-            Role.ROLE_AGENT,
-            f"{clock.name} is due soon",
-            clock_id=clock.clock_id,
-            owner=draft.case.owner,
-        )
+    """Tell whoever has the case, or the task, that a promise is in danger."""
+    owner = _owner_of(draft, clock)
+    if owner:
+        alert(draft, Role.ROLE_AGENT, f"{clock.name} is due soon", clock_id=clock.clock_id, owner=owner)
 
 
 def alert(
@@ -63,3 +58,8 @@ def alert(
     if draft.case.silent:
         return
     draft.add(StaffAlerted(role=role, owner=owner, clock_id=clock_id, step=number, text=text))
+
+
+def _owner_of(draft: Draft, clock: Clock) -> str:
+    owners = (task.owner for task in draft.case.incident.tasks if task.task_id == clock.subject)
+    return next(owners, "") or draft.case.owner

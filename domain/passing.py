@@ -12,6 +12,7 @@ from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.event_pb2 import Event
 from domain import clocks, ladder
 from domain.draft import SYSTEM, Draft
+from domain.drills import timetable
 from domain.instants import Instant
 from domain.lifecycles import closing, parcels, waiting
 from domain.rulebook import Rulebook
@@ -26,8 +27,8 @@ class Due:
     subject: str
 
 
-_WARN, _FLAG, _BREACH, _STEP, _ALARM = range(5)
-_NAMES = ("warn", "flag", "breach", "step", "alarm")
+_WARN, _FLAG, _BREACH, _STEP, _ALARM, _SCRIPT = range(6)
+_NAMES = ("warn", "flag", "breach", "step", "alarm", "script")
 
 
 def expire(case: Case, at: Instant, rules: Rulebook) -> list[Event]:
@@ -78,6 +79,9 @@ def _dues(case: Case) -> Iterator[Due]:
             yield Due(clock.climb.next_at.seconds, _STEP, clock.clock_id)
     for alarm in case.alarms:
         yield Due(alarm.due_at.seconds, _ALARM, Alarm.Name.Name(alarm.name))
+    if case.HasField("drill"):
+        for at, what in timetable.dues(case.drill):
+            yield Due(at, _SCRIPT, what)
 
 
 def _key(case: Case, due: Due) -> str:
@@ -90,6 +94,9 @@ def _key(case: Case, due: Due) -> str:
 
 
 def _bring(draft: Draft, due: Due) -> None:
+    if due.rank == _SCRIPT:
+        timetable.bring(draft, due.subject)
+        return
     if due.rank == _ALARM:
         _ALARMS[Alarm.Name.Value(due.subject)](draft)
         return

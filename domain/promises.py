@@ -13,7 +13,7 @@ from casetrail.v1.case_pb2 import Case, ReturnDetails
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Channel, Kind, Priority, Role, Stage
-from domain import clocks
+from domain import awaited, clocks
 
 if TYPE_CHECKING:
     from domain.draft import Draft
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Condition = Callable[[Case, Event, Any], bool]
 _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
+_INCIDENT = frozenset({Kind.KIND_INCIDENT})
+_GOES_ON = frozenset({Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED})
 _LETTERS_BY_PEOPLE = frozenset(
     {
         Purpose.PURPOSE_REPLY,
@@ -82,6 +84,19 @@ def _decision_told(case: Case, event: Event, body: Any) -> bool:
     return body.purpose == Purpose.PURPOSE_DECISION and not case.HasField("decision")
 
 
+def _announced(case: Case, event: Event, body: Any) -> bool:
+    return awaited.was_announced(case.incident)
+
+
+def _unannounced(case: Case, event: Event, body: Any) -> bool:
+    return not awaited.was_announced(case.incident)
+
+
+def _goes_on(case: Case, event: Event, body: Any) -> bool:
+    # The last notice says that it is over, and promises no further one.
+    return case.stage in _GOES_ON
+
+
 def _parcel_named(case: Case, event: Event, body: Any) -> bool:
     return bool(body.parcel_id)
 
@@ -95,16 +110,18 @@ class Promise:
         kinds: The kinds of case that have it.
         begins: Event → when it starts the clock.
         kept: Event → when it keeps the promise.
-        per_parcel: Whether there is one for each parcel.
+        subject: The field of those events that names what it is about, where a case can have several.
         outlives_round: Whether it goes on when the case is reopened.
+        since_opening: Whether it counts from the opening, even where it turns out later that it is owed.
     """
 
     name: str
     kinds: frozenset[Kind.ValueType]
     begins: dict[str, Condition]
     kept: dict[str, Condition]
-    per_parcel: bool = False
+    subject: str = ""
     outlives_round: bool = False
+    since_opening: bool = False
 
 
 PROMISES = (
@@ -187,7 +204,7 @@ PROMISES = (
         _ALL,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
         kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
-        per_parcel=True,
+        subject="parcel_id",
         outlives_round=True,
     ),
     Promise(
@@ -195,7 +212,7 @@ PROMISES = (
         _ALL,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
         kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
-        per_parcel=True,
+        subject="parcel_id",
         outlives_round=True,
     ),
     Promise(
@@ -207,9 +224,9 @@ PROMISES = (
     ),
     Promise(
         "result_feedback",
-        _ALL,
-        begins={"resolved": always},
-        kept={"customer_told": told(Purpose.PURPOSE_RESULT)},
+        _ALL | _INCIDENT,
+        begins={"resolved": always, "incident_resolved": _announced},
+        kept={"customer_told": told(Purpose.PURPOSE_RESULT), "notice_published": always},
     ),
     Promise(
         "follow_up",
@@ -231,6 +248,38 @@ PROMISES = (
         kept={"resolved": always},
         outlives_round=True,
     ),
+    Promise(
+        "initial_response",
+        _INCIDENT,
+        begins={"case_opened": always},
+        kept={"nature_confirmed": always},
+    ),
+    Promise(
+        "public_notice",
+        _INCIDENT,
+        begins={"case_opened": always, "incident_graded": _unannounced},
+        kept={"notice_published": always},
+        since_opening=True,
+    ),
+    Promise(
+        "notice_update",
+        _INCIDENT,
+        begins={"notice_published": _goes_on, "incident_graded": _announced, "incident_reopened": _announced},
+        kept={"notice_published": always},
+    ),
+    Promise(
+        "task",
+        _INCIDENT,
+        begins={"task_requested": always},
+        kept={"task_completed": always},
+        subject="task_id",
+    ),
+    Promise(
+        "retrospective",
+        _INCIDENT,
+        begins={"incident_resolved": always},
+        kept={"report_filed": always},
+    ),
 )
 
 _BY_EVENT: dict[str, tuple[Promise, ...]] = {
@@ -246,11 +295,11 @@ def follow(draft: Draft, event: Event) -> None:
     for promise in _BY_EVENT.get(name, ()):
         if draft.case.kind not in promise.kinds:
             continue
-        subject = body.parcel_id if promise.per_parcel else ""
+        subject = getattr(body, promise.subject) if promise.subject else ""
         if (condition := promise.kept.get(name)) and condition(draft.case, event, body):
             _keep(draft, promise.name, subject)
         if (condition := promise.begins.get(name)) and condition(draft.case, event, body):
-            _begin(draft, promise.name, subject)
+            _begin(draft, promise, subject)
 
 
 def end_round(draft: Draft, why: str) -> None:
@@ -287,17 +336,25 @@ def change_kind(draft: Draft) -> None:
     for promise in PROMISES:
         # The first response is owed from the opening on, whatever the kind; the rest is this kind's own beginning.
         if kind in promise.kinds and promise.kinds != _ALL and "case_opened" in promise.begins:
-            _begin(draft, promise.name, "")
+            _begin(draft, promise, "")
 
 
-def _begin(draft: Draft, name: str, subject: str) -> None:
-    if clocks.open_clocks(draft.case, name, subject):
+def _begin(draft: Draft, promise: Promise, subject: str) -> None:
+    if clocks.open_clocks(draft.case, promise.name, subject):
         return
-    target = draft.rules.target(name, draft.case)
+    target = draft.rules.target(promise.name, draft.case)
     if target is None:
         return
-    body = clocks.started(name, target, draft.at, draft.rules, seq=draft.case.seq + 1, subject=subject)
-    draft.add(body, rule=f"clock.{name}", inputs=_looked_at(draft.case))
+    body = clocks.started(
+        promise.name,
+        target,
+        draft.at,
+        draft.rules,
+        seq=draft.case.seq + 1,
+        subject=subject,
+        since=draft.case.opened_at.seconds if promise.since_opening else None,
+    )
+    draft.add(body, rule=f"clock.{promise.name}", inputs=_looked_at(draft.case))
     if draft.case.HasField("waiting") and draft.case.waiting.cause in target.pauses_for:
         draft.add(clocks.paused(draft.case.clocks[-1], draft.at, draft.case.waiting.cause, draft.rules))
 
@@ -309,8 +366,13 @@ def _keep(draft: Draft, name: str, subject: str) -> None:
 
 def _looked_at(case: Case) -> dict[str, str]:
     """What a target's conditions look at, for the reason in the event."""
-    return {
+    looked_at = {
         "kind": Kind.Name(case.kind).removeprefix("KIND_").lower(),
         "channel": Channel.Name(case.channel).removeprefix("CHANNEL_").lower(),
         "priority": Priority.Name(case.priority).removeprefix("PRIORITY_").lower(),
-    } | ({"category": case.category} if case.category else {})
+    }
+    if case.category:
+        looked_at["category"] = case.category
+    if case.HasField("incident"):
+        looked_at |= {"level": str(case.incident.level), "crisis": awaited.crisis_word(case.incident.crisis)}
+    return looked_at

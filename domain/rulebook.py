@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from casetrail.v1.case_pb2 import Case, PolicyRef
-from casetrail.v1.policy_pb2 import ClockTarget, Ladder, Policy
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.incident_pb2 import CrisisClass
+from casetrail.v1.policy_pb2 import ClockTarget, IncidentLevel, Ladder, Policy
 from casetrail.v1.types_pb2 import Cause, Role
 from domain.calendars import WorkCalendar
 from domain.policies import reference
+from domain.refusal import Rejected
 
 LADDER_ROLES = (
     Role.ROLE_AGENT,
@@ -72,7 +75,7 @@ class Rulebook:
                 warn_seconds=target.warn_before.seconds,
                 flag_seconds=target.flag_after.seconds,
                 calendar=self._regional(target.calendar, case),
-                ladder=rule.ladder,
+                ladder=target.ladder or rule.ladder,
                 pauses_for=tuple(rule.pauses_for),
             )
         return None
@@ -90,6 +93,25 @@ class Rulebook:
             (role for role in LADDER_ROLES[1:] if role in self._limits and self.may_decide(role, amount_minor)),
             Role.ROLE_EXECUTIVE,
         )
+
+    def incident_level(self, level: int) -> IncidentLevel:
+        """What a level of an incident, 1 to 4, asks for.
+
+        Raises:
+            Rejected: NO_RULES: this policy knows no incidents.
+        """
+        found = next((rule for rule in self.policy.incidents.levels if rule.level == level), None)
+        if found is None:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_NO_RULES,
+                f"the policy {self.ref.policy_id} has no rules for incidents of level {level}",
+            )
+        return found
+
+    def notice_role(self, level: int, crisis: CrisisClass.ValueType) -> Role.ValueType:
+        """The lowest role that may approve a notice: that of the level, or of the crisis where it asks for more."""
+        asked = [rule.notice_role for rule in self.policy.incidents.crises if rule.crisis == crisis]
+        return max([self.incident_level(level).notice_role, *asked])
 
     def _regional(self, calendar: str, case: Case) -> str:
         region = case.customer.region
@@ -110,4 +132,6 @@ def _fits(target: ClockTarget, case: Case) -> bool:
         and (not target.channels or case.channel in target.channels)
         and (not target.priorities or case.priority in target.priorities)
         and (not target.categories or case.category in target.categories)
+        and (not target.levels or case.incident.level in target.levels)
+        and (not target.crises or case.incident.crisis in target.crises)
     )

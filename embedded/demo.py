@@ -19,7 +19,7 @@ from typing import Final
 import aiohttp
 from rich.console import Console
 
-from casetrail import CasetrailError, Client
+from casetrail import CasetrailError, Client, scenario_file
 from casetrail.v1.case_pb2 import Case, Customer
 from casetrail.v1.command_pb2 import (
     Acknowledge,
@@ -52,6 +52,8 @@ from embedded.stack import Stack
 
 _SCALE: Final = 3600.0
 _PATIENCE_SECONDS: Final = 120.0
+_DRILL_SCALE: Final = 240.0
+_SCENARIO: Final = ROOT / "scenarios" / "system-failure.en.yaml"
 _SAMPLE: Final = ROOT / "examples" / "servicenow_sample.csv"
 _MAPPING: Final = ROOT / "examples" / "servicenow.yaml"
 
@@ -230,6 +232,26 @@ async def waiting(scene: Scene) -> str:
     return opened.case.case_id
 
 
+async def drill(scene: Scene) -> None:
+    """A system failure rehearsed unattended, and its report; nothing of it leaves the drill's own mailbox."""
+    scenario = scenario_file.load(_SCENARIO, scale=_DRILL_SCALE)
+    started = await scene.client.drills.start(scenario, scale=_DRILL_SCALE)
+    scene.say(f"{started.case_id}: {scenario.title}")
+    titles = {expectation.id: expectation.title for expectation in scenario.expectations}
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        async for seen in scene.client.drills.watch(started.case_id):
+            event = seen.event
+            if event.HasField("inject_requested"):
+                scene.say(f"inject: {event.inject_requested.inject.title}")
+            elif event.HasField("expectation_met"):
+                scene.say(f"[green]in time[/green]: {titles[event.expectation_met.expectation_id]}")
+            elif event.HasField("expectation_met_late"):
+                scene.say(f"[yellow]late[/yellow]: {titles[event.expectation_met_late.expectation_id]}")
+            elif event.HasField("expectation_missed"):
+                scene.say(f"[red]missed[/red]: {titles[event.expectation_missed.expectation_id]}")
+    await scene.casetrail("drill", "report", started.case_id)
+
+
 async def _settle(scene: Scene, case_id: str, *, amount_minor: int) -> None:
     """Propose, agree, have it approved where needed, and wait until the shop has paid and the customer knows."""
     client = scene.client
@@ -318,6 +340,9 @@ async def run(console: Console, folder: Path) -> None:
         scene.title("The same complaint as it was halfway")
         halfway = (await client.get(complained)).seq // 2
         await scene.casetrail("replay", complained, "--seq", str(halfway))
+
+        scene.title(f"A drill: an emergency rehearsed, {_DRILL_SCALE:g} times as fast, everybody played by its script")
+        await drill(scene)
 
         scene.title("Proof")
         await scene.casetrail("verify")

@@ -3,7 +3,7 @@
 casetrail.db      the audit log: what must never be lost
 keys/             what the log is signed with: as precious
 principals.yaml   who may call; token: the secret of `local`, which may do everything
-staff.yaml        whom escalations reach
+staff.yaml        whom escalations, departments' tasks and notices to users reach
 temporal/         Temporal's memory: may be deleted while the stack is down
 services/         the demo shop and mailbox
 logs/, ports.json, lock
@@ -35,7 +35,8 @@ principals:
     token_sha256: {digest}
 """
 _STAFF: Final = """\
-# Whom escalations reach, by role. The embedded mailbox takes the mail to all of them.
+# Whom escalations reach, by role; who has none is only asked as one of a department. The embedded mailbox takes the
+# mail to all of them.
 people:
   - {name: amy, role: agent, email: amy@staff.example}
   - {name: ben, role: agent, email: ben@staff.example}
@@ -43,6 +44,20 @@ people:
   - {name: daniel, role: supervisor, email: daniel@staff.example}
   - {name: erin, role: director, email: erin@staff.example}
   - {name: feng, role: executive, email: feng@staff.example}
+  - {name: iris, role: incident_lead, email: iris@staff.example}
+  - {name: omar, email: omar@staff.example}
+  - {name: tang, email: tang@staff.example}
+  - {name: lena, email: lena@staff.example}
+# Who gets an incident's tasks.
+departments:
+  - {name: operations, people: [omar], email: operations@staff.example}
+  - {name: technology, people: [tang], email: technology@staff.example}
+  - {name: legal, people: [lena], email: legal@staff.example}
+  - {name: customer-care, people: [chloe], email: customer-care@staff.example}
+# Where an incident's notices are sent to be published; `*` takes what no other one is for.
+audiences:
+  - {name: all users, email: all-users@notices.example}
+  - {name: "*", email: notices@notices.example}
 """
 
 

@@ -1,4 +1,4 @@
-"""Runs the demo shop and the demo mailbox as one process: ``python -m embedded.services``.
+"""Runs the demo shop and the demo mailbox, and those of drills, as one process: ``python -m embedded.services``.
 
 Prints one JSON line with the endpoints when both answer, and ends on SIGTERM or SIGINT.
 """
@@ -25,6 +25,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shop-port", type=int, default=0, help="HTTP port of the shop (default: any)")
     parser.add_argument("--mail-port", type=int, default=0, help="SMTP port of the mailbox (default: any)")
     parser.add_argument("--mail-http-port", type=int, default=0, help="HTTP port of the mailbox (default: any)")
+    parser.add_argument("--drill-shop-port", type=int, default=0, help="HTTP port of the drills' shop (default: any)")
+    parser.add_argument("--drill-mail-port", type=int, default=0, help="SMTP port of the drills' sink (default: any)")
+    parser.add_argument("--drill-mail-http-port", type=int, default=0, help="its HTTP port (default: any)")
     parser.add_argument(
         "--scan-scale",
         type=float,
@@ -48,12 +51,21 @@ async def _run(arguments: argparse.Namespace) -> None:
             http_port=arguments.mail_http_port,
             path=_file(arguments.data, "mailbox.sqlite3"),
         ) as mailbox,
+        # A drill has its own of everything: what fails there fails for nobody else.
+        DemoShop.start(port=arguments.drill_shop_port) as drill_shop,
+        DemoMailbox.start(
+            port=arguments.drill_mail_port,
+            http_port=arguments.drill_mail_http_port,
+            path=_file(arguments.data, "drill_mailbox.sqlite3"),
+        ) as drill_mailbox,
     ):
         endpoints = {
             "shop": shop.url,
             "smtp_host": mailbox.smtp_host,
             "smtp_port": mailbox.smtp_port,
             "mailbox": mailbox.url,
+            "drill_shop": drill_shop.url,
+            "drill_mailbox": drill_mailbox.url,
         }
         sys.stdout.write(json.dumps(endpoints) + "\n")
         sys.stdout.flush()

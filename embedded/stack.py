@@ -18,11 +18,14 @@ from embedded import ports, readiness
 from embedded.folder import Folder
 from embedded.processes import Guard, ProcessError, Program, Say, Supervised
 from embedded.serving import LOOPBACK
-from engine.naming import TASK_QUEUE
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 
-_PORTS: Final = ("temporal", "temporal_ui", "temporal_http", "temporal_metrics", "shop", "mail", "mailbox")
+_PORTS: Final = (
+    *("temporal", "temporal_ui", "temporal_http", "temporal_metrics"),
+    *("shop", "mail", "mailbox", "drill_shop", "drill_mail", "drill_mailbox"),
+)
 # Whoever depends on another ends before it.
-_ENDING: Final = ("server", "worker", "services", "temporal")
+_ENDING: Final = ("server", "worker", "worker-critical", "services", "temporal")
 
 
 class Stack:
@@ -38,6 +41,9 @@ class Stack:
         self.shop_url: Final = f"http://{LOOPBACK}:{chosen['shop']}"
         self.mailbox_url: Final = f"http://{LOOPBACK}:{chosen['mailbox']}"
         self.smtp_address: Final = f"{LOOPBACK}:{chosen['mail']}"
+        self.drill_shop_url: Final = f"http://{LOOPBACK}:{chosen['drill_shop']}"
+        self.drill_mailbox_url: Final = f"http://{LOOPBACK}:{chosen['drill_mailbox']}"
+        self.drill_smtp_address: Final = f"{LOOPBACK}:{chosen['drill_mail']}"
         self._processes: dict[str, Supervised] = {}
 
     @classmethod
@@ -75,7 +81,11 @@ class Stack:
             await self._processes[name].until_ready()
 
     async def kill(self, name: str) -> None:
-        """Kill a part without warning: `server`, `worker`, `services` or `temporal`. It is started again."""
+        """Kill a part without warning; it is started again.
+
+        Args:
+            name: `server`, `worker`, `worker-critical`, `services` or `temporal`.
+        """
         await self._processes[name].kill()
 
     async def stop(self, name: str) -> None:
@@ -103,7 +113,7 @@ class Stack:
                     starting.create_task(self._processes[name].start())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        await self._processes["worker"].start()
+        await asyncio.gather(*(self._processes[name].start() for name in ("worker", "worker-critical")))
 
     async def _end(self) -> None:
         for name in _ENDING:
@@ -115,6 +125,9 @@ class Stack:
             "CASETRAIL_DATA": str(folder.path),
             "CASETRAIL_SHOP_URL": self.shop_url,
             "CASETRAIL_SMTP_ADDRESS": self.smtp_address,
+            "CASETRAIL_DRILL_SHOP_URL": self.drill_shop_url,
+            "CASETRAIL_DRILL_SMTP_ADDRESS": self.drill_smtp_address,
+            "CASETRAIL_DRILL_MAIL_FAULTS_URL": self.drill_mailbox_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
         }
@@ -134,10 +147,14 @@ class Stack:
                 (
                     *(python, "-m", "embedded.services", "--data", str(folder.path / "services")),
                     *("--shop-port", str(chosen["shop"]), "--mail-port", str(chosen["mail"])),
-                    *("--mail-http-port", str(chosen["mailbox"])),
+                    *("--mail-http-port", str(chosen["mailbox"]), "--drill-shop-port", str(chosen["drill_shop"])),
+                    *("--drill-mail-port", str(chosen["drill_mail"])),
+                    *("--drill-mail-http-port", str(chosen["drill_mailbox"])),
                 ),
                 environment,
-                lambda _: readiness.http_answers(self.shop_url, self.mailbox_url),
+                lambda _: readiness.http_answers(
+                    self.shop_url, self.mailbox_url, self.drill_shop_url, self.drill_mailbox_url
+                ),
                 patience=5,
             ),
             Program(
@@ -145,6 +162,14 @@ class Stack:
                 (python, "worker.py"),
                 environment,
                 lambda pid: readiness.worker_polls(self.temporal_address, TASK_QUEUE, pid),
+                patience=15,
+            ),
+            # For incidents of level 1, and for detection: what all others have to do does not hold it up.
+            Program(
+                "worker-critical",
+                (python, "worker.py"),
+                {**environment, "CASETRAIL_QUEUE": CRITICAL_QUEUE},
+                lambda pid: readiness.worker_polls(self.temporal_address, CRITICAL_QUEUE, pid),
                 patience=15,
             ),
             Program(

@@ -17,6 +17,7 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Kind, Stage
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected, Rulebook, act, expire, fold, pending_effects
 from domain.case_time import case_now, command_time
@@ -157,6 +158,11 @@ class Engine:
             with _failing_closed(held):
                 return await self._log.find_key(case_id, request_id) is not None
 
+    @property
+    def newest_rules(self) -> Rulebook:
+        """The policy in force for what begins now."""
+        return self._rulebooks.newest
+
     async def rules_of(self, case: Case) -> Rulebook:
         """The policy that a case is under.
 
@@ -190,6 +196,7 @@ class Engine:
     async def _begin(self, held: Held, command: Command, request: Request) -> Outcome | None:
         """Open a case under the command's number; None when another request has taken the number."""
         try:
+            await self._join_drill(command)
             events = act(None, command, _opening_time(command, self._now()), self._rulebooks.newest)
         except Rejected:
             known = await self._log.find_key(command.case_id, request.key)
@@ -206,6 +213,24 @@ class Engine:
                 return await self._again(held, command.case_id, result, request)
             case Behind():
                 return None
+
+    async def _join_drill(self, command: Command) -> None:
+        """Put a case that is to be part of a drill on the drill's clock.
+
+        Raises:
+            Rejected: UNKNOWN_CASE, or CANNOT_JOIN when there is no such drill, or it is over.
+        """
+        command.open.ClearField("time_base")
+        if not command.open.drill_id:
+            return
+        drill = await self._load(command.open.drill_id)
+        if drill.kind != Kind.KIND_DRILL or drill.stage == Stage.STAGE_CLOSED:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_CANNOT_JOIN,
+                f"{drill.case_id} is no drill that is under way",
+                field="open.drill_id",
+            )
+        command.open.time_base.CopyFrom(drill.time_base)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -360,6 +385,7 @@ class Engine:
                 after.case_id,
                 after.kind,
                 lambda: self._still_needed(after.case_id),
+                level=after.incident.level,
                 urgent=new_effect or need.wake is None or need.wake <= self._now() + SOON,
             )
 
@@ -403,6 +429,8 @@ def _opening_time(command: Command, now: datetime) -> Instant:
         )
     if imported:
         return instant(command.at)
+    if command.open.HasField("time_base"):
+        return case_now(command.open.time_base, now)
     at = from_datetime(now)
     # The rest of this second would be minutes to a compressed case: it begins with the next one.
     return at if command.open.scale in _REAL_TIME else at + 1

@@ -16,12 +16,12 @@ from typing import Any, Final, Protocol
 import structlog
 from opentelemetry import metrics
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import CaseRun
-from engine.naming import NUDGE, TASK_QUEUE, workflow_id, workflow_type
+from engine.naming import NUDGE, TASK_QUEUE, is_critical, queue_for, workflow_id, workflow_type
 from engine.traffic import Traffic
 from telemetry import span
 
@@ -36,6 +36,8 @@ _LONGEST_YIELDING: Final = 8.0
 _MOST_WAITING: Final = 20_000
 _PATIENCE: Final = timedelta(seconds=10)
 _QUIET_SECONDS: Final = 1.0
+# An incident that shares a queue with a wave of other work, because nobody has graded it 1, goes before that work.
+_PRIORITIES: Final = {Kind.KIND_INCIDENT: Priority(priority_key=1)}
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _meter = metrics.get_meter("casetrail")
@@ -58,6 +60,7 @@ class Waker(Protocol):
         kind: Kind.ValueType,
         still_needed: Callable[[], bool] = _always,
         *,
+        level: int = 0,
         urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon. Returns at once and never fails.
@@ -66,6 +69,7 @@ class Waker(Protocol):
             case_id: The case.
             kind: Its lifecycle, which is the type of a workflow that must be started.
             still_needed: Asked just before: a case can have closed meanwhile.
+            level: Of an incident: one that is critical from the first starts on the critical task queue.
             urgent: Whether the case needs something `SOON`; otherwise commands go first.
         """
 
@@ -77,6 +81,7 @@ class _Unhurried:
     since: float
     kind: Kind.ValueType
     still_needed: Callable[[], bool]
+    level: int
 
 
 class TemporalWaker:
@@ -94,6 +99,8 @@ class TemporalWaker:
         self._task_queue = task_queue
         self._traffic = traffic or Traffic()
         self._free = asyncio.Semaphore(_AT_ONCE)
+        # What is critical does not queue behind a wave.
+        self._free_for_critical = asyncio.Semaphore(_AT_ONCE)
         # Cases with a nudge under way; True when another one was asked for since it was sent.
         self._under_way: dict[str, bool] = {}
         # Cases with a nudge that has time, the one that waits longest first.
@@ -109,6 +116,7 @@ class TemporalWaker:
         kind: Kind.ValueType,
         still_needed: Callable[[], bool] = _always,
         *,
+        level: int = 0,
         urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon; nudges of one case that wait are one."""
@@ -120,14 +128,14 @@ class TemporalWaker:
             return
         if urgent:
             self._unhurried.pop(case_id, None)
-            self._begin(case_id, kind, still_needed)
+            self._begin(case_id, kind, still_needed, level)
             return
-        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), kind, still_needed))
+        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), kind, still_needed, level))
         if not self._sending_unhurried:
             self._sending_unhurried = True
             self._run(self._send_unhurried())
 
-    async def wake(self, case_id: str, kind: Kind.ValueType) -> None:
+    async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0) -> None:
         """Wake a case's workflow now, starting it where it does not run.
 
         Raises:
@@ -138,7 +146,8 @@ class TemporalWaker:
                 workflow_type(kind),
                 CaseRun(case_id=case_id),
                 id=workflow_id(case_id),
-                task_queue=self._task_queue,
+                task_queue=queue_for(level, self._task_queue),
+                priority=_PRIORITIES.get(kind, Priority.default),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal=NUDGE,
                 static_summary=f"{workflow_type(kind)} {case_id}",
@@ -167,9 +176,9 @@ class TemporalWaker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _begin(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> None:
+    def _begin(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
         self._under_way[case_id] = False
-        self._run(self._send(case_id, kind, still_needed))
+        self._run(self._send(case_id, kind, still_needed, level))
 
     async def _send_unhurried(self) -> None:
         """Send what has time: one after the other while commands are under way, else as fast as Temporal takes it."""
@@ -185,32 +194,32 @@ class TemporalWaker:
                 if monotonic() - waiting.since > _LONGEST_YIELDING:
                     _nudges.add(1, {"casetrail.result": "left to the sweep"})
                 else:
-                    self._begin(case_id, waiting.kind, waiting.still_needed)
+                    self._begin(case_id, waiting.kind, waiting.still_needed, waiting.level)
         finally:
             self._sending_unhurried = False
 
-    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> None:
+    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
         _waiting.add(1)
         try:
             again = True
             while again:
-                async with self._free:
+                async with self._free_for_critical if is_critical(level) else self._free:
                     # What is asked for from here on is not in this signal: it needs another one.
                     self._under_way[case_id] = False
-                    result = await self._try(case_id, kind, still_needed)
+                    result = await self._try(case_id, kind, still_needed, level)
                 again = self._under_way[case_id] and result == "sent"
                 _nudges.add(1, {"casetrail.result": result})
         finally:
             del self._under_way[case_id]
             _waiting.add(-1)
 
-    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool]) -> str:
+    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> str:
         if not still_needed():
             return "not needed any more"
         if self._is_hopeless():
             return "left to the sweep"
         try:
-            await self.wake(case_id, kind)
+            await self.wake(case_id, kind, level=level)
         except RPCError as error:
             self._note_loss(error)
             return "failed"

@@ -19,6 +19,8 @@ _PREFIXES: Final = {
     Kind.KIND_INQUIRY: "INQ",
     Kind.KIND_COMPLAINT: "CMP",
     Kind.KIND_RETURN: "RET",
+    Kind.KIND_INCIDENT: "INC",
+    Kind.KIND_DRILL: "DRL",
 }
 
 

@@ -12,6 +12,7 @@ from casetrail.v1.types_pb2 import Cause, Kind, Role, Stage
 from casetrail.v1.workflow_pb2 import PendingEffect, Step
 from domain import Rulebook, clocks, next_wake, pending_effects
 from domain.case_time import real_time
+from domain.drills import timetable
 from domain.instants import Instant, instant, to_datetime
 
 SHORTEST: Final = timedelta(seconds=1)
@@ -32,7 +33,7 @@ def step_of(case: Case, rules: Rulebook) -> Step:
 
     Args:
         case: The case, up to date.
-        rules: The policy it is under, which says how often a parcel is asked for.
+        rules: The policy it is under, which says how often a parcel is asked for and a department reminded.
     """
     step = Step(
         kind=case.kind,
@@ -40,6 +41,7 @@ def step_of(case: Case, rules: Rulebook) -> Step:
         seq=case.seq,
         closed=case.stage == Stage.STAGE_CLOSED,
         summary=_summary(case),
+        incident_level=case.incident.level,
     )
     need = need_of(case)
     if need.wake is not None:
@@ -61,10 +63,19 @@ def _told(effect: Effect, case: Case, rules: Rulebook) -> PendingEffect:
         opens = real_time(case.time_base, instant(effect.callback.not_before))
         if opens is not None:
             told.not_before.FromDatetime(opens)
-    if effect.HasField("tracking"):
-        every = rules.policy.track_every.ToTimedelta() / _scale(case)
-        told.every.FromTimedelta(max(every, SHORTEST))
+    every = _every(effect, rules)
+    if every is not None:
+        told.every.FromTimedelta(max(every / _scale(case), SHORTEST))
     return told
+
+
+def _every(effect: Effect, rules: Rulebook) -> timedelta | None:
+    """How often an effect asks again, in case time; None for one that does not."""
+    if effect.HasField("tracking"):
+        return rules.policy.track_every.ToTimedelta()
+    if effect.HasField("task") or effect.HasField("follow_up"):
+        return rules.policy.incidents.remind_every.ToTimedelta()
+    return None
 
 
 def _scale(case: Case) -> float:
@@ -73,6 +84,8 @@ def _scale(case: Case) -> float:
 
 def _summary(case: Case) -> str:
     kind = Kind.Name(case.kind).removeprefix("KIND_").capitalize()
+    if case.incident.level:
+        kind += f" of level {case.incident.level}"
     return "\n".join([f"**{kind}: {_words(Stage.Name(case.stage), 'STAGE_')}**, round {case.round}", *_lines(case)])
 
 
@@ -85,6 +98,8 @@ def _lines(case: Case) -> Iterator[str]:
             yield f"- {clock.name} stands still"
         elif clock.state == Clock.STATE_RUNNING:
             yield f"- {clock.name} {_standing(clock)}"
+    for awaited in case.incident.waits_for:
+        yield f"- waits for {awaited}"
     for effect in pending_effects(case):
         yield f"- {(effect.WhichOneof('demand') or '').replace('_', ' ')} pending"
 
@@ -112,6 +127,8 @@ def _due_at(case: Case, at: Instant | None) -> Iterator[str]:
             yield f"{clock.name} is due"
         if clock.climb.next_at.seconds == at:
             yield f"{clock.name} escalates"
+    if case.HasField("drill"):
+        yield from (what for due, what in timetable.dues(case.drill) if due == at)
     for alarm in case.alarms:
         if alarm.due_at.seconds == at:
             yield _words(Alarm.Name.Name(alarm.name), "NAME_")

@@ -11,7 +11,7 @@ from domain.refusal import Rejected
 from server.principals import Principal
 
 # Only the engine itself sends these.
-_ENGINE_ONLY: Final = frozenset({"absorb", "report_outcome"})
+_ENGINE_ONLY: Final = frozenset({"end_drill_case", "absorb", "report_outcome", "relay_notice", "end_incident"})
 _IMPORTER_ONLY: Final = frozenset({"import_row", "close"})
 # In which of its roles a principal acts when it does not say: the first here that fits.
 _PREFERENCE: Final[Sequence[Role.ValueType]] = (

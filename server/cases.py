@@ -22,6 +22,7 @@ from casetrail.v1.case_service_pb2 import (
     ListCasesResponse,
     OpenCaseRequest,
     OpenCaseResponse,
+    Receipt,
     Refusal,
     WatchCaseRequest,
     WatchCaseResponse,
@@ -36,6 +37,7 @@ from server.calls import Stream, Unary
 from server.errors import explain, unknown_case
 from server.principals import Principal
 from server.receipts import Receipts
+from server.scenarios import require_sound_opening
 from server.temporal import Temporal
 
 _PAGE: Final = 50
@@ -77,9 +79,9 @@ class CaseServicer:
             command.at.CopyFrom(request.at)
         if request.HasField("on_behalf_of"):
             command.actor.CopyFrom(request.on_behalf_of)
-        with _fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
-            outcome = await self._carry_out(command, principal)
-        receipt = await self._receipts.receipt(outcome.events, outcome.growth)
+        with fields_named(lambda path: path.replace("actor", "on_behalf_of", 1)):
+            outcome = await self.carry_out(command, principal)
+        receipt = await self.receipt(outcome)
         return OpenCaseResponse(case=outcome.case, events=outcome.events, receipt=receipt)
 
     async def execute(self, request: ExecuteRequest, principal: Principal) -> ExecuteResponse:
@@ -88,8 +90,8 @@ class CaseServicer:
         Raises:
             Rejected: It was refused, and nothing has happened.
         """
-        with _fields_named("command.{}".format):
-            outcome = await self._carry_out(request.command, principal)
+        with fields_named("command.{}".format):
+            outcome = await self.carry_out(request.command, principal)
         response = await self._done(outcome)
         response.case.CopyFrom(outcome.case)
         return response
@@ -169,25 +171,39 @@ class CaseServicer:
         if seq == 0:
             raise unknown_case(case_id)
 
-    async def _carry_out(self, command: Command, principal: Principal) -> Outcome:
+    async def carry_out(self, command: Command, principal: Principal) -> Outcome:
+        """Carry out a command for whoever calls.
+
+        Raises:
+            Rejected: It was refused, and nothing has happened.
+        """
         if not command.case_id and not command.HasField("open"):
             raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, "name the case", "case_id")
+        if command.open.scenario:
+            require_sound_opening(command.open)
+        if command.HasField("open"):
+            # Which inject brings a case, only the drill itself says.
+            command.open.ClearField("inject_id")
         command.actor.CopyFrom(actor_of(command, principal))
         # Every call has a context of its own: whatever is logged from here on belongs to this command.
         bind_contextvars(case_id=command.case_id, request_id=command.request_id)
         return await self._engine.execute(command)
 
+    async def receipt(self, outcome: Outcome) -> Receipt:
+        """The proof of what was written."""
+        return await self._receipts.receipt(outcome.events, outcome.growth)
+
     async def _done(self, outcome: Outcome) -> ExecuteResponse:
         """Answer what a command led to, without the case."""
         return ExecuteResponse(
             events=outcome.events,
-            receipt=await self._receipts.receipt(outcome.events, outcome.growth),
+            receipt=await self.receipt(outcome),
             repeated_request=outcome.repeated,
         )
 
     async def _result(self, command: Command, principal: Principal) -> BatchResult:
         try:
-            return BatchResult(done=await self._done(await self._carry_out(command, principal)))
+            return BatchResult(done=await self._done(await self.carry_out(command, principal)))
         except Exception as error:  # noqa: BLE001 - each command has its own result
             refused = explain(error)
             if refused.unexpected:
@@ -204,7 +220,7 @@ def _by_case(commands: Sequence[Command]) -> Sequence[Sequence[int]]:
 
 
 @contextmanager
-def _fields_named(rename: Callable[[str], str]) -> Iterator[None]:
+def fields_named(rename: Callable[[str], str]) -> Iterator[None]:
     """Name a command's wrong field as it is called in the request around it."""
     try:
         yield

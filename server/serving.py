@@ -15,7 +15,12 @@ from server.audit import AuditServicer
 from server.calls import MAX_MESSAGE_BYTES, Gate
 from server.cases import CaseServicer
 from server.crosscheck import CrossCheckServicer
+from server.drill_schedules import DrillSchedules
+from server.drills import CONTRACT as _DRILLS
+from server.drills import DrillServicer
 from server.exporting import ExportServicer
+from server.incidents import CONTRACT as _INCIDENTS
+from server.incidents import IncidentServicer
 from server.principals import Principals
 from server.proofs import ProofServicer
 from server.proving import Proving
@@ -25,7 +30,7 @@ from server.what_if import WhatIfServicer
 
 _CASES: Final = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 _AUDIT: Final = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
-_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name)
+_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name, _INCIDENTS.full_name, _DRILLS.full_name)
 _BETWEEN_LOOKS: Final = 1.0
 
 _OPTIONS: Final = (
@@ -62,11 +67,13 @@ class Server:
         self._gate = Gate(principals, tracing=tracing)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
+        cases = CaseServicer(engine, log, temporal, Receipts(log, proving.notary))
+        drills = DrillServicer(cases, log, engine, DrillSchedules(temporal))
         self._server.add_generic_rpc_handlers(
             (
-                self._gate.service(
-                    _CASES, CaseServicer(engine, log, temporal, Receipts(log, proving.notary)).methods()
-                ),
+                self._gate.service(_CASES, cases.methods()),
+                self._gate.service(_INCIDENTS, IncidentServicer(cases, log).methods()),
+                self._gate.service(_DRILLS, drills.methods()),
                 self._gate.service(
                     _AUDIT,
                     {
@@ -82,9 +89,7 @@ class Server:
         # These two answer everybody: load balancers and people who look around have no token, and they say
         # nothing about cases.
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            [_CASES.full_name, _AUDIT.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-        )
+        reflection.enable_server_reflection((*_NAMES[1:], health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     async def start(self, address: str) -> int:
         """Listen, and return the port.

@@ -61,11 +61,22 @@ class Temporal:
         kind: Kind.ValueType,
         still_needed: Callable[[], bool] = lambda: True,
         *,
+        level: int = 0,
         urgent: bool = True,
     ) -> None:
         """Wake a case's workflow soon, if that is possible. Returns at once and never fails."""
         if self._waker is not None:
-            self._waker.nudge(case_id, kind, still_needed, urgent=urgent)
+            self._waker.nudge(case_id, kind, still_needed, level=level, urgent=urgent)
+
+    def client(self) -> Client:
+        """The connection itself.
+
+        Raises:
+            Rejected: WORKFLOW_UNAVAILABLE: there is none yet.
+        """
+        if self._client is None:
+            raise _unavailable("Temporal is not there")
+        return self._client
 
     async def look(self, case_id: str, seq: int) -> Step:
         """Ask a case's running workflow how the case stands, as of an event or later.
@@ -84,9 +95,7 @@ class Temporal:
             Rejected: WORKFLOW_NOT_RUNNING where there is none or it has ended; WORKFLOW_UNAVAILABLE where Temporal or
                 its worker is not there, or slow.
         """
-        if self._client is None:
-            raise _unavailable("Temporal is not there")
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(case_id))
+        handle: WorkflowHandle[Any, Any] = self.client().get_workflow_handle(workflow_id(case_id))
         step: Step | None = None
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):

@@ -22,6 +22,7 @@ from casetrail.v1.types_pb2 import (
 
 AMY = Actor(name="amy", role=Role.ROLE_AGENT)
 DANIEL = Actor(name="daniel", role=Role.ROLE_SUPERVISOR)
+ERIN = Actor(name="erin", role=Role.ROLE_DIRECTOR)
 IMPORTER = Actor(name="history", role=Role.ROLE_IMPORTER)
 EMAIL = "li.lei@customer.example"
 

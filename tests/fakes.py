@@ -35,6 +35,7 @@ class NotedNudges:
         kind: Kind.ValueType,
         still_needed: Callable[[], bool] = lambda: True,
         *,
+        level: int = 0,
         urgent: bool = True,
     ) -> None:
         self.nudged.append(case_id)

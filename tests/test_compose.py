@@ -41,7 +41,7 @@ from telemetry import export
 from tests.postgres_server import PostgresServer
 from tests.test_stack import PATIENCE, ROOT, an_open_case
 
-OURS = ("migrate", "server", "worker")
+OURS = ("migrate", "server", "worker", "worker-critical")
 THEIRS = ("postgres", "temporal", "temporal-ui", "collector")
 
 GIVEN = {

@@ -117,7 +117,7 @@ def test_the_default_policy_is_right() -> None:
 
 def test_the_default_policy_has_every_clock_and_every_notice() -> None:
     policy = policy_file.load(DEFAULT)
-    assert len(policy.clocks) == 16
+    assert len(policy.clocks) == 21
     for locale in ("en", "zh-CN"):
         purposes = {notice.purpose for notice in policy.notices[locale].notices}
         assert len(purposes) == len(words_of(Purpose.DESCRIPTOR))

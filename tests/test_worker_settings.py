@@ -15,9 +15,14 @@ def test_the_data_folder_is_enough_besides_whom_it_reaches() -> None:
     assert settings.log == "sqlite:////srv/casetrail/casetrail.db"
     assert settings.staff == Path("/srv/casetrail/staff.yaml")
     assert settings.policy.name == "default.yaml"
-    assert (settings.smtp_host, settings.smtp_port) == ("mail.example", 25)
+    assert settings.smtp == ("mail.example", 25)
     assert settings.smtp_encryption == Encryption.NONE
     assert settings.smtp_login is None
+    assert settings.queue == "casetrail"
+
+
+def test_a_worker_can_be_told_to_work_on_what_is_critical() -> None:
+    assert Settings.read({**LEAST, "CASETRAIL_QUEUE": "casetrail-critical"}).queue == "casetrail-critical"
 
 
 def test_a_login_is_read_and_never_shown() -> None:

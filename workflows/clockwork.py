@@ -7,25 +7,27 @@ rule of a lifecycle runs here, so that a changed rule can never disagree with a 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, timedelta
 from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.case import CaseActivities
     from casetrail.v1.case_service_pb2 import ExecuteResponse
     from casetrail.v1.command_pb2 import Command
     from casetrail.v1.workflow_pb2 import AdvanceRun, CaseRun, EffectRun, PendingEffect, Step
-    from engine.naming import CASE, EXECUTE, NUDGE, workflow_type
+    from engine.naming import CASE, EXECUTE, NUDGE, queue_for, workflow_id, workflow_type
 
 _LOOK_SECONDS: Final = timedelta(seconds=5)
 _LOOK_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(seconds=10))
 _COMMAND_RETRIES: Final = RetryPolicy(maximum_attempts=5)
-_ERRAND_SECONDS: Final = timedelta(seconds=60)
-_ERRAND_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(minutes=5))
+ERRAND_SECONDS: Final = timedelta(seconds=60)
+ERRAND_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(minutes=5))
 _AGAIN: Final = timedelta(minutes=5)
 _SHORTEST: Final = timedelta(seconds=1)
 
@@ -94,13 +96,20 @@ class Clockwork:
         """Whether an effect still waits for its outcome, as of the last look."""
         return any(pending.effect_id == effect.effect_id for pending in self._step.effects)
 
-    async def errand(self, work: Callable[..., Awaitable[Any]], effect: PendingEffect, *more: object) -> Any:  # noqa: ANN401 - whatever the activity returns
+    async def errand(
+        self,
+        work: Callable[..., Awaitable[Any]],
+        effect: PendingEffect,
+        *more: object,
+        heartbeat: timedelta | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the activity returns
         """Have an activity do something for an effect, however often it takes.
 
         Args:
             work: The activity's method.
             effect: What it is for.
             more: Its further arguments.
+            heartbeat: How long it may be silent before it is begun elsewhere, where it says that it goes on.
 
         Raises:
             ActivityError: It said that trying again is of no use.
@@ -110,14 +119,46 @@ class Clockwork:
             return await workflow.execute_activity(
                 work,
                 args=[EffectRun(case_id=self.case_id, effect_id=effect.effect_id), *more],
-                start_to_close_timeout=_ERRAND_SECONDS,
-                retry_policy=_ERRAND_RETRIES,
+                start_to_close_timeout=ERRAND_SECONDS,
+                heartbeat_timeout=heartbeat,
+                retry_policy=ERRAND_RETRIES,
                 summary=effect.effect_id,
             )
         finally:
             self._errands -= 1
             # What came of it is in the log now: look.
             self._stirred = True
+
+    async def child(self, work: Callable[..., Awaitable[None]], effect: PendingEffect, settled: str) -> None:
+        """Have a workflow of its own see to an effect until it is settled.
+
+        It ends with this run: the next one, perhaps on another task queue, starts its own.
+
+        Args:
+            work: The child's run method; it takes the effect, and how often it asks.
+            effect: What it is for.
+            settled: The signal that ends it.
+
+        Raises:
+            ChildWorkflowError: It failed.
+        """
+        demand = EffectRun(case_id=self.case_id, effect_id=effect.effect_id)
+        self._errands += 1
+        try:
+            child = await workflow.start_child_workflow(
+                work,
+                args=[demand, effect.every],
+                id=f"{workflow_id(self.case_id)}/{effect.effect_id.rpartition(':')[2]}/{workflow.info().run_id}",
+                parent_close_policy=ParentClosePolicy.TERMINATE,
+                static_summary=f"{effect.demand.capitalize()} {effect.effect_id}",
+            )
+        finally:
+            self._errands -= 1
+        await workflow.wait_condition(lambda: child.done() or not self.is_pending(effect))
+        if not child.done():
+            with suppress(FailureError):  # it has ended in this very moment
+                await child.signal(settled)
+        await child
 
     async def pause(self, effect: PendingEffect, duration: timedelta, why: str) -> None:
         """Wait, but not for an effect that is pending no more.
@@ -154,7 +195,11 @@ class Clockwork:
                 continue
             if self._may_begin_anew():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(args=[CaseRun(case_id=self.case_id)], workflow=workflow_type(self._step.kind))
+                workflow.continue_as_new(
+                    args=[CaseRun(case_id=self.case_id)],
+                    workflow=workflow_type(self._step.kind),
+                    task_queue=self._queue(),
+                )
             await self._wait()
 
     async def _look(self) -> Step:
@@ -185,7 +230,7 @@ class Clockwork:
                 await self.pause(effect, _AGAIN, "until it is tried again")
             if self.is_pending(effect):
                 await process(self, effect)
-        except ActivityError as error:
+        except (ActivityError, ChildWorkflowError) as error:
             workflow.logger.error("effect cannot be done", extra={"effect": effect.effect_id, "why": str(error.cause)})
         finally:
             del self._running[effect.effect_id]
@@ -196,8 +241,13 @@ class Clockwork:
 
     def _may_begin_anew(self) -> bool:
         """Whether a new run should take over, with no errand in its way. What only waits starts again there."""
-        other_kind = workflow_type(self._step.kind) != workflow.info().workflow_type
-        return (other_kind or workflow.info().is_continue_as_new_suggested()) and self._errands == 0
+        info = workflow.info()
+        moves = (workflow_type(self._step.kind), self._queue()) != (info.workflow_type, info.task_queue)
+        return (moves or info.is_continue_as_new_suggested()) and self._errands == 0
+
+    def _queue(self) -> str:
+        """Where this work belongs: with a critical incident's, or with all other."""
+        return queue_for(self._step.incident_level, workflow.info().task_queue)
 
     async def _wait(self) -> None:
         """Wait until there is reason to look again."""

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.incidents import Incidents
     from activities.joining import Joining
     from activities.notices import Notices
     from activities.orders import Orders
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from casetrail.v1.workflow_pb2 import PendingEffect
 
 from workflows.clockwork import Clockwork, Process
+from workflows.task import SETTLED, Task
 
 
 def one_errand(work: Callable[..., Awaitable[Any]]) -> Process:
@@ -57,6 +59,18 @@ async def follow_up_call(case: Clockwork, effect: PendingEffect) -> None:
     await case.until_settled(effect)
 
 
+async def department_task(case: Clockwork, effect: PendingEffect) -> None:
+    """Have a department told and reminded: each task is a workflow of its own, and none waits for another."""
+    await case.child(Task.run, effect, SETTLED)
+
+
+async def follow_up_linked(case: Clockwork, effect: PendingEffect) -> None:
+    """Have a linked case follow up, and look again and again whether it has."""
+    while case.is_pending(effect):
+        await case.errand(Incidents.follow_up, effect)
+        await case.pause(effect, effect.every.ToTimedelta(), "until the linked case is looked at again")
+
+
 PROCESSES: Final[dict[str, Process]] = {
     "notification": one_errand(Notices.notify),
     "staff_alert": one_errand(Staff.alert_staff),
@@ -69,6 +83,10 @@ PROCESSES: Final[dict[str, Process]] = {
     "callback": follow_up_call,
     "merge": one_errand(Joining.merge),
     "link": one_errand(Joining.link),
+    "task": department_task,
+    "public_notice": one_errand(Incidents.publish_notice),
+    "relay": one_errand(Incidents.relay_notice),
+    "follow_up": follow_up_linked,
 }
 """By the name of the demand."""
 

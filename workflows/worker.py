@@ -16,11 +16,16 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from engine.naming import TASK_QUEUE
 from workflows.complaint import Complaint
+from workflows.detection import Detection
+from workflows.drill import Drill
+from workflows.incident import Incident
 from workflows.inquiry import Inquiry
 from workflows.return_ import Return
+from workflows.scheduled_drill import ScheduledDrill
 from workflows.seal import Seal
+from workflows.task import Task
 
-WORKFLOWS: Final = (Inquiry, Complaint, Return, Seal)
+WORKFLOWS: Final = (Inquiry, Complaint, Return, Incident, Detection, Drill, ScheduledDrill, Task, Seal)
 
 # Of what is imported inside the sandbox, these have no state that a replay could notice.
 _PASSED_THROUGH: Final = ("activities", "casetrail", "domain", "engine.naming", "google.protobuf", "structlog")

@@ -60,7 +60,7 @@ _EVENT: Final = _insert(
 _PAYLOAD: Final = _insert("payload", ("bigint", "text", "bytea"))
 _SUBTREE: Final = _insert("subtree", ("bigint", "bigint", "bytea"))
 _INDEX_TYPES: Final = {
-    **dict.fromkeys(("case_id", "category", "owner", "team", "customer_id", "order_id"), "text"),
+    **dict.fromkeys(("case_id", "category", "owner", "team", "customer_id", "order_id", "drill_id"), "text"),
     **dict.fromkeys(("closed", "live", "effects"), _FLAG),
     **dict.fromkeys(("leaf_hash", "body"), "bytea"),
 }

@@ -15,8 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail import environment
 from casetrail.commands import Action, How, command, new_request_id, timestamp, words
+from casetrail.drills import Drills
 from casetrail.errors import Unavailable, error_of
 from casetrail.following import follow
+from casetrail.incidents import Incidents
 from casetrail.patience import Patience
 from casetrail.receipts import ReceiptFile
 from casetrail.v1.audit_service_pb2 import (
@@ -147,6 +149,8 @@ class Client(Verbs):
         )
         self._cases: CaseServiceAsyncStub = CaseServiceStub(self._channel)
         self._audit: AuditServiceAsyncStub = AuditServiceStub(self._channel)
+        self.drills = Drills(self._channel, self._ask, self._metadata, self._patience)
+        self.incidents = Incidents(self._channel, self._ask, self._metadata, self._patience)
         return self
 
     async def __aexit__(

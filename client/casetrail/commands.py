@@ -18,6 +18,11 @@ Action = (
     | c.Inspect | c.TrackParcel | c.Resolve | c.Confirm | c.Rate | c.RecordCallback
     | c.AnswerDissatisfaction | c.ReviewDissatisfaction | c.Reopen | c.Withdraw | c.ChangePolicy | c.HandOver
     | c.ImportRow | c.Close
+    | c.ConfirmNature | c.GradeIncident | c.AssumeCommand | c.HandOverCommand | c.AddTask | c.AcceptTask
+    | c.RefuseTask | c.ReassignTask | c.CompleteTask | c.ReopenTask | c.DraftNotice | c.ApproveNotice
+    | c.DiscardNotice | c.SendNotice | c.LinkCases | c.ContainIncident | c.ResolveIncident | c.FollowUpCase
+    | c.FinishFollowUp | c.FileReport | c.CloseIncident | c.DismissIncident | c.ReopenIncident
+    | c.InjectByHand | c.AbortDrill | c.RemarkDrill
 )  # fmt: skip
 """Everything that a caller can ask of a case."""
 

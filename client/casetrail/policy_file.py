@@ -9,6 +9,7 @@ from pathlib import Path
 from casetrail import short_forms, yaml_messages
 from casetrail.file_problems import FieldPath, FileError, Finding
 from casetrail.v1.effect_pb2 import Purpose
+from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.policy_pb2 import (
     Authority,
     Calendar,
@@ -34,10 +35,13 @@ _HINTS = {
     "casetrail.v1.SpecialDay.date": "YYYY-MM-DD, or MM-DD for every year",
     "casetrail.v1.Authority.currency": "three capital letters, for example CNY",
     "casetrail.v1.EligibilityRule.rule": "small letters, digits, dots and underscores, for example return.window",
+    "casetrail.v1.DetectionRule.rule": "small letters, digits, dots and underscores, for example wave.category",
 }
 
 # Rules of the contract that speak of the policy as a whole; the checks below name the place.
-_CHECKED_HERE = frozenset({"policy.clock_calendar", "policy.clock_ladder", "policy.region_calendar", "policy.notices"})
+_CHECKED_HERE = frozenset(
+    {"policy.clock_calendar", "policy.clock_ladder", "policy.target_ladder", "policy.region_calendar", "policy.notices"}
+)
 
 
 class PolicyError(FileError):
@@ -68,6 +72,7 @@ def _findings(policy: Policy) -> Iterator[Finding]:
     yield from _rules(policy.returns.rules)
     yield from _closing(policy)
     yield from _notices(policy.notices)
+    yield from _incidents(policy)
 
 
 def _known(name: str, known: Iterable[str], path: FieldPath) -> Iterator[Finding]:
@@ -168,12 +173,18 @@ def _clocks(policy: Policy) -> Iterator[Finding]:
         for number, target in enumerate(clock.targets):
             path = (*here, "targets", number)
             yield from _known(target.calendar, policy.calendars, (*path, "calendar"))
+            yield from _known(target.ladder, policy.ladders, (*path, "ladder"))
             yield from _promise(target, path)
             if catch_all is not None:
                 message = f"is never reached; targets[{catch_all}] has no condition and fits every case"
                 yield Finding(path, message, rests_on=((*here, "targets", catch_all),))
-            elif not (target.kinds or target.channels or target.priorities or target.categories):
+            elif not _narrowed(target):
                 catch_all = number
+
+
+def _narrowed(target: ClockTarget) -> bool:
+    for_customers = target.kinds or target.channels or target.priorities or target.categories
+    return bool(for_customers or target.levels or target.crises)
 
 
 def _promise(target: ClockTarget, path: FieldPath) -> Iterator[Finding]:
@@ -243,6 +254,31 @@ def _closing(policy: Policy) -> Iterator[Finding]:
             path: FieldPath = ("clocks", "follow_up", "targets", number, "within")
             after = short_forms.duration_text(earliest)
             yield Finding(path, f"ends before the call may be made, {after} after the result")
+
+
+def _incidents(policy: Policy) -> Iterator[Finding]:
+    here: FieldPath = ("incidents",)
+    yield from _stands_once(((*here, "levels", i, "level"), r.level) for i, r in enumerate(policy.incidents.levels))
+    yield from _stands_once(
+        ((*here, "crises", i, "crisis"), word_of(CrisisClass.DESCRIPTOR, r.crisis))
+        for i, r in enumerate(policy.incidents.crises)
+    )
+    detection = policy.incidents.detection
+    yield from _stands_once(((*here, "detection", i, "rule"), r.rule) for i, r in enumerate(detection))
+    for number, rule in enumerate(detection):
+        path: FieldPath = (*here, "detection", number)
+        yield from _known(rule.breach_rate.clock, policy.clocks, (*path, "breach_rate", "clock"))
+        for name in re.findall(r"\{(\w+)\}", rule.subject):
+            if name != "what":
+                yield Finding((*path, "subject"), f"{{{name}}} stands for nothing; there is {{what}}")
+
+
+def _stands_once(entries: Iterable[tuple[FieldPath, object]]) -> Iterator[Finding]:
+    seen: set[object] = set()
+    for path, value in entries:
+        if value in seen:
+            yield Finding(path, f"{value} stands here twice")
+        seen.add(value)
 
 
 def _notices(notices: Mapping[str, Notices]) -> Iterator[Finding]:

@@ -46,10 +46,19 @@ _SAID = "[: {words.text:quote}][ ({words.attachments:count} attached)]"
 _STOOD = "[; stood {clock.paused:paused}]"
 
 SENTENCES: dict[str, tuple[Sentence, ...]] = {
-    "CaseOpened": _one(
-        _PLAIN,
-        "{kind} opened by {channel}[: {subject:quote}][, order {order_id}][, imported from {source}]"
-        "[, wants {wanted:remedy}][; {words.text:quote}]",
+    "CaseOpened": (
+        Sentence(
+            _BAD,
+            "incident declared[ by {incident.source.by}][ ({incident.source.rule})][: {subject:quote}]"
+            "[, suspected level {incident.level}][, crisis {incident.crisis}][; drill {drill_id}]"
+            "[; {words.text:quote}]",
+            when="kind=incident",
+        ),
+        Sentence(
+            _PLAIN,
+            "{kind} opened by {channel}[: {subject:quote}][, order {order_id}][, imported from {source}]"
+            "[, wants {wanted:remedy}][; drill {drill_id}][; {words.text:quote}]",
+        ),
     ),
     "Assigned": _one(_PLAIN, "given to {to}[ of {team}]"),
     "Transferred": _one(_PLAIN, "handed on[ from {from_owner}][ to {to_owner}][ to team {team}][: {why:quote}]"),
@@ -207,4 +216,66 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
     "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
     "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
+    "NatureConfirmed": _one(_GOOD, "answered, and known for what it is[: {nature:quote}]"),
+    "IncidentGraded": (
+        Sentence(_WARNING, "graded {level}, it was {old_level}[, crisis {crisis}][: {why:quote}]", when="old_level"),
+        Sentence(_WARNING, "graded {level}[, crisis {crisis}][: {why:quote}]"),
+    ),
+    "CommandAssumed": _one(_GOOD, "{commander} ({role}) leads[, handed over by {handed_over_by}][: {why:quote}]"),
+    "TaskAdded": _one(_PLAIN, "task {task.task_id} for {task.department}[ ({task.owner})][: {task.what:quote}]"),
+    "TaskAccepted": _one(_GOOD, "task {task_id} is taken on[ by {owner}]"),
+    "TaskRefused": _one(_BAD, "task {task_id} is REFUSED[: {why:quote}]"),
+    "TaskReassigned": _one(
+        _WARNING,
+        "task {task_id} goes[ from {from_department}][ to {to_department}][, to {to_owner}][: {why:quote}]",
+    ),
+    "TaskCompleted": _one(_GOOD, "task {task_id} is done[: {result:quote}]"),
+    "TaskReopened": _one(_WARNING, "task {task_id} is not done after all[: {why:quote}]"),
+    "NoticeDrafted": _one(_SPOKEN, "notice {notice.notice_id} drafted[ for {notice.audience}][: {notice.text:quote}]"),
+    "NoticeApproved": _one(_GOOD, "notice {notice_id} approved[ on the authority of the {role}]"),
+    "NoticeDiscarded": _one(_WARNING, "notice {notice_id} is not sent[: {why:quote}]"),
+    "CaseLinked": _one(_PLAIN, "touches {case_id}[, found by {rule}]"),
+    "IncidentContained": _one(_GOOD, "contained[: {how:quote}]"),
+    "IncidentResolved": _one(_GOOD, "over[: {how:quote}]"),
+    "CaseFollowedUpByHand": _one(_GOOD, "{case_id} was followed up by a person[: {how:quote}]"),
+    "IncidentFollowedUp": _one(_GOOD, "every customer was followed up"),
+    "ReportFiled": _one(_GOOD, "report filed[; cause: {report.cause:quote}]"),
+    "IncidentReopened": _one(_BAD, "not over after all[: {why:quote}]"),
+    "TaskRequested": _one(_QUIET, "{department} is to be told of task {task_id}[ ({owner})]"),
+    "NoticeRequested": _one(_PLAIN, "notice {notice_id} goes out[ to {audience}]"),
+    "RelayRequested": _one(_QUIET, "{case_id} is asked to pass notice {notice_id} on"),
+    "FollowUpRequested": _one(_QUIET, "{case_id} is asked to follow up"),
+    "DepartmentReached": _one(_PLAIN, "reached {people} about task {task_id}"),
+    "DepartmentUnreachable": _one(_BAD, "nobody reached about task {task_id}[: {why:quote}]"),
+    "NoticePublished": _one(_GOOD, "notice {notice_id} is published[ ({reference})]"),
+    "NoticeFailed": _one(_BAD, "notice {notice_id} could not be published[: {why:quote}]"),
+    "RelayAccepted": _one(_QUIET, "{case_id} passes notice {notice_id} on"),
+    "RelayRefused": _one(_WARNING, "{case_id} does not pass notice {notice_id} on[: {why:quote}]"),
+    "CaseFollowedUp": _one(_GOOD, "{case_id} has followed up"),
+    "FollowUpFailed": _one(_BAD, "{case_id} cannot follow up by itself[: {why:quote}]"),
+    "NoticeRelayed": _one(_PLAIN, "incident {incident_id} says, notice {notice_id}: {text:quote}"),
+    "IncidentEnded": _one(_PLAIN, "incident {incident_id} is over[: {text:quote}][; follow-up {follow_up}]"),
+    "DrillStarted": _one(_PLAIN, "drill of {scenario_id} started, {max_score} points to win"),
+    "DrillAborted": _one(_BAD, "drill aborted: {why:quote}"),
+    "DrillEnded": _one(_GOOD, "drill over: {score} of {max_score} points"),
+    "DrillRemarked": _one(
+        _SPOKEN, "remark by {remark.by}[; problem: {remark.problem:quote}][; improvement: {remark.improvement:quote}]"
+    ),
+    "InjectRequested": _one(_PLAIN, "inject {inject.id} is due: {inject.title:quote}"),
+    "ObservationRequested": _one(_QUIET, "the drill's cases are to be followed"),
+    "JudgementRequested": _one(_QUIET, "{expectation_id} is to be judged: its time is over"),
+    "MoveRequested": _one(_QUIET, "{move_id} is due"),
+    "RestorationRequested": _one(_QUIET, "what {inject_id} made fail is to answer again"),
+    "ClearanceRequested": _one(_QUIET, "the drill's cases are to be ended"),
+    "InjectMade": _one(_WARNING, "inject {inject_id} made[, {case_ids:count} cases]"),
+    "InjectFailed": _one(_BAD, "inject {inject_id} failed: {why}"),
+    "ExpectationMet": _one(_GOOD, "{expectation_id} met in time: {score} points"),
+    "ExpectationMetLate": _one(_WARNING, "{expectation_id} met late[: {score} points]"),
+    "ExpectationMissed": _one(_BAD, "{expectation_id} missed"),
+    "CueSeen": _one(_QUIET, "{move_id} has its cue"),
+    "MoveMade": _one(_PLAIN, "{move_id} done"),
+    "MoveFailed": _one(_WARNING, "{move_id} not done: {why}"),
+    "SystemRestored": _one(_GOOD, "what {inject_id} made fail answers again"),
+    "RestorationFailed": _one(_BAD, "what {inject_id} made fail could not be restored: {why}"),
+    "DrillCleared": _one(_QUIET, "what the drill left open is ended[: {case_ids:count} cases]"),
 }

@@ -18,6 +18,7 @@ from casetrail.short_forms import duration_text
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Climb, Clock, PausedTime, Reckoning
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.types_pb2 import Cause, Kind, Priority, Remedy, RemedyKind, Role, Stage
 from casetrail.words import word_of
 
@@ -60,7 +61,9 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
     if case.subject:
         yield f"  {_quote(case.subject)}"
     facts = (
-        f"customer {case.customer.customer_id}",
+        f"customer {case.customer.customer_id}" if case.HasField("customer") else "",
+        _level(case),
+        f"drill {case.drill_id}" if case.drill_id else "",
         f"priority {_word(Priority.DESCRIPTOR, case.priority)}",
         f"order {case.order_id}" if case.order_id else "",
         f"with {case.owner}" if case.owner else "with nobody",
@@ -70,6 +73,16 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
     opened = _local(case.opened_at, zone)
     pace = _PACE.get(case.time_base.mode, "").format(case.time_base)
     yield f"  opened {opened:%a %d %b %Y %H:%M:%S %Z}{pace}"
+
+
+def _level(case: Case) -> str:
+    """How grave an incident is; empty for other cases."""
+    incident = case.incident
+    if not incident.level:
+        return ""
+    crisis = _word(CrisisClass.DESCRIPTOR, incident.crisis)
+    level = f"{'level' if incident.graded else 'suspected level'} {incident.level}"
+    return f"{level}, {crisis} crisis" if crisis else level
 
 
 _PACE = {

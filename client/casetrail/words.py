@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
-KindWord = Literal["inquiry", "complaint", "return"]
+KindWord = Literal["inquiry", "complaint", "return", "incident", "drill"]
 ChannelWord = Literal["chat", "app", "phone", "email", "social", "web"]
 PriorityWord = Literal["low", "normal", "high", "urgent"]
 StageWord = Literal[
@@ -28,6 +28,11 @@ StageWord = Literal[
     "confirmed",
     "dissatisfied",
     "closed",
+    "declared",
+    "graded",
+    "contained",
+    "followed_up",
+    "retrospective",
 ]
 CauseWord = Literal["customer", "vendor", "carrier", "department"]
 LadderWord = Literal["team_lead", "supervisor", "director", "executive"]
@@ -46,7 +51,11 @@ PurposeWord = Literal[
     "eligibility",
     "offer",
     "dissatisfaction",
+    "incident",
+    "incident_over",
 ]
+CrisisWord = Literal["ordinary", "major", "critical"]
+CommanderWord = Literal["incident_lead", "agent", "team_lead", "supervisor", "director", "executive"]
 
 
 _V_co = TypeVar("_V_co", bound=int, covariant=True)

@@ -191,6 +191,12 @@ def schedule_callback(draft: Draft) -> None:
         draft.case.kind in rules.callback_kinds or (draft.case.kind == Kind.KIND_RETURN and reasons)
     ):
         return
+    owe_callback(draft)
+
+
+def owe_callback(draft: Draft) -> None:
+    """Owe the customer a follow-up call."""
+    rules = draft.rules.policy.closing
     body = CallbackScheduled()
     body.not_before.seconds = draft.at + rules.callback_not_before.seconds
     if target := draft.rules.target("follow_up", draft.case):

@@ -8,9 +8,9 @@ from casetrail.v1.command_pb2 import Absorb, Link, Merge
 from casetrail.v1.effect_pb2 import LinkRequested, MergeRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import DuplicateAbsorbed, Linked
-from casetrail.v1.types_pb2 import Stage
+from casetrail.v1.types_pb2 import Kind, Stage
 from domain.draft import Draft
-from domain.lifecycles import closing
+from domain.lifecycles import closing, linked
 from domain.refusal import Rejected
 
 
@@ -42,8 +42,9 @@ def merge(draft: Draft, command: Merge) -> None:
 
 def absorb(draft: Draft, command: Absorb) -> None:
     """Another case says that it is linked to this one, or its duplicate: of the same customer, and this is open."""
+    linked.require_same_world(draft, command.drill_id, command.case_id)
     if command.only_link:
-        draft.add(Linked(link=CaseLink(case_id=command.case_id, relation=CaseLink.RELATION_RELATED)))
+        _be_linked(draft, command)
         return
     if draft.case.stage == Stage.STAGE_CLOSED:
         raise Rejected(RefusalReason.REFUSAL_REASON_CANNOT_JOIN, f"{draft.case.case_id} is closed; reopen it first")
@@ -58,6 +59,15 @@ def absorb(draft: Draft, command: Absorb) -> None:
             f"{draft.case.case_id} and {command.case_id} are of different customers",
         )
     draft.add(DuplicateAbsorbed(case_id=command.case_id, why=command.why))
+
+
+def _be_linked(draft: Draft, command: Absorb) -> None:
+    if command.incident:
+        linked.linked_to_incident(draft, command.case_id)
+        return
+    draft.add(Linked(link=CaseLink(case_id=command.case_id, relation=CaseLink.RELATION_RELATED)))
+    if draft.case.kind == Kind.KIND_INCIDENT:
+        linked.linked_by_customer_side(draft, command)
 
 
 def _require_other(draft: Draft, case_id: str) -> None:

@@ -8,10 +8,13 @@ from casetrail.v1.event_pb2 import CaseOpened, PolicyChanged, Prioritized, Recla
 from casetrail.v1.types_pb2 import Kind, ParcelDirection, Priority, Stage
 from domain import promises
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.instants import Instant, timestamp
-from domain.lifecycles import parcels, talk, waiting
+from domain.lifecycles import incident, parcels, talk, waiting
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
+
+CUSTOMERS_KINDS = frozenset({Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN})
 
 _BEFORE_A_SOLUTION = (
     Stage.STAGE_OPENED,
@@ -29,13 +32,14 @@ _BEFORE_A_SOLUTION = (
 def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
     """Open a case: the policy in force, the time base and the first promises are fixed by its first event."""
     asked = command.open
-    draft = Draft(Case(case_id=command.case_id), at, command.actor, rules)
+    # A drill is part of itself: every event of it says so, from the first on.
+    drill_id = command.case_id if asked.kind == Kind.KIND_DRILL else asked.drill_id
+    draft = Draft(Case(case_id=command.case_id, drill_id=drill_id), at, command.actor, rules)
     body = CaseOpened(
         kind=asked.kind,
         channel=asked.channel,
         priority=asked.priority or _priority_of(asked.category, rules),
         category=asked.category,
-        customer=asked.customer,
         order_id=asked.order_id,
         product_id=asked.product_id,
         subject=asked.subject,
@@ -44,16 +48,28 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
         time_base=_time_base(asked, at),
         silent=asked.silent,
         source=asked.source,
+        drill_id=drill_id,
+        inject_id=asked.inject_id,
     )
+    if asked.HasField("customer"):
+        body.customer.CopyFrom(asked.customer)
+    if asked.HasField("incident"):
+        body.incident.CopyFrom(incident.as_declared(command, rules))
+        body.priority = asked.priority or Priority.PRIORITY_URGENT
     if asked.HasField("return_request"):
         body.return_details.CopyFrom(_details(asked.return_request))
         body.wanted.CopyFrom(asked.return_request.wanted)
     draft.add(body)
+    if asked.kind == Kind.KIND_DRILL:
+        drill.started(draft, asked.scenario)
+        return draft
     if asked.kind == Kind.KIND_RETURN:
         draft.add(OrderLookupRequested(order_id=asked.order_id))
     if asked.HasField("parcel"):
         parcels.track(draft, asked.parcel, ParcelDirection.PARCEL_DIRECTION_OUTBOUND)
     talk.tell(draft, Purpose.PURPOSE_ACKNOWLEDGEMENT)
+    if asked.HasField("incident"):
+        incident.declared(draft, asked.incident)
     return draft
 
 
@@ -68,6 +84,12 @@ def prioritize(draft: Draft, command: Prioritize) -> None:
 def reclassify(draft: Draft, command: Reclassify) -> None:
     """It is another kind of matter, or of another category."""
     becomes = command.kind or draft.case.kind
+    if becomes not in CUSTOMERS_KINDS:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_KIND,
+            "a customer's case becomes no incident: declare one, and link the case to it",
+            field="reclassify.kind",
+        )
     if becomes == draft.case.kind and command.category in ("", draft.case.category):
         raise Rejected(RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{draft.case.case_id} is classified so already")
     body = Reclassified(category=command.category, why=command.why)
@@ -127,6 +149,8 @@ def _priority_of(category: str, rules: Rulebook) -> Priority.ValueType:
 
 
 def _time_base(asked: Open, at: Instant) -> TimeBase:
+    if asked.HasField("time_base"):
+        return asked.time_base
     if asked.source:
         return TimeBase(mode=TimeBase.MODE_IMPORTED)
     if asked.scale in (0, 1):

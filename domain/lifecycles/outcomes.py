@@ -7,17 +7,29 @@ from casetrail.v1.case_pb2 import Case, Closure
 from casetrail.v1.command_pb2 import ReportOutcome
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.types_pb2 import Channel, ParcelDirection, Role, Stage
+from casetrail.v1.types_pb2 import Channel, Kind, ParcelDirection, Role, Stage
 from domain import ladder
 from domain.draft import Draft
+from domain.drills import lifecycle as drill
 from domain.evolve import find_parcel
-from domain.lifecycles import closing, remedies, returns, talk
+from domain.lifecycles import closing, linked, notices, remedies, returns, talk, tasks
 from domain.refusal import Rejected
 from domain.rulebook import next_role
 
 Consequence = Callable[[Draft, Effect, Any], None]
 
-_ABOUT_A_PARCEL = ("tracking", "carrier_question")
+# What an outcome is about is known from the demand: demand → fields that are copied from it.
+_ABOUT = {
+    "tracking": ("parcel_id",),
+    "carrier_question": ("parcel_id",),
+    "task": ("task_id",),
+    "public_notice": ("notice_id",),
+    "relay": ("case_id", "notice_id"),
+    "follow_up": ("case_id",),
+    "restoration": ("inject_id",),
+    "judgement": ("expectation_id",),
+    "move": ("move_id",),
+}
 
 
 def report(draft: Draft, command: ReportOutcome) -> None:
@@ -33,8 +45,8 @@ def report(draft: Draft, command: ReportOutcome) -> None:
         )
     body = getattr(command.outcome, name)
     body.effect_id = command.effect_id
-    if demand in _ABOUT_A_PARCEL:
-        body.parcel_id = getattr(effect, demand).parcel_id
+    for field in _ABOUT.get(demand, ()):
+        setattr(body, field, getattr(getattr(effect, demand), field))
     draft.add(body)
     # What comes after the end is kept, and leads to nothing.
     if draft.case.stage == Stage.STAGE_CLOSED:
@@ -111,6 +123,27 @@ def _merged(draft: Draft, effect: Effect, body: Any) -> None:
     closing.close(draft, Closure.HOW_MERGED)
 
 
+def _linked(draft: Draft, effect: Effect, body: Any) -> None:
+    if draft.case.kind == Kind.KIND_INCIDENT:
+        linked.accepted(draft, body.case_id)
+
+
+def _department_unreachable(draft: Draft, effect: Effect, body: Any) -> None:
+    tasks.unreachable(draft, body.task_id)
+
+
+def _notice_failed(draft: Draft, effect: Effect, body: Any) -> None:
+    notices.failed(draft, body.notice_id)
+
+
+def _follow_up_failed(draft: Draft, effect: Effect, body: Any) -> None:
+    linked.not_followed_up(draft, body.case_id)
+
+
+def _drill_goes_on(draft: Draft, effect: Effect, body: Any) -> None:
+    drill.go_on(draft)
+
+
 # Demand → its outcomes → what follows.
 _RESULTS: dict[str, dict[str, Consequence | None]] = {
     "notification": {"notification_delivered": _delivered, "notification_failed": _undeliverable},
@@ -127,5 +160,15 @@ _RESULTS: dict[str, dict[str, Consequence | None]] = {
     "carrier_question": {"carrier_answered": None},
     "callback": {"callback_reminded": None},
     "merge": {"merge_accepted": _merged, "merge_refused": None},
-    "link": {"link_accepted": None, "link_failed": None},
+    "link": {"link_accepted": _linked, "link_failed": None},
+    "task": {"department_reached": None, "department_unreachable": _department_unreachable},
+    "public_notice": {"notice_published": None, "notice_failed": _notice_failed},
+    "relay": {"relay_accepted": None, "relay_refused": None},
+    "follow_up": {"case_followed_up": None, "follow_up_failed": _follow_up_failed},
+    "inject": {"inject_made": _drill_goes_on, "inject_failed": _drill_goes_on},
+    "observation": {"cue_seen": None, "expectation_met": _drill_goes_on, "expectation_met_late": _drill_goes_on},
+    "judgement": dict.fromkeys(("expectation_met", "expectation_met_late", "expectation_missed"), _drill_goes_on),
+    "move": {"move_made": None, "move_failed": None},
+    "restoration": dict.fromkeys(("system_restored", "restoration_failed"), _drill_goes_on),
+    "clearance": {"drill_cleared": None},
 }

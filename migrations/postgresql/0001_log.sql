@@ -74,6 +74,7 @@ CREATE TABLE case_index (
   live smallint NOT NULL, -- open, and moved by real time
   running integer NOT NULL, -- clocks that run
   overdue integer NOT NULL, -- clocks that are breached and not kept
+  drill_id text COLLATE "C" NOT NULL, -- empty for a real case
   seq bigint NOT NULL,
   leaf_hash bytea NOT NULL, -- of the last event
   -- What the case needs from Temporal …
@@ -94,7 +95,8 @@ CREATE TABLE case_index (
   body bytea NOT NULL -- the case
 );
 
-CREATE INDEX case_open ON case_index (opened) INCLUDE (running, overdue) WHERE closed = 0;
+CREATE INDEX case_open ON case_index (opened) INCLUDE (running, overdue, drill_id) WHERE closed = 0;
+CREATE INDEX case_drill ON case_index (drill_id, opened) WHERE drill_id <> '';
 CREATE INDEX case_overdue ON case_index (opened) WHERE overdue > 0;
 CREATE INDEX case_owner ON case_index (owner, opened);
 CREATE INDEX case_team ON case_index (team, opened);

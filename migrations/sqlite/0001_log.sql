@@ -50,6 +50,7 @@ CREATE TABLE case_index (
   live INTEGER NOT NULL, -- open, and moved by real time
   running INTEGER NOT NULL, -- clocks that run
   overdue INTEGER NOT NULL, -- clocks that are breached and not kept
+  drill_id TEXT NOT NULL, -- empty for a real case
   seq INTEGER NOT NULL,
   leaf_hash BLOB NOT NULL, -- of the last event
   -- What the case needs from Temporal …
@@ -69,7 +70,8 @@ CREATE TABLE case_index (
   body BLOB NOT NULL -- the case
 ) STRICT;
 
-CREATE INDEX case_open ON case_index (opened, running, overdue) WHERE closed = 0;
+CREATE INDEX case_open ON case_index (opened, running, overdue, drill_id) WHERE closed = 0;
+CREATE INDEX case_drill ON case_index (drill_id) WHERE drill_id <> '';
 CREATE INDEX case_overdue ON case_index (opened) WHERE overdue > 0;
 CREATE INDEX case_owner ON case_index (owner);
 CREATE INDEX case_team ON case_index (team);

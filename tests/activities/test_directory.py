@@ -79,3 +79,57 @@ def test_what_is_wrong_is_said_with_its_place(file: Path, text: str, what: str) 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(DirectoryError, match="cannot be read"):
         Directory(tmp_path / "none.yaml")
+
+
+DEPARTMENTS = """\
+  - {name: tang, email: tang@staff.example}
+departments:
+  - {name: technology, people: [tang, chloe], email: technology@staff.example}
+  - {name: legal, email: legal@staff.example}
+audiences:
+  - {name: all users, email: all-users@notices.example}
+"""
+
+
+def test_a_department_is_its_people_who_are_there_and_its_own_address(file: Path) -> None:
+    _rewrite(file, PEOPLE + DEPARTMENTS)
+    directory = Directory(file)
+    asked = directory.of_department("Technology")
+    assert [person.email for person in asked] == ["tang@staff.example", "technology@staff.example"]
+    assert [person.name for person in directory.of_department("legal")] == ["legal"]
+    assert directory.of_department("kitchen") == []
+
+
+def test_whoever_is_only_asked_as_one_of_a_department_stands_on_no_ladder(file: Path) -> None:
+    _rewrite(file, PEOPLE + DEPARTMENTS)
+    directory = Directory(file)
+    assert "tang" not in [person.name for person in directory.of_role(Role.ROLE_AGENT, "")]
+    assert [person.email for person in directory.named("tang")] == ["tang@staff.example"]
+
+
+def test_a_notice_is_published_where_its_audience_is_or_where_all_others_are(file: Path) -> None:
+    _rewrite(file, PEOPLE + DEPARTMENTS)
+    directory = Directory(file)
+    assert directory.audience("all users") is directory.audience("All users")
+    assert directory.audience("buyers of MUG-01") is None
+    _rewrite(file, PEOPLE + DEPARTMENTS + '  - {name: "*", email: notices@notices.example}\n')
+    everybody_else = directory.audience("buyers of MUG-01")
+    assert everybody_else
+    assert everybody_else.email == "notices@notices.example"
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ("departments: {}\n", "`departments` must be a list"),
+        ("departments: [{name: it, people: [nobody]}]\n", "there is nobody called 'nobody', whom a department names"),
+        ("departments: [{name: it}]\n", "department 1: it needs `people` or an `email`"),
+        ("departments: [{name: it, people: amy}]\n", "department 1: `people` must be a list of names"),
+        ("audiences: [{name: all}]\n", "audience 1: `email` is missing"),
+        ("audiences: [{name: all, mail: x}]\n", "audience 1: expected an object with email, name"),
+    ],
+)
+def test_what_is_wrong_with_departments_and_audiences_is_said(file: Path, more: str, what: str) -> None:
+    file.write_text(PEOPLE + more)
+    with pytest.raises(DirectoryError, match=what):
+        Directory(file)

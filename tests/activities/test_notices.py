@@ -4,9 +4,11 @@ import pytest
 
 from activities.effects import Errand
 from activities.notices import _filled, notice_for
+from activities.outside import Outside
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import Effect, NotificationRequested, Purpose
 from casetrail.v1.policy_pb2 import Notice, Notices, Policy
+from tests.fakes import CornerShop, Mailbox
 
 RESULT, SURVEY = Purpose.PURPOSE_RESULT, Purpose.PURPOSE_SURVEY
 
@@ -46,5 +48,6 @@ def test_what_a_customer_wrote_is_never_taken_for_a_template() -> None:
     errand = Errand(
         Case(case_id="INQ-1", subject="{text} {case}"),
         Effect(notification=NotificationRequested(text="{subject}")),
+        Outside(Mailbox(), CornerShop()),
     )
     assert _filled("{case}: {subject} | {text} | {other}", errand) == "INQ-1: {text} {case} | {subject} | {other}"

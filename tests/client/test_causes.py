@@ -136,5 +136,5 @@ def test_the_policy_is_the_one_that_held_then(story: Recorded) -> None:
     story.change_policy(other)
     story.agent().reply("Good morning")
 
-    assert policy_at(story.events[0], history(story)).policy_id == "default-2026.1"
+    assert policy_at(story.events[0], history(story)).policy_id == "default-2026.2"
     assert policy_at(story.events[-1], story.events) == other.ref

@@ -27,6 +27,7 @@ from casetrail.v1.case_service_pb2 import (
 )
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.types_pb2 import (
     Cause,
     Channel,
@@ -345,6 +346,9 @@ def test_every_action_of_the_contract_can_be_sent_but_those_of_the_engine() -> N
         "Open",
         "Absorb",
         "ReportOutcome",
+        "RelayNotice",
+        "EndIncident",
+        "EndDrillCase",
     }
 
 
@@ -360,7 +364,13 @@ def test_every_action_of_the_contract_can_be_sent_but_those_of_the_engine() -> N
         (words.ReturnReasonWord, ReturnReason.DESCRIPTOR, set()),
         (words.ItemStateWord, ItemState.DESCRIPTOR, set()),
         (words.PurposeWord, Purpose.DESCRIPTOR, set()),
-        (words.RelationWord, CaseLink.Relation.DESCRIPTOR, {"duplicate"}),
+        (words.RelationWord, CaseLink.Relation.DESCRIPTOR, {"duplicate", "incident"}),
+        (words.CrisisWord, CrisisClass.DESCRIPTOR, set()),
+        (
+            words.CommanderWord,
+            Role.DESCRIPTOR,
+            {"customer", "system", "service", "importer", "auditor", "admin"},
+        ),
         (
             words.LadderWord,
             Role.DESCRIPTOR,

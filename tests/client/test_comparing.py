@@ -49,10 +49,10 @@ async def test_only_clocks_that_would_have_ended_differently_are_listed_and_all_
     assert "first response" in listed
     assert "met, 5s to spare of 30s → breached by 5s over 20s" in listed
     assert any("resolution" in line for line in totals)
-    assert "1 case (9 events) run again under default-2026.1: clocks of 1 would have ended differently." in ran.out
+    assert "1 case (9 events) run again under default-2026.2: clocks of 1 would have ended differently." in ran.out
     assert "1 × a recorded step would not have been possible" in ran.out
     [asked] = service.requests("WhatIf")
-    assert asked.policy.policy_id == "default-2026.1"
+    assert asked.policy.policy_id == "default-2026.2"
     assert asked.filter.opened_from.seconds == 1_767_225_600
     assert list(asked.case_ids) == ["INQ-7K3"]
 

@@ -97,7 +97,7 @@ async def test_steps_are_printed_with_differences_and_reasons(
     ran = await casetrail("replay", "CASE-1", "--steps")
     assert ran.code == 0, ran.err
     assert "stage: opened → in progress" in ran.out
-    assert "because of rule clock.first_response of policy default-2026.1" in ran.out
+    assert "because of rule clock.first_response of policy default-2026.2" in ran.out
     assert "clocks[first_response#2].breached: nothing → yes" in ran.out
 
 
@@ -174,7 +174,7 @@ async def test_a_reason_is_told_with_the_events_that_prove_it(
     by_number = await casetrail("why", "CASE-1", str(kept))
     by_id = await casetrail("why", "CASE-1", f"CASE-1:{kept}")
     assert by_number.out == by_id.out
-    assert "rule      clock.first_response, of policy default-2026.1 (given by CASE-1:2)" in by_number.out
+    assert "rule      clock.first_response, of policy default-2026.2 (given by CASE-1:2)" in by_number.out
     for words in ("CASE-1:1 ", "CASE-1:2 ", "looked at channel: chat", "BREACHED", "done by"):
         assert words in by_number.out
 
@@ -184,7 +184,7 @@ async def test_a_reason_is_json_for_programs(service: Service, casetrail: Casetr
     ran = await casetrail("why", "CASE-1", str(story.events[-1].seq), "--json")
     told = json.loads(ran.out)
     assert told["event"]["type"] == "ClockMetLate"
-    assert told["policy"]["policyId"] == "default-2026.1"
+    assert told["policy"]["policyId"] == "default-2026.2"
     assert [cause["link"] for cause in told["because"]][:2] == ["SAME_REQUEST", "LAST_MARK"]
 
 

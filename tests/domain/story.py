@@ -25,7 +25,7 @@ from casetrail import policy_file
 from casetrail.short_forms import duration, duration_text
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
-from casetrail.v1.command_pb2 import Command
+from casetrail.v1.command_pb2 import Command, Open
 from casetrail.v1.effect_pb2 import Effect, Purpose
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.policy_pb2 import Policy
@@ -122,6 +122,12 @@ class Story:
     def team_lead(self, name: str = "tom") -> Speaker:
         return self.acting("team_lead", name)
 
+    def lead(self, name: str = "ivy") -> Speaker:
+        return self.acting("incident_lead", name)
+
+    def executive(self, name: str = "eve") -> Speaker:
+        return self.acting("executive", name)
+
     def supervisor(self, name: str = "sue") -> Speaker:
         return self.acting("supervisor", name)
 
@@ -149,6 +155,13 @@ class Story:
         if kind == "return":
             asked = {"order_id": "O-1", "return_request": RETURN} | asked
         return self.acting(by).open(kind, **asked)
+
+    def declare(self, level: int = 0, by: str = "incident_lead", **fields: Any) -> list[str]:  # noqa: ANN401 - of Open and Declaration
+        """Declare an incident now; what is no field of `open` is one of the declaration."""
+        self.opened = self.now
+        asked: dict[str, Any] = {"channel": "web", "subject": "Nobody can pay"}
+        asked |= {name: fields.pop(name) for name in list(fields) if name in Open.DESCRIPTOR.fields_by_name}
+        return self.acting(by).open("incident", incident={"suspected_level": level} | fields, **asked)
 
     def carry_out(self, actor: Actor, action: str, *first: object, **fields: object) -> list[str]:
         """Carry a command out as the engine does: what time owes first, then the command."""
@@ -197,6 +210,9 @@ class Story:
             field = message.DESCRIPTOR.fields_by_name[name]
             if not field.is_repeated:
                 self._set(message, name, value)
+                continue
+            if isinstance(value, Mapping):
+                getattr(message, name).update(value)
                 continue
             for item in value:  # type: ignore[attr-defined] # a list
                 if field.message_type:

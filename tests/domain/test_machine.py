@@ -7,14 +7,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from casetrail.v1.case_pb2 import Alarm, Case
+from casetrail.v1.case_pb2 import Alarm, Case, Closure
 from casetrail.v1.clock_pb2 import Clock, Reckoning
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTask, LinkedCase
 from casetrail.v1.policy_pb2 import Policy
-from casetrail.v1.types_pb2 import Actor, Cause, Role, Stage
+from casetrail.v1.types_pb2 import Actor, Cause, Kind, Role, Stage
 from casetrail.words import value_of
 from domain import Rejected, Rulebook, evolve, expire, fold, next_wake
+from domain.awaited import waits_for
+from domain.clocks import is_open
 from domain.decide import ACTIONS
 from domain.evolve import DEMANDS, PROGRESS
 from domain.instants import Instant
@@ -53,6 +56,9 @@ flags = st.booleans()
 remedies = st.fixed_dictionaries(
     {"kind": st.sampled_from(["refund", "exchange", "repair", "compensation", "other"]), "amount_minor": amounts}
 )
+departments = st.sampled_from(["operations", "legal"])
+task_ids = st.sampled_from(["T1", "T2", "T3", "T4", "T5"])
+notice_ids = st.sampled_from(["N1", "N2", "N3"])
 parcels = st.fixed_dictionaries({"carrier": st.just("sf"), "tracking_no": st.sampled_from(["SF1", "SF2"])})
 return_requests = st.builds(
     lambda reason, state, wanted: RETURN | {"reason": reason, "item_state": state, "wanted": wanted},
@@ -118,16 +124,65 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "hand_over": {"speak": flags},
     "import_row": {"raw": said},
     "close": {},
+    "confirm_nature": {"nature": said},
+    "grade_incident": {
+        "level": st.sampled_from([1, 2, 2, 3, 4]),
+        "crisis": st.sampled_from(["unspecified", "unspecified", "ordinary", "critical"]),
+    },
+    "assume_command": {},
+    "hand_over_command": {
+        "to": st.sampled_from(["ann", "bob"]),
+        "role": st.sampled_from(["executive", "incident_lead"]),
+    },
+    "add_task": {"department": departments, "what": st.just("look"), "owner": st.sampled_from(["", "olga"])},
+    "accept_task": {"task_id": task_ids},
+    "refuse_task": {"task_id": task_ids},
+    "reassign_task": {"task_id": task_ids, "department": departments},
+    "complete_task": {"task_id": task_ids},
+    "reopen_task": {"task_id": task_ids},
+    "draft_notice": {"text": said, "audience": st.just("all users")},
+    "approve_notice": {"notice_id": notice_ids},
+    "discard_notice": {"notice_id": notice_ids},
+    "send_notice": {"notice_id": notice_ids},
+    "link_cases": {"case_ids": st.sampled_from([["CASE-2"], ["CASE-2", "CASE-3"], ["CASE-1"]])},
+    "contain_incident": {"how": said},
+    "resolve_incident": {"how": said},
+    "follow_up_case": {"case_id": st.sampled_from(["CASE-2", "CASE-3"]), "how": said},
+    "finish_follow_up": {},
+    "file_report": {"cause": said, "measures": said, "lessons": said},
+    "close_incident": {},
+    "dismiss_incident": {},
+    "reopen_incident": {},
+    "relay_notice": {"incident_id": st.just("INC-1"), "notice_id": st.just("N1"), "text": said},
+    "end_drill_case": {},
+    "end_incident": {"incident_id": st.just("INC-1"), "text": said},
 }
 BY_KIND: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "inquiry": {"kind": st.just("inquiry")},
     "complaint": {"kind": st.just("complaint")},
     "return": {"kind": st.just("return"), "return_request": return_requests, "order_id": st.just("O-1")},
 }
+DECLARATION: dict[str, st.SearchStrategy[Any]] = {
+    "level": st.integers(0, 4),
+    "crisis": st.sampled_from(["unspecified", "unspecified", "major"]),
+    "case_ids": st.sampled_from([[], ["CASE-2"], ["CASE-2", "CASE-3"]]),
+}
 reclassifications = st.one_of(
     [st.fixed_dictionaries(fields) for fields in BY_KIND.values()]
     + [st.fixed_dictionaries({"category": st.sampled_from(["order", "product"])})]
 )
+# What incidents wait for.
+RESPONSE = [
+    "confirm_nature",
+    "assume_command",
+    *(4 * ["complete_task"]),
+    "accept_task",
+    "reassign_task",
+    "draft_notice",
+    "approve_notice",
+    "send_notice",
+    "link_cases",
+]
 # What moves a case on from a stage, so that the deep ones are reached often.
 LIKELY = {
     "opened": ["assign", "reply", "accept", "resolve"],
@@ -147,7 +202,31 @@ LIKELY = {
     "confirmed": ["rate", "record_callback"],
     "dissatisfied": ["answer_dissatisfaction", "review_dissatisfaction"],
     "closed": ["rate", "reopen", "note"],
+    "declared": ["confirm_nature", "grade_incident", "grade_incident", "link_cases"],
+    "graded": [*RESPONSE, "contain_incident", "contain_incident"],
+    "contained": [*RESPONSE, "resolve_incident", "resolve_incident", "grade_incident"],
+    "followed_up": ["file_report", "close_incident", "reopen_incident"],
+    "retrospective": ["close_incident"],
 }
+# What brings an incident to its next stage.
+ONWARD: dict[int, tuple[str, dict[str, Any]]] = {
+    Stage.STAGE_DECLARED: ("grade_incident", {"level": 2}),
+    Stage.STAGE_GRADED: ("contain_incident", {"how": "Hello"}),
+    Stage.STAGE_CONTAINED: ("resolve_incident", {"how": "Hello"}),
+    Stage.STAGE_RESOLVED: ("finish_follow_up", {}),
+    Stage.STAGE_FOLLOWED_UP: ("file_report", {"cause": "Hello", "measures": "Hello", "lessons": "Hello"}),
+    Stage.STAGE_RETROSPECTIVE: ("close_incident", {}),
+}
+# An incident's way from its end on differs from that of other kinds.
+OVER = [
+    "draft_notice",
+    "approve_notice",
+    "send_notice",
+    "follow_up_case",
+    "finish_follow_up",
+    "file_report",
+    "link_cases",
+]
 ROLES = [name.removeprefix("ROLE_").lower() for name in Role.keys() if name != "ROLE_UNSPECIFIED"]  # noqa: SIM118 - no dict
 RESULTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "order_found": st.builds(
@@ -158,11 +237,17 @@ RESULTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "parcel_scanned": st.just({"scan": {"place": "Hangzhou", "scanned_at": "0s"}}),
     "parcel_delivered": st.just({"scan": {"place": "here", "scanned_at": "0s"}}),
+    "link_accepted": st.builds(lambda case_id: {"case_id": case_id}, st.sampled_from(["CASE-2", "CASE-3"])),
+    "link_failed": st.builds(lambda case_id: {"case_id": case_id}, st.sampled_from(["CASE-2", "CASE-3"])),
     "exchange_dispatched": st.just({"sku": "MUG-02", "carrier": "sf", "tracking_no": "SF9"}),
 }
+TAKEN_UP = {IncidentTask.STATE_ASKED, IncidentTask.STATE_ACCEPTED}
+SETTLED_LINKS = {LinkedCase.STATE_REFUSED, LinkedCase.STATE_FOLLOWED_UP}
 OF_A_ROUND = {"notification", "tracking", "carrier_question", "callback"}
 REMEDIES = {"refund", "compensation", "exchange"}
-URGENT = {*REMEDIES, "order_lookup", "tracking"}
+URGENT = {*REMEDIES, "order_lookup", "tracking", "public_notice", "follow_up", "link"}
+# Demands that end with what they are for.
+OF_A_MATTER = {"task", "follow_up"}
 
 
 def reckoning(event: Event) -> Reckoning | None:
@@ -188,14 +273,14 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(
         data=st.data(),
-        kind=st.sampled_from(list(BY_KIND)),
+        kind=st.sampled_from([*BY_KIND, "incident"]),
         channel=st.sampled_from(["chat", "email"]),
         region=st.sampled_from(["", "eu"]),
         email=st.sampled_from(["", "customer@example.com"]),
         silent=st.sampled_from([False, False, True]),
         source=st.sampled_from(["", "", "INC1"]),
         hour=st.integers(0, 200),
-        depth=st.integers(0, 12),
+        depth=st.sampled_from([*range(13), 20, 40]),
     )
     def opened(  # noqa: PLR0917 - hypothesis passes them by name
         self,
@@ -210,9 +295,13 @@ class Machine(RuleBasedStateMachine):
         depth: int,
     ) -> None:
         self.story.now += hour * HOUR
-        fields = data.draw(st.fixed_dictionaries(BY_KIND[kind])) | {"channel": channel, "silent": silent}
-        customer = CUSTOMER | {"email": email, "region": region}
-        self.story.open(fields.pop("kind"), by="importer", customer=customer, source=source, **fields)
+        if kind == "incident":
+            declared = data.draw(st.fixed_dictionaries(DECLARATION))
+            self.story.declare(declared.pop("level"), **declared)
+        else:
+            fields = data.draw(st.fixed_dictionaries(BY_KIND[kind])) | {"channel": channel, "silent": silent}
+            customer = CUSTOMER | {"email": email, "region": region}
+            self.story.open(fields.pop("kind"), by="importer", customer=customer, source=source, **fields)
         for _ in range(depth):
             self._move_on(data)
 
@@ -255,8 +344,14 @@ class Machine(RuleBasedStateMachine):
         of_the_shop: bool = data.draw(flags)
         if urgent and of_the_shop:
             self._end_effect(data.draw(st.sampled_from(urgent)), data)
-        else:
+        elif not self.story.case.HasField("incident"):
             self._do(data, data.draw(st.sampled_from(LIKELY[self.story.stage])), "director")
+        elif (owed := _what_it_waits_for(self.story.case)) and data.draw(st.sampled_from([True, True, False])):
+            action, fields = data.draw(st.sampled_from(owed))
+            self._try(action, "executive", fields)
+        else:
+            likely = OVER if self.story.stage == "resolved" else LIKELY[self.story.stage]
+            self._do(data, data.draw(st.sampled_from(likely)), "executive")
 
     def _end_effect(self, effect: Effect, data: st.DataObject) -> None:
         result = data.draw(st.sampled_from(list(_RESULTS[_demand(effect)])))
@@ -368,6 +463,37 @@ class Machine(RuleBasedStateMachine):
             assert self.story.stage == "confirmed"
 
     @invariant()
+    def an_incident_says_what_it_waits_for(self) -> None:
+        if self.story.told is None or not self.story.case.HasField("incident"):
+            return
+        incident = self.story.case.incident
+        assert list(incident.waits_for) == waits_for(self.story.case)
+        if self.story.stage not in ("declared", "graded", "contained", "closed"):
+            assert all(task.state == IncidentTask.STATE_DONE for task in incident.tasks)
+        if self.story.stage == "closed" and self.story.case.closure.how == Closure.HOW_CONCLUDED:
+            assert incident.HasField("report") or not incident.report_required
+            assert incident.HasField("confirmed_at")
+            assert all(linked.state in SETTLED_LINKS for linked in incident.cases)
+
+    @invariant()
+    def a_task_that_is_owed_has_a_clock_and_somebody_who_is_asked(self) -> None:
+        if self.story.told is None or self.story.stage == "closed":
+            return
+        asked = {effect.task.task_id for effect in self.story.pending("task")}
+        counting = {clock.subject for clock in self.story.case.clocks if clock.name == "task" and is_open(clock)}
+        tasks = self.story.case.incident.tasks
+        assert counting == {task.task_id for task in tasks if task.state != IncidentTask.STATE_DONE}
+        assert asked == {task.task_id for task in tasks if task.state in TAKEN_UP}
+
+    @invariant()
+    def a_notice_that_was_sent_was_approved_as_its_level_asked(self) -> None:
+        if self.story.told is None:
+            return
+        approved = {body.notice_id: body for body in self.story.bodies("NoticeApproved")}
+        for body in self.story.bodies("NoticeRequested"):
+            assert approved[body.notice_id].role >= approved[body.notice_id].needed_role
+
+    @invariant()
     def one_remedy_at_a_time(self) -> None:
         if self.story.told is None:
             return
@@ -392,7 +518,7 @@ class Machine(RuleBasedStateMachine):
                 open_demands.pop(body.effect_id, None)
         pending = {effect.effect_id: _demand(effect) for effect in self.story.pending()}
         missing = {demand for effect_id, demand in open_demands.items() if effect_id not in pending}
-        assert missing <= OF_A_ROUND, missing
+        assert missing <= OF_A_ROUND | OF_A_MATTER, missing
         surplus = {demand for effect_id, demand in pending.items() if effect_id not in open_demands}
         assert surplus <= {"link", "merge"}, "a silent case demands nothing outside"
 
@@ -428,7 +554,9 @@ class Machine(RuleBasedStateMachine):
         begun: dict[str, int] = {}
         for event in self.story.events:
             if event.HasField("clock_started") and event.clock_started.clock.calendar == "always":
-                begun[event.clock_started.clock.clock_id] = event.at.seconds
+                clock = event.clock_started.clock
+                begun[clock.clock_id] = clock.started_at.seconds
+                assert event.at.seconds - clock.started_at.seconds == clock.elapsed_seconds
             reckoned = reckoning(event)
             if reckoned is None or reckoned.clock_id not in begun:
                 continue
@@ -437,6 +565,29 @@ class Machine(RuleBasedStateMachine):
                 continue
             stood = sum(entry.seconds for entry in reckoned.paused)
             assert event.at.seconds - begun[reckoned.clock_id] == reckoned.elapsed_seconds + stood, event
+
+
+def _what_it_waits_for(case: Case) -> list[tuple[str, dict[str, Any]]]:
+    """Commands that bring an incident on, so that its end is reached often."""
+    steps = [ONWARD[case.stage]] if case.stage in ONWARD else []
+    for task in case.incident.tasks:
+        if task.state == IncidentTask.STATE_REFUSED:
+            steps.append(("reassign_task", {"task_id": task.task_id, "department": "legal"}))
+        elif task.state != IncidentTask.STATE_DONE:
+            steps.append(("complete_task", {"task_id": task.task_id}))
+    for notice in case.incident.notices:
+        if notice.state == IncidentNotice.STATE_DRAFT:
+            steps.append(("approve_notice", {"notice_id": notice.notice_id}))
+        elif notice.state in {IncidentNotice.STATE_APPROVED, IncidentNotice.STATE_FAILED}:
+            steps.append(("send_notice", {"notice_id": notice.notice_id}))
+    waits = " ".join(waits_for(case))
+    if "notice to users" in waits and "(" not in waits:
+        steps.append(("draft_notice", {"text": "Hello", "audience": "all users"}))
+    if "lead" in waits:
+        steps.append(("assume_command", {}))
+    if "nature" in waits:
+        steps.append(("confirm_nature", {"nature": "Hello"}))
+    return steps
 
 
 def _demand(effect: Effect) -> str:
@@ -448,5 +599,6 @@ TestMachine = Machine.TestCase
 
 
 def test_the_machine_knows_every_action_result_and_stage() -> None:
-    assert set(ARGUMENTS) | {"reclassify", "change_policy", "report_outcome"} == set(ACTIONS)
+    of_customers_or_incidents = {name for name, action in ACTIONS.items() if action.kinds != {Kind.KIND_DRILL}}
+    assert set(ARGUMENTS) | {"reclassify", "change_policy", "report_outcome"} == of_customers_or_incidents
     assert set(LIKELY) == {name.removeprefix("STAGE_").lower() for name in Stage.keys()} - {"unspecified"}  # noqa: SIM118 - no dict

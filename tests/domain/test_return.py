@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.story import CUSTOMER, DELIVERED, RETURN, Story, refused
+from tests.domain.story import CUSTOMER, DELIVERED, POLICY, RETURN, Story, refused
 
 MAILLESS = {"customer_id": "c-1"}
 SF1 = {"carrier": "sf", "tracking_no": "SF1"}
@@ -93,7 +93,7 @@ def test_the_first_rule_that_fits_decides_and_is_named(
     reasons = [event.reason for event in story.events if event.HasField("eligibility_decided")]
     assert [reason.rule for reason in reasons] == ([rule] if rule else [])
     if rule:
-        assert reasons[0].policy_id == "default-2026.1"
+        assert reasons[0].policy_id == POLICY.policy_id
         assert reasons[0].inputs["order_state"] == "delivered"
 
 

@@ -10,18 +10,25 @@ from casetrail.v1.types_pb2 import Actor, Role
 from casetrail.words import value_of
 from domain.authority import require_role, roles_for
 from domain.decide import ACTIONS
-from tests.domain.story import CUSTOMER, RETURN, Story, refused
+from tests.domain.story import CUSTOMER, RETURN, Story, refused, rules_with
 
 LADDER = {"agent", "team_lead", "supervisor", "director", "executive"}
 STAFF = LADDER | {"service", "importer"}
 ANYBODY = STAFF | {"customer"}
 LEADS = LADDER - {"agent"}
 SUPERVISORS = LEADS - {"team_lead"}
+# In an incident the emergency team stands beside the ladder, and who acts is narrowed further by its level.
+TEAM = {"incident_lead"}
+RESPONDERS = STAFF | TEAM
+ENGINE = frozenset({"system"})
+DRILL_LEADS = LEADS | TEAM | {"admin", "service"}
 EVERY_ROLE = {name.removeprefix("ROLE_").lower() for name in Role.keys()} - {"unspecified"}  # noqa: SIM118 - no dict
 
 # What the operating rules say; everything else is the staff's.
 MAY = {
-    "open": ANYBODY,
+    "open": ANYBODY | TEAM | {"system"},
+    "note": RESPONDERS,
+    "acknowledge": RESPONDERS,
     "receive_message": ANYBODY,
     "agree": ANYBODY,
     "negotiate": ANYBODY,
@@ -37,6 +44,18 @@ MAY = {
     "hand_over": SUPERVISORS | {"admin", "importer"},
     "import_row": {"importer"},
     "close": {"importer"},
+    "confirm_nature": RESPONDERS | {"system"},
+    "link_cases": RESPONDERS | {"system"},
+    **dict.fromkeys(("accept_task", "refuse_task", "complete_task", "draft_notice", "follow_up_case"), RESPONDERS),
+    **dict.fromkeys(("grade_incident", "dismiss_incident", "reopen_incident"), LEADS | TEAM),
+    **dict.fromkeys(("add_task", "reassign_task", "reopen_task"), LEADS | TEAM),
+    **dict.fromkeys(("assume_command", "hand_over_command", "contain_incident", "resolve_incident"), LADDER | TEAM),
+    **dict.fromkeys(("finish_follow_up", "file_report", "close_incident"), LADDER | TEAM),
+    **dict.fromkeys(("approve_notice", "discard_notice", "send_notice"), LADDER | TEAM),
+    **dict.fromkeys(("relay_notice", "end_incident", "end_drill_case"), ENGINE),
+    "inject_by_hand": DRILL_LEADS,
+    "abort_drill": DRILL_LEADS,
+    "remark_drill": RESPONDERS | DRILL_LEADS,
     "absorb": {"system"},
     "report_outcome": {"system"},
 }
@@ -87,6 +106,11 @@ def _beyond_authority(story: Story) -> None:
     story.team_lead().decide(granted=True)
 
 
+def _a_policy_without_incidents(story: Story) -> None:
+    story.rules = rules_with(lambda policy: policy.ClearField("incidents"))
+    story.declare(2)
+
+
 def _closed_then_note_then_reply(story: Story) -> None:
     _closed(story)
     assert story.agent().note("for the record") == ["NoteAdded"]
@@ -109,6 +133,7 @@ REFUSALS = {
     "CANNOT_JOIN": lambda story: (story.open("inquiry"), story.agent().merge("CASE-1")),
     "ROLE_NOT_ALLOWED": lambda story: (story.open("inquiry"), story.customer().reply("I answer myself")),
     "BEYOND_AUTHORITY": _beyond_authority,
+    "NO_RULES": _a_policy_without_incidents,
 }
 
 

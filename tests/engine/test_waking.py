@@ -93,6 +93,7 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
             kind: Kind.ValueType,
             still_needed: Callable[[], bool] = lambda: True,
             *,
+            level: int = 0,
             urgent: bool = True,
         ) -> None:
             asked.append(still_needed)

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from activities.shop import Scan, ScanStatus
+from casetrail.v1.command_pb2 import Declaration
 from casetrail.v1.event_pb2 import CallbackMade
 from casetrail.v1.types_pb2 import Kind, Remedy, RemedyKind, Words
 from engine.naming import EXECUTE
-from tests.asked import command, returning
+from tests.asked import AMY, DANIEL, ERIN, command, opening, returning
 from tests.workflows.world import World
 
 Story = Callable[[World], Awaitable[str]]
@@ -124,6 +125,61 @@ async def inquiry_that_becomes_a_complaint(one: World) -> str:
     return case_id
 
 
+async def declared(one: World, *, scale: float = 0, **more: Any) -> str:  # noqa: ANN401 - fields of Declaration
+    """An incident that daniel, a supervisor, declares."""
+    declaring = opening(Kind.KIND_INCIDENT, subject="Paying fails", incident=Declaration(**more), scale=scale)
+    declaring.open.ClearField("customer")
+    declaring.actor.CopyFrom(DANIEL)
+    return (await one.engine.execute(declaring)).case.case_id
+
+
+async def _announced(one: World, incident_id: str, number: int, text: str) -> None:
+    """A notice is drafted, approved, sent and out."""
+    await one.do(incident_id, actor=DANIEL, draft_notice={"text": text, "audience": "all users"})
+    await one.do(incident_id, actor=ERIN, approve_notice={"notice_id": f"N{number}"})
+    await one.do(incident_id, actor=DANIEL, send_notice={"notice_id": f"N{number}"})
+    await one.until(incident_id, "notice_published", number)
+
+
+async def incident_that_is_led_to_its_end(one: World) -> str:
+    customer = await one.open(Kind.KIND_COMPLAINT)
+    incident_id = await declared(one, suspected_level=2, case_ids=[customer], inputs={"orders lost": "120"})
+    await one.until(incident_id, "link_accepted")
+    await one.do(incident_id, actor=DANIEL, assume_command={})
+    await one.do(incident_id, actor=DANIEL, confirm_nature={"nature": "the payment gateway is down"})
+    await one.do(incident_id, actor=DANIEL, grade_incident={"level": 2, "why": "every second order fails"})
+    await one.until(incident_id, "department_reached", 3)
+    await one.do(incident_id, actor=AMY, accept_task={"task_id": "T2", "owner": "tang"})
+    await one.do(incident_id, actor=AMY, refuse_task={"task_id": "T1", "why": "we cannot see orders"})
+    await one.do(
+        incident_id, actor=DANIEL, reassign_task={"task_id": "T1", "department": "technology", "why": "they can"}
+    )
+    await one.until(incident_id, "department_reached", 4)
+    await _announced(one, incident_id, 1, "Paying fails for some of you. We work on it.")
+    await one.until(incident_id, "relay_accepted")
+    for number in (1, 2, 3):
+        await one.do(incident_id, actor=AMY, complete_task={"task_id": f"T{number}", "result": "done"})
+    # Temporal does not move the time of a workflow whose children run.
+    await one.wake(incident_id)
+    await one.pass_time(incident_id, timedelta(minutes=100))
+    await one.until(incident_id, "clock_warned")
+    await _announced(one, incident_id, 2, "Still being worked on.")
+    await one.do(incident_id, actor=DANIEL, contain_incident={"how": "the old gateway takes over"})
+    await one.do(incident_id, actor=DANIEL, resolve_incident={"how": "Paying works again."})
+    await one.until(customer, "incident_ended")
+    await _announced(one, incident_id, 3, "Paying works again.")
+    await one.do(customer, withdraw={"why": "it works"})
+    await one.pass_time(incident_id, timedelta(hours=1))
+    await one.until(incident_id, "case_followed_up")
+    await one.do(incident_id, actor=DANIEL, finish_follow_up={})
+    filed = {"cause": "a certificate ran out", "measures": "renewed", "lessons": "watch certificates"}
+    await one.do(incident_id, actor=DANIEL, file_report=filed)
+    await one.do(incident_id, actor=DANIEL, close_incident={})
+    await one.wake(incident_id)
+    await one.ended(incident_id)
+    return incident_id
+
+
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
@@ -134,5 +190,6 @@ STORIES: Final[dict[str, Story]] = {
         return_that_is_refunded,
         return_that_is_exchanged,
         return_whose_exchange_is_not_dispatched,
+        incident_that_is_led_to_its_end,
     )
 }

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import Step
 from engine.engine import Engine, Outcome
-from engine.naming import CASE, workflow_id
+from engine.naming import CASE, CRITICAL, workflow_id
 from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
@@ -41,6 +41,15 @@ people:
   - {name: chloe, role: team_lead, email: chloe@staff.example}
   - {name: daniel, role: supervisor, email: daniel@staff.example}
   - {name: erin, role: director, email: erin@staff.example}
+  - {name: feng, role: executive, email: feng@staff.example}
+  - {name: iris, role: incident_lead, email: iris@staff.example}
+  - {name: tang, email: tang@staff.example}
+departments:
+  - {name: operations, email: operations@staff.example}
+  - {name: technology, people: [tang], email: technology@staff.example}
+  - {name: customer-care, people: [chloe]}
+audiences:
+  - {name: all users, email: all-users@notices.example}
 """
 
 
@@ -154,8 +163,12 @@ async def world(
     shop: CornerShop | None = None,
     waker: Waker | None = None,
     interceptors: Sequence[Interceptor] = (),
+    ordinary: bool = True,
 ) -> AsyncIterator[World]:
-    """An engine with a worker on a queue of its own, until the block ends."""
+    """An engine with a worker on a queue of its own, and one for critical incidents, until the block ends.
+
+    Without `ordinary` nobody works on the queue of all other cases.
+    """
     (folder / "staff.yaml").write_text(STAFF)
     mailbox, shop, clock = mailbox or Mailbox(), shop or CornerShop(), VirtualClock()
     queue = f"casetrail-{uuid4()}"
@@ -164,8 +177,10 @@ async def world(
     try:
         rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
         engine = Engine(log, rulebooks, waker, clock.now)
-        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"))
-        async with _worker(environment.client, activities, queue, interceptors):
+        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"), log=log)
+        async with AsyncExitStack() as working:
+            for each in (queue + CRITICAL, queue)[: 1 + ordinary]:
+                await working.enter_async_context(_worker(environment.client, activities, each, interceptors))
             yield World(environment, log, engine, waker, mailbox, shop, clock, queue)
     finally:
         await log.close()

@@ -25,7 +25,7 @@ _TEXT = r"[^\"\\\x00-\x1f]*"
 # out by reading and writing it again. What does not match is read and judged the long way.
 _PLAIN: Final = re.compile(
     rf'{{"actor":(?:null|"{_TEXT}"),"at":"{_AT.pattern}","case":"({_TEXT})","cause":"(?:{_CAUSE.pattern})",'
-    rf'"correlation":(?:null|"{_TEXT}"),"due":(?:null|"{_AT.pattern}"),"id":"({_TEXT})","key":"({_TEXT})",'
+    rf'"correlation":(?:null|"{_TEXT}"),(?:"drill":"{_TEXT}",)?"due":(?:null|"{_AT.pattern}"),"id":"({_TEXT})","key":"({_TEXT})",'
     rf'"log":"({_LOG.pattern})","payload_hash":"({_SHA256.pattern})","pos":([1-9][0-9]{{0,14}}),'
     rf'"prev":(?:null|"({_SHA256.pattern})"),"recorded":"({_RECORDED.pattern})","role":(?:null|"{_TEXT}"),'
     rf'"schema":"casetrail\.v1","seq":([1-9][0-9]{{0,14}}),"type":"({_TEXT})","v":1,"via":(?:null|"{_TEXT}")}}'
@@ -81,11 +81,10 @@ def _judged(text: str) -> Envelope:
         raise EnvelopeError(Check.ENVELOPE_MALFORMED, "the envelope is no JSON") from error
     if not isinstance(facts, dict):
         raise EnvelopeError(Check.ENVELOPE_MALFORMED, "the envelope is no object")
-    if facts.keys() != _FORMS.keys():
-        differing = sorted(facts.keys() ^ _FORMS.keys())
+    if differing := sorted((facts.keys() ^ _FORMS.keys()) - _OPTIONAL.keys()):
         raise EnvelopeError(Check.ENVELOPE_MALFORMED, f"the envelope lacks, or should not have, {differing}")
-    for name, holds in _FORMS.items():
-        if not holds(facts[name]):
+    for name, holds in (*_FORMS.items(), *_OPTIONAL.items()):
+        if name in facts and not holds(facts[name]):
             raise EnvelopeError(Check.ENVELOPE_MALFORMED, f"the envelope's {name} cannot be {facts[name]!r}")
     envelope = Envelope(
         facts["case"],
@@ -162,3 +161,6 @@ _FORMS: Final[dict[str, Callable[[object], bool]]] = {
     "payload_hash": _Like(_SHA256),
     "recorded": _Like(_RECORDED),
 }
+
+# Members that only some envelopes have: `drill` where the case is part of one.
+_OPTIONAL: Final[dict[str, Callable[[object], bool]]] = {"drill": _is_text}

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 _COMMANDS = {
     "open": "casetrail.cli.opening:open_case",
     "do": "casetrail.cli.actions:app",
+    "incident": "casetrail.cli.incident:app",
     "get": "casetrail.cli.reading:get",
     "list": "casetrail.cli.reading:list_cases",
     "watch": "casetrail.cli.reading:watch",
@@ -25,6 +26,7 @@ _COMMANDS = {
     "verify": "casetrail.cli.reading:verify",
     "proof": "casetrail.cli.proof:app",
     "policy": "casetrail.cli.policy:app",
+    "drill": "casetrail.cli.drill:app",
     "play": "casetrail.play.command:play",
 }
 """Where each command's code is: loaded when it is called, since the command line is called often."""

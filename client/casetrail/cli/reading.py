@@ -69,6 +69,7 @@ def list_cases(
     category: Annotated[str, typer.Option(help="Of this category.")] = "",
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those with a breached clock.")] = False,
+    drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 for all.")] = 50,
     terms: Terms,
 ) -> None:
@@ -84,6 +85,7 @@ def list_cases(
         category=category,
         open=open_only,
         overdue=overdue,
+        include_drills=drills,
     )
 
     async def read(client: Client) -> list[Case]:

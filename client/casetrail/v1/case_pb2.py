@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from casetrail.v1 import clock_pb2 as casetrail_dot_v1_dot_clock__pb2
+from casetrail.v1 import drill_pb2 as casetrail_dot_v1_dot_drill__pb2
 from casetrail.v1 import effect_pb2 as casetrail_dot_v1_dot_effect__pb2
+from casetrail.v1 import incident_pb2 as casetrail_dot_v1_dot_incident__pb2
 from casetrail.v1 import options_pb2 as casetrail_dot_v1_dot_options__pb2
 from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63\x61setrail/v1/case.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63\x61setrail/v1/clock.proto\x1a\x19\x63\x61setrail/v1/effect.proto\x1a\x1a\x63\x61setrail/v1/options.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\n\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12\"\n\x05stage\x18\x03 \x01(\x0e\x32\x13.casetrail.v1.Stage\x12\x0b\n\x03seq\x18\x04 \x01(\x03\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07\x63hannel\x18\x07 \x01(\x0e\x32\x15.casetrail.v1.Channel\x12(\n\x08priority\x18\x08 \x01(\x0e\x32\x16.casetrail.v1.Priority\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12(\n\x08\x63ustomer\x18\n \x01(\x0b\x32\x16.casetrail.v1.Customer\x12\x10\n\x08order_id\x18\x0b \x01(\t\x12\x12\n\nproduct_id\x18\x0c \x01(\t\x12\x15\n\x07subject\x18\r \x01(\tB\x04\x88\xcb\x19\x01\x12\r\n\x05owner\x18\x0e \x01(\t\x12\x0c\n\x04team\x18\x0f \x01(\t\x12\'\n\x06policy\x18\x10 \x01(\x0b\x32\x17.casetrail.v1.PolicyRef\x12)\n\ttime_base\x18\x11 \x01(\x0b\x32\x16.casetrail.v1.TimeBase\x12\r\n\x05round\x18\x12 \x01(\x05\x12&\n\x07waiting\x18\x13 \x01(\x0b\x32\x15.casetrail.v1.Waiting\x12#\n\x06\x63locks\x18\x14 \x03(\x0b\x32\x13.casetrail.v1.Clock\x12/\n\x08\x64\x65\x63ision\x18\x15 \x01(\x0b\x32\x1d.casetrail.v1.DecisionRequest\x12,\n\nsettlement\x18\x16 \x01(\x0b\x32\x18.casetrail.v1.Settlement\x12\x33\n\x0ereturn_details\x18\x17 \x01(\x0b\x32\x1b.casetrail.v1.ReturnDetails\x12%\n\x07parcels\x18\x18 \x03(\x0b\x32\x14.casetrail.v1.Parcel\x12-\n\x0fpending_effects\x18\x19 \x03(\x0b\x32\x14.casetrail.v1.Effect\x12(\n\x08\x63\x61llback\x18\x1a \x01(\x0b\x32\x16.casetrail.v1.Callback\x12+\n\x07told_at\x18\x1b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06\x61larms\x18\x1e \x03(\x0b\x32\x13.casetrail.v1.Alarm\x12\x30\n\x0csatisfaction\x18\x1f \x01(\x0b\x32\x1a.casetrail.v1.Satisfaction\x12\x13\n\x0breview_owed\x18  \x01(\x08\x12&\n\x07\x63losure\x18! \x01(\x0b\x32\x15.casetrail.v1.Closure\x12%\n\x05links\x18\" \x03(\x0b\x32\x16.casetrail.v1.CaseLink\x12\x13\n\x0bmerged_into\x18# \x01(\t\x12\x19\n\x11\x61sked_departments\x18$ \x03(\t\x12\'\n\x05order\x18% \x01(\x0b\x32\x18.casetrail.v1.OrderFacts\x12(\n\x08\x63ounters\x18& \x01(\x0b\x32\x16.casetrail.v1.Counters\x12\x15\n\rquality_flags\x18\' \x03(\t\x12\x0e\n\x06silent\x18( \x01(\x08\x12\x0e\n\x06source\x18) \x01(\t\".\n\tPolicyRef\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xb3\x01\n\x08\x43ustomer\x12\x1e\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x04name\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc8\x01\x88\xcb\x19\x01\x12\x1d\n\x05\x65mail\x18\x03 \x01(\tB\x0e\xbaH\x07r\x02`\x01\xd8\x01\x01\x88\xcb\x19\x01\x12\x1a\n\x05phone\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18(\x88\xcb\x19\x01\x12\x17\n\x06locale\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x17\n\x06region\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xc1\x01\n\x08TimeBase\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.casetrail.v1.TimeBase.Mode\x12*\n\x06origin\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scale\x18\x03 \x01(\x01\"O\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_LIVE\x10\x01\x12\x0f\n\x0bMODE_SCALED\x10\x02\x12\x11\n\rMODE_IMPORTED\x10\x03\"\x92\x01\n\x07Waiting\x12\"\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x13.casetrail.v1.Cause\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05party\x18\x04 \x01(\t\"\xdc\x01\n\x05\x41larm\x12&\n\x04name\x18\x01 \x01(\x0e\x32\x18.casetrail.v1.Alarm.Name\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x04Name\x12\x14\n\x10NAME_UNSPECIFIED\x10\x00\x12\x1c\n\x18NAME_CONFIRMATION_LAPSES\x10\x01\x12\x16\n\x12NAME_SURVEY_LAPSES\x10\x02\x12\x12\n\x0eNAME_WAIT_ENDS\x10\x03\x12\x17\n\x13NAME_CALLBACK_OPENS\x10\x04\"\xe5\x03\n\x0f\x44\x65\x63isionRequest\x12\x16\n\x08question\x18\x01 \x01(\tB\x04\x88\xcb\x19\x01\x12\'\n\x0bneeded_role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12,\n\x08\x61sked_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12\x32\n\x05state\x18\x06 \x01(\x0e\x32#.casetrail.v1.DecisionRequest.State\x12\x36\n\x07subject\x18\x07 \x01(\x0e\x32%.casetrail.v1.DecisionRequest.Subject\x12\x12\n\nkeep_goods\x18\x08 \x01(\x08\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_ASKED\x10\x01\x12\x11\n\rSTATE_GRANTED\x10\x02\x12\x11\n\rSTATE_REFUSED\x10\x03\"d\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x14\n\x10SUBJECT_QUESTION\x10\x01\x12\x16\n\x12SUBJECT_SETTLEMENT\x10\x02\x12\x12\n\x0eSUBJECT_REMEDY\x10\x03\"\x84\x03\n\nSettlement\x12$\n\x06remedy\x18\x01 \x01(\x0b\x32\x14.casetrail.v1.Remedy\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.casetrail.v1.Settlement.State\x12)\n\rproposed_role\x18\x03 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x14\n\x0cnegotiations\x18\x04 \x01(\x05\x12.\n\x0c\x61lternatives\x18\x05 \x03(\x0e\x32\x18.casetrail.v1.RemedyKind\"\xaf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_PROPOSED\x10\x01\x12\x14\n\x10STATE_NEGOTIATED\x10\x02\x12\x10\n\x0cSTATE_AGREED\x10\x03\x12\x12\n\x0eSTATE_APPROVED\x10\x04\x12\x16\n\x12STATE_CARRYING_OUT\x10\x05\x12\x15\n\x11STATE_CARRIED_OUT\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\"\xf7\x03\n\rReturnDetails\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.casetrail.v1.ReturnItem\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.casetrail.v1.ReturnReason\x12+\n\nitem_state\x18\x03 \x01(\x0e\x32\x17.casetrail.v1.ItemState\x12<\n\x0b\x65ligibility\x18\x04 \x01(\x0e\x32\'.casetrail.v1.ReturnDetails.Eligibility\x12\x17\n\x0fgoods_come_back\x18\x05 \x01(\x08\x12:\n\ninspection\x18\x06 \x01(\x0e\x32&.casetrail.v1.ReturnDetails.Inspection\"y\n\x0b\x45ligibility\x12\x1b\n\x17\x45LIGIBILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45LIGIBILITY_UNDECIDED\x10\x01\x12\x18\n\x14\x45LIGIBILITY_APPROVED\x10\x02\x12\x18\n\x14\x45LIGIBILITY_REJECTED\x10\x03\"V\n\nInspection\x12\x1a\n\x16INSPECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11INSPECTION_PASSED\x10\x01\x12\x15\n\x11INSPECTION_FAILED\x10\x02\"\xee\x02\n\x06Parcel\x12\x11\n\tparcel_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x13\n\x0btracking_no\x18\x03 \x01(\t\x12\x30\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.casetrail.v1.ParcelDirection\x12\x30\n\x0clast_scan_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_scan_place\x18\x06 \x01(\t\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.casetrail.v1.Parcel.State\x12\x13\n\x0breplacement\x18\x08 \x01(\x08\"n\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNDERWAY\x10\x01\x12\x11\n\rSTATE_STALLED\x10\x02\x12\x13\n\x0fSTATE_DELIVERED\x10\x03\x12\x12\n\x0eSTATE_GIVEN_UP\x10\x04\"x\n\x08\x43\x61llback\x12.\n\nnot_before\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\"\xd3\x01\n\nOrderFacts\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x12\n\npaid_minor\x18\x05 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12+\n\x07paid_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x0cSatisfaction\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".casetrail.v1.Satisfaction.Verdict\x12\r\n\x05score\x18\x02 \x01(\x05\"k\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SATISFIED\x10\x01\x12\x18\n\x14VERDICT_DISSATISFIED\x10\x02\x12\x16\n\x12VERDICT_UNANSWERED\x10\x03\"\xa6\x01\n\x07\x43losure\x12&\n\x03how\x18\x01 \x01(\x0e\x32\x19.casetrail.v1.Closure.How\"s\n\x03How\x12\x13\n\x0fHOW_UNSPECIFIED\x10\x00\x12\x11\n\rHOW_SATISFIED\x10\x01\x12\x0f\n\x0bHOW_UNRATED\x10\x02\x12\x11\n\rHOW_WITHDRAWN\x10\x03\x12\x0e\n\nHOW_MERGED\x10\x04\x12\x10\n\x0cHOW_IMPORTED\x10\x05\"\xb8\x01\n\x08\x43\x61seLink\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x31\n\x08relation\x18\x02 \x01(\x0e\x32\x1f.casetrail.v1.CaseLink.Relation\"h\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x14\n\x10RELATION_RELATED\x10\x01\x12\x16\n\x12RELATION_DUPLICATE\x10\x02\x12\x14\n\x10RELATION_FOLLOWS\x10\x03\"\xff\x01\n\x08\x43ounters\x12\x0f\n\x07replies\x18\x01 \x01(\x05\x12\x10\n\x08messages\x18\x02 \x01(\x05\x12\r\n\x05notes\x18\x03 \x01(\x05\x12\x11\n\ttransfers\x18\x04 \x01(\x05\x12\x12\n\nreopenings\x18\x05 \x01(\x05\x12\x13\n\x0b\x65scalations\x18\x06 \x01(\x05\x12\x12\n\nclocks_met\x18\x07 \x01(\x05\x12\x17\n\x0f\x63locks_breached\x18\x08 \x01(\x05\x12\x0f\n\x07surveys\x18\t \x01(\x05\x12\x17\n\x0frepeat_contacts\x18\n \x01(\x05\x12\x19\n\x11\x64\x65partments_asked\x18\x0b \x01(\x05\x12\x13\n\x0b\x61ssignments\x18\x0c \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63\x61setrail/v1/case.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63\x61setrail/v1/clock.proto\x1a\x18\x63\x61setrail/v1/drill.proto\x1a\x19\x63\x61setrail/v1/effect.proto\x1a\x1b\x63\x61setrail/v1/incident.proto\x1a\x1a\x63\x61setrail/v1/options.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x0c\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12\"\n\x05stage\x18\x03 \x01(\x0e\x32\x13.casetrail.v1.Stage\x12\x0b\n\x03seq\x18\x04 \x01(\x03\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x07\x63hannel\x18\x07 \x01(\x0e\x32\x15.casetrail.v1.Channel\x12(\n\x08priority\x18\x08 \x01(\x0e\x32\x16.casetrail.v1.Priority\x12\x10\n\x08\x63\x61tegory\x18\t \x01(\t\x12(\n\x08\x63ustomer\x18\n \x01(\x0b\x32\x16.casetrail.v1.Customer\x12\x10\n\x08order_id\x18\x0b \x01(\t\x12\x12\n\nproduct_id\x18\x0c \x01(\t\x12\x15\n\x07subject\x18\r \x01(\tB\x04\x88\xcb\x19\x01\x12\r\n\x05owner\x18\x0e \x01(\t\x12\x0c\n\x04team\x18\x0f \x01(\t\x12\'\n\x06policy\x18\x10 \x01(\x0b\x32\x17.casetrail.v1.PolicyRef\x12)\n\ttime_base\x18\x11 \x01(\x0b\x32\x16.casetrail.v1.TimeBase\x12\r\n\x05round\x18\x12 \x01(\x05\x12&\n\x07waiting\x18\x13 \x01(\x0b\x32\x15.casetrail.v1.Waiting\x12#\n\x06\x63locks\x18\x14 \x03(\x0b\x32\x13.casetrail.v1.Clock\x12/\n\x08\x64\x65\x63ision\x18\x15 \x01(\x0b\x32\x1d.casetrail.v1.DecisionRequest\x12,\n\nsettlement\x18\x16 \x01(\x0b\x32\x18.casetrail.v1.Settlement\x12\x33\n\x0ereturn_details\x18\x17 \x01(\x0b\x32\x1b.casetrail.v1.ReturnDetails\x12%\n\x07parcels\x18\x18 \x03(\x0b\x32\x14.casetrail.v1.Parcel\x12-\n\x0fpending_effects\x18\x19 \x03(\x0b\x32\x14.casetrail.v1.Effect\x12(\n\x08\x63\x61llback\x18\x1a \x01(\x0b\x32\x16.casetrail.v1.Callback\x12+\n\x07told_at\x18\x1b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06\x61larms\x18\x1e \x03(\x0b\x32\x13.casetrail.v1.Alarm\x12\x30\n\x0csatisfaction\x18\x1f \x01(\x0b\x32\x1a.casetrail.v1.Satisfaction\x12\x13\n\x0breview_owed\x18  \x01(\x08\x12&\n\x07\x63losure\x18! \x01(\x0b\x32\x15.casetrail.v1.Closure\x12%\n\x05links\x18\" \x03(\x0b\x32\x16.casetrail.v1.CaseLink\x12\x13\n\x0bmerged_into\x18# \x01(\t\x12\x19\n\x11\x61sked_departments\x18$ \x03(\t\x12\'\n\x05order\x18% \x01(\x0b\x32\x18.casetrail.v1.OrderFacts\x12(\n\x08\x63ounters\x18& \x01(\x0b\x32\x16.casetrail.v1.Counters\x12\x15\n\rquality_flags\x18\' \x03(\t\x12\x0e\n\x06silent\x18( \x01(\x08\x12\x0e\n\x06source\x18) \x01(\t\x12(\n\x08incident\x18* \x01(\x0b\x32\x16.casetrail.v1.Incident\x12\"\n\x05\x64rill\x18+ \x01(\x0b\x32\x13.casetrail.v1.Drill\x12\x10\n\x08\x64rill_id\x18, \x01(\t\x12\x10\n\x08is_drill\x18- \x01(\x08\x12,\n\tincidents\x18. \x03(\x0b\x32\x19.casetrail.v1.IncidentTie\x12\x11\n\tinject_id\x18\x32 \x01(\t\".\n\tPolicyRef\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xb3\x01\n\x08\x43ustomer\x12\x1e\n\x0b\x63ustomer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1a\n\x04name\x18\x02 \x01(\tB\x0c\xbaH\x05r\x03\x18\xc8\x01\x88\xcb\x19\x01\x12\x1d\n\x05\x65mail\x18\x03 \x01(\tB\x0e\xbaH\x07r\x02`\x01\xd8\x01\x01\x88\xcb\x19\x01\x12\x1a\n\x05phone\x18\x04 \x01(\tB\x0b\xbaH\x04r\x02\x18(\x88\xcb\x19\x01\x12\x17\n\x06locale\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x17\n\x06region\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18(\"\xc1\x01\n\x08TimeBase\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.casetrail.v1.TimeBase.Mode\x12*\n\x06origin\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scale\x18\x03 \x01(\x01\"O\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_LIVE\x10\x01\x12\x0f\n\x0bMODE_SCALED\x10\x02\x12\x11\n\rMODE_IMPORTED\x10\x03\"\x92\x01\n\x07Waiting\x12\"\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x13.casetrail.v1.Cause\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05party\x18\x04 \x01(\t\"\xdc\x01\n\x05\x41larm\x12&\n\x04name\x18\x01 \x01(\x0e\x32\x18.casetrail.v1.Alarm.Name\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x7f\n\x04Name\x12\x14\n\x10NAME_UNSPECIFIED\x10\x00\x12\x1c\n\x18NAME_CONFIRMATION_LAPSES\x10\x01\x12\x16\n\x12NAME_SURVEY_LAPSES\x10\x02\x12\x12\n\x0eNAME_WAIT_ENDS\x10\x03\x12\x17\n\x13NAME_CALLBACK_OPENS\x10\x04\"\xe5\x03\n\x0f\x44\x65\x63isionRequest\x12\x16\n\x08question\x18\x01 \x01(\tB\x04\x88\xcb\x19\x01\x12\'\n\x0bneeded_role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x14\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x12,\n\x08\x61sked_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12\x32\n\x05state\x18\x06 \x01(\x0e\x32#.casetrail.v1.DecisionRequest.State\x12\x36\n\x07subject\x18\x07 \x01(\x0e\x32%.casetrail.v1.DecisionRequest.Subject\x12\x12\n\nkeep_goods\x18\x08 \x01(\x08\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_ASKED\x10\x01\x12\x11\n\rSTATE_GRANTED\x10\x02\x12\x11\n\rSTATE_REFUSED\x10\x03\"d\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x14\n\x10SUBJECT_QUESTION\x10\x01\x12\x16\n\x12SUBJECT_SETTLEMENT\x10\x02\x12\x12\n\x0eSUBJECT_REMEDY\x10\x03\"\x84\x03\n\nSettlement\x12$\n\x06remedy\x18\x01 \x01(\x0b\x32\x14.casetrail.v1.Remedy\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.casetrail.v1.Settlement.State\x12)\n\rproposed_role\x18\x03 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x14\n\x0cnegotiations\x18\x04 \x01(\x05\x12.\n\x0c\x61lternatives\x18\x05 \x03(\x0e\x32\x18.casetrail.v1.RemedyKind\"\xaf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_PROPOSED\x10\x01\x12\x14\n\x10STATE_NEGOTIATED\x10\x02\x12\x10\n\x0cSTATE_AGREED\x10\x03\x12\x12\n\x0eSTATE_APPROVED\x10\x04\x12\x16\n\x12STATE_CARRYING_OUT\x10\x05\x12\x15\n\x11STATE_CARRIED_OUT\x10\x06\x12\x10\n\x0cSTATE_FAILED\x10\x07\"\xf7\x03\n\rReturnDetails\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.casetrail.v1.ReturnItem\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.casetrail.v1.ReturnReason\x12+\n\nitem_state\x18\x03 \x01(\x0e\x32\x17.casetrail.v1.ItemState\x12<\n\x0b\x65ligibility\x18\x04 \x01(\x0e\x32\'.casetrail.v1.ReturnDetails.Eligibility\x12\x17\n\x0fgoods_come_back\x18\x05 \x01(\x08\x12:\n\ninspection\x18\x06 \x01(\x0e\x32&.casetrail.v1.ReturnDetails.Inspection\"y\n\x0b\x45ligibility\x12\x1b\n\x17\x45LIGIBILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45LIGIBILITY_UNDECIDED\x10\x01\x12\x18\n\x14\x45LIGIBILITY_APPROVED\x10\x02\x12\x18\n\x14\x45LIGIBILITY_REJECTED\x10\x03\"V\n\nInspection\x12\x1a\n\x16INSPECTION_UNSPECIFIED\x10\x00\x12\x15\n\x11INSPECTION_PASSED\x10\x01\x12\x15\n\x11INSPECTION_FAILED\x10\x02\"\xee\x02\n\x06Parcel\x12\x11\n\tparcel_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x13\n\x0btracking_no\x18\x03 \x01(\t\x12\x30\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.casetrail.v1.ParcelDirection\x12\x30\n\x0clast_scan_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0flast_scan_place\x18\x06 \x01(\t\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.casetrail.v1.Parcel.State\x12\x13\n\x0breplacement\x18\x08 \x01(\x08\"n\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_UNDERWAY\x10\x01\x12\x11\n\rSTATE_STALLED\x10\x02\x12\x13\n\x0fSTATE_DELIVERED\x10\x03\x12\x12\n\x0eSTATE_GIVEN_UP\x10\x04\"x\n\x08\x43\x61llback\x12.\n\nnot_before\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x64ue_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\"\xd3\x01\n\nOrderFacts\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x12\n\npaid_minor\x18\x05 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12+\n\x07paid_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\x0cSatisfaction\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".casetrail.v1.Satisfaction.Verdict\x12\r\n\x05score\x18\x02 \x01(\x05\"k\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11VERDICT_SATISFIED\x10\x01\x12\x18\n\x14VERDICT_DISSATISFIED\x10\x02\x12\x16\n\x12VERDICT_UNANSWERED\x10\x03\"\xe3\x01\n\x07\x43losure\x12&\n\x03how\x18\x01 \x01(\x0e\x32\x19.casetrail.v1.Closure.How\"\xaf\x01\n\x03How\x12\x13\n\x0fHOW_UNSPECIFIED\x10\x00\x12\x11\n\rHOW_SATISFIED\x10\x01\x12\x0f\n\x0bHOW_UNRATED\x10\x02\x12\x11\n\rHOW_WITHDRAWN\x10\x03\x12\x0e\n\nHOW_MERGED\x10\x04\x12\x10\n\x0cHOW_IMPORTED\x10\x05\x12\x11\n\rHOW_CONCLUDED\x10\x06\x12\x13\n\x0fHOW_FALSE_ALARM\x10\x07\x12\x12\n\x0eHOW_DRILL_OVER\x10\x08\"\xcf\x01\n\x08\x43\x61seLink\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x31\n\x08relation\x18\x02 \x01(\x0e\x32\x1f.casetrail.v1.CaseLink.Relation\"\x7f\n\x08Relation\x12\x18\n\x14RELATION_UNSPECIFIED\x10\x00\x12\x14\n\x10RELATION_RELATED\x10\x01\x12\x16\n\x12RELATION_DUPLICATE\x10\x02\x12\x14\n\x10RELATION_FOLLOWS\x10\x03\x12\x15\n\x11RELATION_INCIDENT\x10\x04\"\xff\x01\n\x08\x43ounters\x12\x0f\n\x07replies\x18\x01 \x01(\x05\x12\x10\n\x08messages\x18\x02 \x01(\x05\x12\r\n\x05notes\x18\x03 \x01(\x05\x12\x11\n\ttransfers\x18\x04 \x01(\x05\x12\x12\n\nreopenings\x18\x05 \x01(\x05\x12\x13\n\x0b\x65scalations\x18\x06 \x01(\x05\x12\x12\n\nclocks_met\x18\x07 \x01(\x05\x12\x17\n\x0f\x63locks_breached\x18\x08 \x01(\x05\x12\x0f\n\x07surveys\x18\t \x01(\x05\x12\x17\n\x0frepeat_contacts\x18\n \x01(\x05\x12\x19\n\x11\x64\x65partments_asked\x18\x0b \x01(\x05\x12\x13\n\x0b\x61ssignments\x18\x0c \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,58 +55,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMER'].fields_by_name['region']._serialized_options = b'\272H\004r\002\030('
   _globals['_DECISIONREQUEST'].fields_by_name['question']._loaded_options = None
   _globals['_DECISIONREQUEST'].fields_by_name['question']._serialized_options = b'\210\313\031\001'
-  _globals['_CASE']._serialized_start=211
-  _globals['_CASE']._serialized_end=1610
-  _globals['_POLICYREF']._serialized_start=1612
-  _globals['_POLICYREF']._serialized_end=1658
-  _globals['_CUSTOMER']._serialized_start=1661
-  _globals['_CUSTOMER']._serialized_end=1840
-  _globals['_TIMEBASE']._serialized_start=1843
-  _globals['_TIMEBASE']._serialized_end=2036
-  _globals['_TIMEBASE_MODE']._serialized_start=1957
-  _globals['_TIMEBASE_MODE']._serialized_end=2036
-  _globals['_WAITING']._serialized_start=2039
-  _globals['_WAITING']._serialized_end=2185
-  _globals['_ALARM']._serialized_start=2188
-  _globals['_ALARM']._serialized_end=2408
-  _globals['_ALARM_NAME']._serialized_start=2281
-  _globals['_ALARM_NAME']._serialized_end=2408
-  _globals['_DECISIONREQUEST']._serialized_start=2411
-  _globals['_DECISIONREQUEST']._serialized_end=2896
-  _globals['_DECISIONREQUEST_STATE']._serialized_start=2709
-  _globals['_DECISIONREQUEST_STATE']._serialized_end=2794
-  _globals['_DECISIONREQUEST_SUBJECT']._serialized_start=2796
-  _globals['_DECISIONREQUEST_SUBJECT']._serialized_end=2896
-  _globals['_SETTLEMENT']._serialized_start=2899
-  _globals['_SETTLEMENT']._serialized_end=3287
-  _globals['_SETTLEMENT_STATE']._serialized_start=3112
-  _globals['_SETTLEMENT_STATE']._serialized_end=3287
-  _globals['_RETURNDETAILS']._serialized_start=3290
-  _globals['_RETURNDETAILS']._serialized_end=3793
-  _globals['_RETURNDETAILS_ELIGIBILITY']._serialized_start=3584
-  _globals['_RETURNDETAILS_ELIGIBILITY']._serialized_end=3705
-  _globals['_RETURNDETAILS_INSPECTION']._serialized_start=3707
-  _globals['_RETURNDETAILS_INSPECTION']._serialized_end=3793
-  _globals['_PARCEL']._serialized_start=3796
-  _globals['_PARCEL']._serialized_end=4162
-  _globals['_PARCEL_STATE']._serialized_start=4052
-  _globals['_PARCEL_STATE']._serialized_end=4162
-  _globals['_CALLBACK']._serialized_start=4164
-  _globals['_CALLBACK']._serialized_end=4284
-  _globals['_ORDERFACTS']._serialized_start=4287
-  _globals['_ORDERFACTS']._serialized_end=4498
-  _globals['_SATISFACTION']._serialized_start=4501
-  _globals['_SATISFACTION']._serialized_end=4692
-  _globals['_SATISFACTION_VERDICT']._serialized_start=4585
-  _globals['_SATISFACTION_VERDICT']._serialized_end=4692
-  _globals['_CLOSURE']._serialized_start=4695
-  _globals['_CLOSURE']._serialized_end=4861
-  _globals['_CLOSURE_HOW']._serialized_start=4746
-  _globals['_CLOSURE_HOW']._serialized_end=4861
-  _globals['_CASELINK']._serialized_start=4864
-  _globals['_CASELINK']._serialized_end=5048
-  _globals['_CASELINK_RELATION']._serialized_start=4944
-  _globals['_CASELINK_RELATION']._serialized_end=5048
-  _globals['_COUNTERS']._serialized_start=5051
-  _globals['_COUNTERS']._serialized_end=5306
+  _globals['_CASE']._serialized_start=266
+  _globals['_CASE']._serialized_end=1844
+  _globals['_POLICYREF']._serialized_start=1846
+  _globals['_POLICYREF']._serialized_end=1892
+  _globals['_CUSTOMER']._serialized_start=1895
+  _globals['_CUSTOMER']._serialized_end=2074
+  _globals['_TIMEBASE']._serialized_start=2077
+  _globals['_TIMEBASE']._serialized_end=2270
+  _globals['_TIMEBASE_MODE']._serialized_start=2191
+  _globals['_TIMEBASE_MODE']._serialized_end=2270
+  _globals['_WAITING']._serialized_start=2273
+  _globals['_WAITING']._serialized_end=2419
+  _globals['_ALARM']._serialized_start=2422
+  _globals['_ALARM']._serialized_end=2642
+  _globals['_ALARM_NAME']._serialized_start=2515
+  _globals['_ALARM_NAME']._serialized_end=2642
+  _globals['_DECISIONREQUEST']._serialized_start=2645
+  _globals['_DECISIONREQUEST']._serialized_end=3130
+  _globals['_DECISIONREQUEST_STATE']._serialized_start=2943
+  _globals['_DECISIONREQUEST_STATE']._serialized_end=3028
+  _globals['_DECISIONREQUEST_SUBJECT']._serialized_start=3030
+  _globals['_DECISIONREQUEST_SUBJECT']._serialized_end=3130
+  _globals['_SETTLEMENT']._serialized_start=3133
+  _globals['_SETTLEMENT']._serialized_end=3521
+  _globals['_SETTLEMENT_STATE']._serialized_start=3346
+  _globals['_SETTLEMENT_STATE']._serialized_end=3521
+  _globals['_RETURNDETAILS']._serialized_start=3524
+  _globals['_RETURNDETAILS']._serialized_end=4027
+  _globals['_RETURNDETAILS_ELIGIBILITY']._serialized_start=3818
+  _globals['_RETURNDETAILS_ELIGIBILITY']._serialized_end=3939
+  _globals['_RETURNDETAILS_INSPECTION']._serialized_start=3941
+  _globals['_RETURNDETAILS_INSPECTION']._serialized_end=4027
+  _globals['_PARCEL']._serialized_start=4030
+  _globals['_PARCEL']._serialized_end=4396
+  _globals['_PARCEL_STATE']._serialized_start=4286
+  _globals['_PARCEL_STATE']._serialized_end=4396
+  _globals['_CALLBACK']._serialized_start=4398
+  _globals['_CALLBACK']._serialized_end=4518
+  _globals['_ORDERFACTS']._serialized_start=4521
+  _globals['_ORDERFACTS']._serialized_end=4732
+  _globals['_SATISFACTION']._serialized_start=4735
+  _globals['_SATISFACTION']._serialized_end=4926
+  _globals['_SATISFACTION_VERDICT']._serialized_start=4819
+  _globals['_SATISFACTION_VERDICT']._serialized_end=4926
+  _globals['_CLOSURE']._serialized_start=4929
+  _globals['_CLOSURE']._serialized_end=5156
+  _globals['_CLOSURE_HOW']._serialized_start=4981
+  _globals['_CLOSURE_HOW']._serialized_end=5156
+  _globals['_CASELINK']._serialized_start=5159
+  _globals['_CASELINK']._serialized_end=5366
+  _globals['_CASELINK_RELATION']._serialized_start=5239
+  _globals['_CASELINK_RELATION']._serialized_end=5366
+  _globals['_COUNTERS']._serialized_start=5369
+  _globals['_COUNTERS']._serialized_end=5624
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,9 @@ isort:skip_file
 
 import builtins
 import casetrail.v1.clock_pb2
+import casetrail.v1.drill_pb2
 import casetrail.v1.effect_pb2
+import casetrail.v1.incident_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -70,6 +72,12 @@ class Case(google.protobuf.message.Message):
     QUALITY_FLAGS_FIELD_NUMBER: builtins.int
     SILENT_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
+    DRILL_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    IS_DRILL_FIELD_NUMBER: builtins.int
+    INCIDENTS_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     """The case's number, readable over a phone, for example INQ-7K3-M9Q-XDP."""
     kind: casetrail.v1.types_pb2.Kind.ValueType
@@ -96,6 +104,12 @@ class Case(google.protobuf.message.Message):
     """True when nobody may be written to or billed: history that was imported."""
     source: builtins.str
     """The case that this one was imported as, in its source's words."""
+    drill_id: builtins.str
+    """The drill that this case belongs to: nothing of it reaches a real customer. Its own number for the drill itself."""
+    is_drill: builtins.bool
+    """Whether there is one."""
+    inject_id: builtins.str
+    """The inject of the drill that brought this case; empty when a person did."""
     @property
     def opened_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
@@ -174,6 +188,18 @@ class Case(google.protobuf.message.Message):
     def quality_flags(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Quality review must look at this case, and why."""
 
+    @property
+    def incident(self) -> casetrail.v1.incident_pb2.Incident:
+        """Of an incident."""
+
+    @property
+    def drill(self) -> casetrail.v1.drill_pb2.Drill:
+        """Of a drill."""
+
+    @property
+    def incidents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.incident_pb2.IncidentTie]:
+        """Incidents that touch this case."""
+
     def __init__(
         self,
         *,
@@ -218,9 +244,15 @@ class Case(google.protobuf.message.Message):
         quality_flags: collections.abc.Iterable[builtins.str] | None = ...,
         silent: builtins.bool = ...,
         source: builtins.str = ...,
+        incident: casetrail.v1.incident_pb2.Incident | None = ...,
+        drill: casetrail.v1.drill_pb2.Drill | None = ...,
+        drill_id: builtins.str = ...,
+        is_drill: builtins.bool = ...,
+        incidents: collections.abc.Iterable[casetrail.v1.incident_pb2.IncidentTie] | None = ...,
+        inject_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback", b"callback", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "opened_at", b"opened_at", "order", b"order", "policy", b"policy", "resolved_at", b"resolved_at", "return_details", b"return_details", "satisfaction", b"satisfaction", "settlement", b"settlement", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alarms", b"alarms", "asked_departments", b"asked_departments", "callback", b"callback", "case_id", b"case_id", "category", b"category", "channel", b"channel", "clocks", b"clocks", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "kind", b"kind", "links", b"links", "merged_into", b"merged_into", "opened_at", b"opened_at", "order", b"order", "order_id", b"order_id", "owner", b"owner", "parcels", b"parcels", "pending_effects", b"pending_effects", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "quality_flags", b"quality_flags", "resolved_at", b"resolved_at", "return_details", b"return_details", "review_owed", b"review_owed", "round", b"round", "satisfaction", b"satisfaction", "seq", b"seq", "settlement", b"settlement", "silent", b"silent", "source", b"source", "stage", b"stage", "subject", b"subject", "team", b"team", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["callback", b"callback", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "incident", b"incident", "opened_at", b"opened_at", "order", b"order", "policy", b"policy", "resolved_at", b"resolved_at", "return_details", b"return_details", "satisfaction", b"satisfaction", "settlement", b"settlement", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alarms", b"alarms", "asked_departments", b"asked_departments", "callback", b"callback", "case_id", b"case_id", "category", b"category", "channel", b"channel", "clocks", b"clocks", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "drill_id", b"drill_id", "incident", b"incident", "incidents", b"incidents", "inject_id", b"inject_id", "is_drill", b"is_drill", "kind", b"kind", "links", b"links", "merged_into", b"merged_into", "opened_at", b"opened_at", "order", b"order", "order_id", b"order_id", "owner", b"owner", "parcels", b"parcels", "pending_effects", b"pending_effects", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "quality_flags", b"quality_flags", "resolved_at", b"resolved_at", "return_details", b"return_details", "review_owed", b"review_owed", "round", b"round", "satisfaction", b"satisfaction", "seq", b"seq", "settlement", b"settlement", "silent", b"silent", "source", b"source", "stage", b"stage", "subject", b"subject", "team", b"team", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> None: ...
 
 Global___Case: typing_extensions.TypeAlias = Case
 
@@ -786,6 +818,12 @@ class Closure(google.protobuf.message.Message):
         HOW_MERGED: Closure._How.ValueType  # 4
         HOW_IMPORTED: Closure._How.ValueType  # 5
         """The source that it was imported from had closed it."""
+        HOW_CONCLUDED: Closure._How.ValueType  # 6
+        """An incident: followed up, and its report filed where one is asked for."""
+        HOW_FALSE_ALARM: Closure._How.ValueType  # 7
+        """An incident: it was none."""
+        HOW_DRILL_OVER: Closure._How.ValueType  # 8
+        """A case of a drill that is over, or the drill itself."""
 
     class How(_How, metaclass=_HowEnumTypeWrapper): ...
     HOW_UNSPECIFIED: Closure.How.ValueType  # 0
@@ -795,6 +833,12 @@ class Closure(google.protobuf.message.Message):
     HOW_MERGED: Closure.How.ValueType  # 4
     HOW_IMPORTED: Closure.How.ValueType  # 5
     """The source that it was imported from had closed it."""
+    HOW_CONCLUDED: Closure.How.ValueType  # 6
+    """An incident: followed up, and its report filed where one is asked for."""
+    HOW_FALSE_ALARM: Closure.How.ValueType  # 7
+    """An incident: it was none."""
+    HOW_DRILL_OVER: Closure.How.ValueType  # 8
+    """A case of a drill that is over, or the drill itself."""
 
     HOW_FIELD_NUMBER: builtins.int
     how: Global___Closure.How.ValueType
@@ -822,6 +866,8 @@ class CaseLink(google.protobuf.message.Message):
         RELATION_DUPLICATE: CaseLink._Relation.ValueType  # 2
         """The other case was merged into this one."""
         RELATION_FOLLOWS: CaseLink._Relation.ValueType  # 3
+        RELATION_INCIDENT: CaseLink._Relation.ValueType  # 4
+        """The other case is an incident that touches this one."""
 
     class Relation(_Relation, metaclass=_RelationEnumTypeWrapper): ...
     RELATION_UNSPECIFIED: CaseLink.Relation.ValueType  # 0
@@ -829,6 +875,8 @@ class CaseLink(google.protobuf.message.Message):
     RELATION_DUPLICATE: CaseLink.Relation.ValueType  # 2
     """The other case was merged into this one."""
     RELATION_FOLLOWS: CaseLink.Relation.ValueType  # 3
+    RELATION_INCIDENT: CaseLink.Relation.ValueType  # 4
+    """The other case is an incident that touches this one."""
 
     CASE_ID_FIELD_NUMBER: builtins.int
     RELATION_FIELD_NUMBER: builtins.int

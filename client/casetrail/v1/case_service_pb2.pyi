@@ -329,6 +329,8 @@ class CaseFilter(google.protobuf.message.Message):
     OPENED_BEFORE_FIELD_NUMBER: builtins.int
     OPEN_FIELD_NUMBER: builtins.int
     OVERDUE_FIELD_NUMBER: builtins.int
+    INCLUDE_DRILLS_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
     owner: builtins.str
     team: builtins.str
     customer_id: builtins.str
@@ -338,6 +340,10 @@ class CaseFilter(google.protobuf.message.Message):
     """Only cases that are not closed."""
     overdue: builtins.bool
     """Only cases with a clock that is breached and not kept."""
+    include_drills: builtins.bool
+    """Those of drills as well, which are left out otherwise."""
+    drill_id: builtins.str
+    """Only those of this drill."""
     @property
     def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]: ...
     @property
@@ -363,9 +369,11 @@ class CaseFilter(google.protobuf.message.Message):
         opened_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         open: builtins.bool = ...,
         overdue: builtins.bool = ...,
+        include_drills: builtins.bool = ...,
+        drill_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["opened_before", b"opened_before", "opened_from", b"opened_from"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "customer_id", b"customer_id", "kinds", b"kinds", "open", b"open", "opened_before", b"opened_before", "opened_from", b"opened_from", "order_id", b"order_id", "overdue", b"overdue", "owner", b"owner", "priorities", b"priorities", "stages", b"stages", "team", b"team"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "customer_id", b"customer_id", "drill_id", b"drill_id", "include_drills", b"include_drills", "kinds", b"kinds", "open", b"open", "opened_before", b"opened_before", "opened_from", b"opened_from", "order_id", b"order_id", "overdue", b"overdue", "owner", b"owner", "priorities", b"priorities", "stages", b"stages", "team", b"team"]) -> None: ...
 
 Global___CaseFilter: typing_extensions.TypeAlias = CaseFilter
 

@@ -7,6 +7,8 @@ import builtins
 import casetrail.v1.case_pb2
 import casetrail.v1.effect_pb2
 import casetrail.v1.event_pb2
+import casetrail.v1.incident_pb2
+import casetrail.v1.inject_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -82,6 +84,35 @@ class Command(google.protobuf.message.Message):
     IMPORT_ROW_FIELD_NUMBER: builtins.int
     CLOSE_FIELD_NUMBER: builtins.int
     REPORT_OUTCOME_FIELD_NUMBER: builtins.int
+    CONFIRM_NATURE_FIELD_NUMBER: builtins.int
+    GRADE_INCIDENT_FIELD_NUMBER: builtins.int
+    ASSUME_COMMAND_FIELD_NUMBER: builtins.int
+    HAND_OVER_COMMAND_FIELD_NUMBER: builtins.int
+    ADD_TASK_FIELD_NUMBER: builtins.int
+    ACCEPT_TASK_FIELD_NUMBER: builtins.int
+    REFUSE_TASK_FIELD_NUMBER: builtins.int
+    REASSIGN_TASK_FIELD_NUMBER: builtins.int
+    COMPLETE_TASK_FIELD_NUMBER: builtins.int
+    REOPEN_TASK_FIELD_NUMBER: builtins.int
+    DRAFT_NOTICE_FIELD_NUMBER: builtins.int
+    APPROVE_NOTICE_FIELD_NUMBER: builtins.int
+    DISCARD_NOTICE_FIELD_NUMBER: builtins.int
+    SEND_NOTICE_FIELD_NUMBER: builtins.int
+    LINK_CASES_FIELD_NUMBER: builtins.int
+    CONTAIN_INCIDENT_FIELD_NUMBER: builtins.int
+    RESOLVE_INCIDENT_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_CASE_FIELD_NUMBER: builtins.int
+    FINISH_FOLLOW_UP_FIELD_NUMBER: builtins.int
+    FILE_REPORT_FIELD_NUMBER: builtins.int
+    CLOSE_INCIDENT_FIELD_NUMBER: builtins.int
+    DISMISS_INCIDENT_FIELD_NUMBER: builtins.int
+    REOPEN_INCIDENT_FIELD_NUMBER: builtins.int
+    RELAY_NOTICE_FIELD_NUMBER: builtins.int
+    END_INCIDENT_FIELD_NUMBER: builtins.int
+    INJECT_BY_HAND_FIELD_NUMBER: builtins.int
+    ABORT_DRILL_FIELD_NUMBER: builtins.int
+    REMARK_DRILL_FIELD_NUMBER: builtins.int
+    END_DRILL_CASE_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     """The case; for `open` it is given by the engine, or by an importer."""
     request_id: builtins.str
@@ -190,6 +221,64 @@ class Command(google.protobuf.message.Message):
     def close(self) -> Global___Close: ...
     @property
     def report_outcome(self) -> Global___ReportOutcome: ...
+    @property
+    def confirm_nature(self) -> Global___ConfirmNature: ...
+    @property
+    def grade_incident(self) -> Global___GradeIncident: ...
+    @property
+    def assume_command(self) -> Global___AssumeCommand: ...
+    @property
+    def hand_over_command(self) -> Global___HandOverCommand: ...
+    @property
+    def add_task(self) -> Global___AddTask: ...
+    @property
+    def accept_task(self) -> Global___AcceptTask: ...
+    @property
+    def refuse_task(self) -> Global___RefuseTask: ...
+    @property
+    def reassign_task(self) -> Global___ReassignTask: ...
+    @property
+    def complete_task(self) -> Global___CompleteTask: ...
+    @property
+    def reopen_task(self) -> Global___ReopenTask: ...
+    @property
+    def draft_notice(self) -> Global___DraftNotice: ...
+    @property
+    def approve_notice(self) -> Global___ApproveNotice: ...
+    @property
+    def discard_notice(self) -> Global___DiscardNotice: ...
+    @property
+    def send_notice(self) -> Global___SendNotice: ...
+    @property
+    def link_cases(self) -> Global___LinkCases: ...
+    @property
+    def contain_incident(self) -> Global___ContainIncident: ...
+    @property
+    def resolve_incident(self) -> Global___ResolveIncident: ...
+    @property
+    def follow_up_case(self) -> Global___FollowUpCase: ...
+    @property
+    def finish_follow_up(self) -> Global___FinishFollowUp: ...
+    @property
+    def file_report(self) -> Global___FileReport: ...
+    @property
+    def close_incident(self) -> Global___CloseIncident: ...
+    @property
+    def dismiss_incident(self) -> Global___DismissIncident: ...
+    @property
+    def reopen_incident(self) -> Global___ReopenIncident: ...
+    @property
+    def relay_notice(self) -> Global___RelayNotice: ...
+    @property
+    def end_incident(self) -> Global___EndIncident: ...
+    @property
+    def inject_by_hand(self) -> Global___InjectByHand: ...
+    @property
+    def abort_drill(self) -> Global___AbortDrill: ...
+    @property
+    def remark_drill(self) -> Global___RemarkDrill: ...
+    @property
+    def end_drill_case(self) -> Global___EndDrillCase: ...
     def __init__(
         self,
         *,
@@ -245,13 +334,42 @@ class Command(google.protobuf.message.Message):
         import_row: Global___ImportRow | None = ...,
         close: Global___Close | None = ...,
         report_outcome: Global___ReportOutcome | None = ...,
+        confirm_nature: Global___ConfirmNature | None = ...,
+        grade_incident: Global___GradeIncident | None = ...,
+        assume_command: Global___AssumeCommand | None = ...,
+        hand_over_command: Global___HandOverCommand | None = ...,
+        add_task: Global___AddTask | None = ...,
+        accept_task: Global___AcceptTask | None = ...,
+        refuse_task: Global___RefuseTask | None = ...,
+        reassign_task: Global___ReassignTask | None = ...,
+        complete_task: Global___CompleteTask | None = ...,
+        reopen_task: Global___ReopenTask | None = ...,
+        draft_notice: Global___DraftNotice | None = ...,
+        approve_notice: Global___ApproveNotice | None = ...,
+        discard_notice: Global___DiscardNotice | None = ...,
+        send_notice: Global___SendNotice | None = ...,
+        link_cases: Global___LinkCases | None = ...,
+        contain_incident: Global___ContainIncident | None = ...,
+        resolve_incident: Global___ResolveIncident | None = ...,
+        follow_up_case: Global___FollowUpCase | None = ...,
+        finish_follow_up: Global___FinishFollowUp | None = ...,
+        file_report: Global___FileReport | None = ...,
+        close_incident: Global___CloseIncident | None = ...,
+        dismiss_incident: Global___DismissIncident | None = ...,
+        reopen_incident: Global___ReopenIncident | None = ...,
+        relay_notice: Global___RelayNotice | None = ...,
+        end_incident: Global___EndIncident | None = ...,
+        inject_by_hand: Global___InjectByHand | None = ...,
+        abort_drill: Global___AbortDrill | None = ...,
+        remark_drill: Global___RemarkDrill | None = ...,
+        end_drill_case: Global___EndDrillCase | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "ask_department", b"ask_department", "assign", b"assign", "at", b"at", "carry_out", b"carry_out", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "confirm", b"confirm", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "escalate", b"escalate", "expected_seq", b"expected_seq", "hand_over", b"hand_over", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "reopen", b"reopen", "reply", b"reply", "report_outcome", b"report_outcome", "resolve", b"resolve", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "absorb", b"absorb", "accept", b"accept", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "ask_department", b"ask_department", "assign", b"assign", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "confirm", b"confirm", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "escalate", b"escalate", "expected_seq", b"expected_seq", "hand_over", b"hand_over", "import_row", b"import_row", "inform", b"inform", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "reopen", b"reopen", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "ship_back", b"ship_back", "source_activity", b"source_activity", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "abort_drill", b"abort_drill", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_drill_case", b"end_drill_case", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inject_by_hand", b"inject_by_hand", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "remark_drill", b"remark_drill", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_expected_seq", b"_expected_seq", "abort_drill", b"abort_drill", "absorb", b"absorb", "accept", b"accept", "accept_task", b"accept_task", "acknowledge", b"acknowledge", "action", b"action", "actor", b"actor", "add_task", b"add_task", "agree", b"agree", "answer_dissatisfaction", b"answer_dissatisfaction", "approve_notice", b"approve_notice", "ask_department", b"ask_department", "assign", b"assign", "assume_command", b"assume_command", "at", b"at", "carry_out", b"carry_out", "case_id", b"case_id", "change_policy", b"change_policy", "choose_alternative", b"choose_alternative", "classify", b"classify", "close", b"close", "close_incident", b"close_incident", "complete_task", b"complete_task", "confirm", b"confirm", "confirm_nature", b"confirm_nature", "contain_incident", b"contain_incident", "decide", b"decide", "decide_eligibility", b"decide_eligibility", "discard_notice", b"discard_notice", "dismiss_incident", b"dismiss_incident", "draft_notice", b"draft_notice", "end_drill_case", b"end_drill_case", "end_incident", b"end_incident", "escalate", b"escalate", "expected_seq", b"expected_seq", "file_report", b"file_report", "finish_follow_up", b"finish_follow_up", "follow_up_case", b"follow_up_case", "grade_incident", b"grade_incident", "hand_over", b"hand_over", "hand_over_command", b"hand_over_command", "import_row", b"import_row", "inform", b"inform", "inject_by_hand", b"inject_by_hand", "inspect", b"inspect", "investigate", b"investigate", "link", b"link", "link_cases", b"link_cases", "merge", b"merge", "negotiate", b"negotiate", "note", b"note", "offer_answer", b"offer_answer", "open", b"open", "prioritize", b"prioritize", "propose", b"propose", "rate", b"rate", "reassign_task", b"reassign_task", "receive_goods", b"receive_goods", "receive_message", b"receive_message", "reclassify", b"reclassify", "record_callback", b"record_callback", "record_finding", b"record_finding", "refuse_task", b"refuse_task", "relay_notice", b"relay_notice", "remark_drill", b"remark_drill", "reopen", b"reopen", "reopen_incident", b"reopen_incident", "reopen_task", b"reopen_task", "reply", b"reply", "report_outcome", b"report_outcome", "request_id", b"request_id", "resolve", b"resolve", "resolve_incident", b"resolve_incident", "resume", b"resume", "review_dissatisfaction", b"review_dissatisfaction", "send_notice", b"send_notice", "ship_back", b"ship_back", "source_activity", b"source_activity", "track_parcel", b"track_parcel", "transfer", b"transfer", "wait", b"wait", "withdraw", b"withdraw"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_expected_seq", b"_expected_seq"]) -> typing.Literal["expected_seq"] | None: ...
     @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["action", b"action"]) -> typing.Literal["open", "assign", "transfer", "accept", "offer_answer", "reply", "receive_message", "wait", "resume", "note", "prioritize", "reclassify", "link", "merge", "absorb", "acknowledge", "escalate", "decide", "inform", "classify", "investigate", "ask_department", "record_finding", "propose", "agree", "negotiate", "carry_out", "decide_eligibility", "choose_alternative", "ship_back", "receive_goods", "inspect", "track_parcel", "resolve", "confirm", "rate", "record_callback", "answer_dissatisfaction", "review_dissatisfaction", "reopen", "withdraw", "change_policy", "hand_over", "import_row", "close", "report_outcome"] | None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["action", b"action"]) -> typing.Literal["open", "assign", "transfer", "accept", "offer_answer", "reply", "receive_message", "wait", "resume", "note", "prioritize", "reclassify", "link", "merge", "absorb", "acknowledge", "escalate", "decide", "inform", "classify", "investigate", "ask_department", "record_finding", "propose", "agree", "negotiate", "carry_out", "decide_eligibility", "choose_alternative", "ship_back", "receive_goods", "inspect", "track_parcel", "resolve", "confirm", "rate", "record_callback", "answer_dissatisfaction", "review_dissatisfaction", "reopen", "withdraw", "change_policy", "hand_over", "import_row", "close", "report_outcome", "confirm_nature", "grade_incident", "assume_command", "hand_over_command", "add_task", "accept_task", "refuse_task", "reassign_task", "complete_task", "reopen_task", "draft_notice", "approve_notice", "discard_notice", "send_notice", "link_cases", "contain_incident", "resolve_incident", "follow_up_case", "finish_follow_up", "file_report", "close_incident", "dismiss_incident", "reopen_incident", "relay_notice", "end_incident", "inject_by_hand", "abort_drill", "remark_drill", "end_drill_case"] | None: ...
 
 Global___Command: typing_extensions.TypeAlias = Command
 
@@ -275,6 +393,11 @@ class Open(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     SILENT_FIELD_NUMBER: builtins.int
     PARCEL_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    SCENARIO_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    TIME_BASE_FIELD_NUMBER: builtins.int
     kind: casetrail.v1.types_pb2.Kind.ValueType
     channel: casetrail.v1.types_pb2.Channel.ValueType
     priority: casetrail.v1.types_pb2.Priority.ValueType
@@ -289,8 +412,16 @@ class Open(google.protobuf.message.Message):
     """Only for an importer: the case's number in its source; the case stands on the importer's clock."""
     silent: builtins.bool
     """Nobody is written to, nothing is billed."""
+    drill_id: builtins.str
+    """The drill that it is part of."""
+    scenario: builtins.bytes
+    """For a drill: a Scenario, in its canonical bytes."""
+    inject_id: builtins.str
+    """Only for the engine: the inject of the drill that brings the case."""
     @property
-    def customer(self) -> casetrail.v1.case_pb2.Customer: ...
+    def customer(self) -> casetrail.v1.case_pb2.Customer:
+        """Whom it is for; an incident and a drill are for nobody in particular."""
+
     @property
     def words(self) -> casetrail.v1.types_pb2.Words: ...
     @property
@@ -300,6 +431,14 @@ class Open(google.protobuf.message.Message):
     @property
     def parcel(self) -> Global___ParcelReference:
         """A parcel that the matter is about."""
+
+    @property
+    def incident(self) -> Global___Declaration:
+        """For an incident."""
+
+    @property
+    def time_base(self) -> casetrail.v1.case_pb2.TimeBase:
+        """Only for the engine: the clock of the drill that it is part of."""
 
     def __init__(
         self,
@@ -318,9 +457,14 @@ class Open(google.protobuf.message.Message):
         source: builtins.str = ...,
         silent: builtins.bool = ...,
         parcel: Global___ParcelReference | None = ...,
+        incident: Global___Declaration | None = ...,
+        drill_id: builtins.str = ...,
+        scenario: builtins.bytes = ...,
+        inject_id: builtins.str = ...,
+        time_base: casetrail.v1.case_pb2.TimeBase | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["customer", b"customer", "parcel", b"parcel", "return_request", b"return_request", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "kind", b"kind", "order_id", b"order_id", "parcel", b"parcel", "priority", b"priority", "product_id", b"product_id", "return_request", b"return_request", "scale", b"scale", "silent", b"silent", "source", b"source", "subject", b"subject", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["customer", b"customer", "incident", b"incident", "parcel", b"parcel", "return_request", b"return_request", "time_base", b"time_base", "words", b"words"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "inject_id", b"inject_id", "kind", b"kind", "order_id", b"order_id", "parcel", b"parcel", "priority", b"priority", "product_id", b"product_id", "return_request", b"return_request", "scale", b"scale", "scenario", b"scenario", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "words", b"words"]) -> None: ...
 
 Global___Open: typing_extensions.TypeAlias = Open
 
@@ -652,11 +796,17 @@ class Absorb(google.protobuf.message.Message):
     WHY_FIELD_NUMBER: builtins.int
     CUSTOMER_ID_FIELD_NUMBER: builtins.int
     ONLY_LINK_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     why: builtins.str
     customer_id: builtins.str
     only_link: builtins.bool
     """Only a link, no merger."""
+    drill_id: builtins.str
+    """The drill that the other case belongs to: real cases and those of a drill stay apart."""
+    incident: builtins.bool
+    """The other case is an incident that touches this one."""
     def __init__(
         self,
         *,
@@ -664,8 +814,10 @@ class Absorb(google.protobuf.message.Message):
         why: builtins.str = ...,
         customer_id: builtins.str = ...,
         only_link: builtins.bool = ...,
+        drill_id: builtins.str = ...,
+        incident: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "customer_id", b"customer_id", "only_link", b"only_link", "why", b"why"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "customer_id", b"customer_id", "drill_id", b"drill_id", "incident", b"incident", "only_link", b"only_link", "why", b"why"]) -> None: ...
 
 Global___Absorb: typing_extensions.TypeAlias = Absorb
 
@@ -1278,3 +1430,636 @@ class ReportOutcome(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "outcome", b"outcome"]) -> None: ...
 
 Global___ReportOutcome: typing_extensions.TypeAlias = ReportOutcome
+
+@typing.final
+class Declaration(google.protobuf.message.Message):
+    """What is known when an incident is declared. The subject of the case says what happened, the channel where it was seen."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class InputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    SUSPECTED_LEVEL_FIELD_NUMBER: builtins.int
+    CRISIS_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    suspected_level: builtins.int
+    """1 to 4; 0 when nobody knows yet."""
+    crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
+    rule: builtins.str
+    """Only for detection: the rule that found it."""
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What was seen, for example figures."""
+
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Customers' cases that it touches."""
+
+    def __init__(
+        self,
+        *,
+        suspected_level: builtins.int = ...,
+        crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+        rule: builtins.str = ...,
+        inputs: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "crisis", b"crisis", "inputs", b"inputs", "rule", b"rule", "suspected_level", b"suspected_level"]) -> None: ...
+
+Global___Declaration: typing_extensions.TypeAlias = Declaration
+
+@typing.final
+class ConfirmNature(google.protobuf.message.Message):
+    """The initial response: somebody has looked, knows what it is, and has answered."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NATURE_FIELD_NUMBER: builtins.int
+    nature: builtins.str
+    def __init__(
+        self,
+        *,
+        nature: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["nature", b"nature"]) -> None: ...
+
+Global___ConfirmNature: typing_extensions.TypeAlias = ConfirmNature
+
+@typing.final
+class GradeIncident(google.protobuf.message.Message):
+    """Give the incident its level, or another one."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class InputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    LEVEL_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    CRISIS_FIELD_NUMBER: builtins.int
+    level: builtins.int
+    why: builtins.str
+    crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
+    """The class of a public-opinion crisis; as it is when left out."""
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What the decision looked at: users touched, orders lost, mentions, …"""
+
+    def __init__(
+        self,
+        *,
+        level: builtins.int = ...,
+        why: builtins.str = ...,
+        inputs: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["crisis", b"crisis", "inputs", b"inputs", "level", b"level", "why", b"why"]) -> None: ...
+
+Global___GradeIncident: typing_extensions.TypeAlias = GradeIncident
+
+@typing.final
+class AssumeCommand(google.protobuf.message.Message):
+    """Lead the incident: for whoever may at its level, while nobody does who may."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___AssumeCommand: typing_extensions.TypeAlias = AssumeCommand
+
+@typing.final
+class HandOverCommand(google.protobuf.message.Message):
+    """Somebody else leads from now on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TO_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    to: builtins.str
+    role: casetrail.v1.types_pb2.Role.ValueType
+    """The role in which that person leads."""
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        to: builtins.str = ...,
+        role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["role", b"role", "to", b"to", "why", b"why"]) -> None: ...
+
+Global___HandOverCommand: typing_extensions.TypeAlias = HandOverCommand
+
+@typing.final
+class AddTask(google.protobuf.message.Message):
+    """Ask a department to do something."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    WHAT_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    department: builtins.str
+    what: builtins.str
+    owner: builtins.str
+    def __init__(
+        self,
+        *,
+        department: builtins.str = ...,
+        what: builtins.str = ...,
+        owner: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "owner", b"owner", "what", b"what"]) -> None: ...
+
+Global___AddTask: typing_extensions.TypeAlias = AddTask
+
+@typing.final
+class AcceptTask(google.protobuf.message.Message):
+    """Take a task on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    owner: builtins.str
+    """The actor when empty."""
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        owner: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["owner", b"owner", "task_id", b"task_id"]) -> None: ...
+
+Global___AcceptTask: typing_extensions.TypeAlias = AcceptTask
+
+@typing.final
+class RefuseTask(google.protobuf.message.Message):
+    """This department cannot do it: it must be given to another."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___RefuseTask: typing_extensions.TypeAlias = RefuseTask
+
+@typing.final
+class ReassignTask(google.protobuf.message.Message):
+    """Give a task to another department or person."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    department: builtins.str
+    owner: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        department: builtins.str = ...,
+        owner: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "owner", b"owner", "task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___ReassignTask: typing_extensions.TypeAlias = ReassignTask
+
+@typing.final
+class CompleteTask(google.protobuf.message.Message):
+    """A task is done."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    RESULT_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    result: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        result: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["result", b"result", "task_id", b"task_id"]) -> None: ...
+
+Global___CompleteTask: typing_extensions.TypeAlias = CompleteTask
+
+@typing.final
+class ReopenTask(google.protobuf.message.Message):
+    """A task was not done after all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___ReopenTask: typing_extensions.TypeAlias = ReopenTask
+
+@typing.final
+class DraftNotice(google.protobuf.message.Message):
+    """Write a notice to users."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    AUDIENCE_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    audience: builtins.str
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        audience: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["audience", b"audience", "text", b"text"]) -> None: ...
+
+Global___DraftNotice: typing_extensions.TypeAlias = DraftNotice
+
+@typing.final
+class ApproveNotice(google.protobuf.message.Message):
+    """A notice may go out as it is."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["notice_id", b"notice_id"]) -> None: ...
+
+Global___ApproveNotice: typing_extensions.TypeAlias = ApproveNotice
+
+@typing.final
+class DiscardNotice(google.protobuf.message.Message):
+    """A notice is not sent."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___DiscardNotice: typing_extensions.TypeAlias = DiscardNotice
+
+@typing.final
+class SendNotice(google.protobuf.message.Message):
+    """Publish an approved notice, and have every linked case tell its customer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["notice_id", b"notice_id"]) -> None: ...
+
+Global___SendNotice: typing_extensions.TypeAlias = SendNotice
+
+@typing.final
+class LinkCases(google.protobuf.message.Message):
+    """The incident touches these customers' cases."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """Only for detection: the rule that found them."""
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        rule: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "rule", b"rule"]) -> None: ...
+
+Global___LinkCases: typing_extensions.TypeAlias = LinkCases
+
+@typing.final
+class ContainIncident(google.protobuf.message.Message):
+    """It does not spread any more."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOW_FIELD_NUMBER: builtins.int
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["how", b"how"]) -> None: ...
+
+Global___ContainIncident: typing_extensions.TypeAlias = ContainIncident
+
+@typing.final
+class ResolveIncident(google.protobuf.message.Message):
+    """It is over."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOW_FIELD_NUMBER: builtins.int
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["how", b"how"]) -> None: ...
+
+Global___ResolveIncident: typing_extensions.TypeAlias = ResolveIncident
+
+@typing.final
+class FollowUpCase(google.protobuf.message.Message):
+    """A person saw to a linked case."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    HOW_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "how", b"how"]) -> None: ...
+
+Global___FollowUpCase: typing_extensions.TypeAlias = FollowUpCase
+
+@typing.final
+class FinishFollowUp(google.protobuf.message.Message):
+    """Every customer whom it touched was followed up."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___FinishFollowUp: typing_extensions.TypeAlias = FinishFollowUp
+
+@typing.final
+class FileReport(google.protobuf.message.Message):
+    """What the commander has to say for 《事件处理报告》. May be filed again until the incident is closed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: builtins.int
+    MEASURES_FIELD_NUMBER: builtins.int
+    LESSONS_FIELD_NUMBER: builtins.int
+    cause: builtins.str
+    measures: builtins.str
+    lessons: builtins.str
+    def __init__(
+        self,
+        *,
+        cause: builtins.str = ...,
+        measures: builtins.str = ...,
+        lessons: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cause", b"cause", "lessons", b"lessons", "measures", b"measures"]) -> None: ...
+
+Global___FileReport: typing_extensions.TypeAlias = FileReport
+
+@typing.final
+class CloseIncident(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___CloseIncident: typing_extensions.TypeAlias = CloseIncident
+
+@typing.final
+class DismissIncident(google.protobuf.message.Message):
+    """It was none: a false alarm."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___DismissIncident: typing_extensions.TypeAlias = DismissIncident
+
+@typing.final
+class ReopenIncident(google.protobuf.message.Message):
+    """It was not over after all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___ReopenIncident: typing_extensions.TypeAlias = ReopenIncident
+
+@typing.final
+class RelayNotice(google.protobuf.message.Message):
+    """Only for the engine: an incident that touches this case says something to its customer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INCIDENT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    incident_id: builtins.str
+    notice_id: builtins.str
+    text: builtins.str
+    drill_id: builtins.str
+    def __init__(
+        self,
+        *,
+        incident_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+        drill_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drill_id", b"drill_id", "incident_id", b"incident_id", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___RelayNotice: typing_extensions.TypeAlias = RelayNotice
+
+@typing.final
+class EndIncident(google.protobuf.message.Message):
+    """Only for the engine: an incident that touches this case is over."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INCIDENT_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    incident_id: builtins.str
+    text: builtins.str
+    drill_id: builtins.str
+    def __init__(
+        self,
+        *,
+        incident_id: builtins.str = ...,
+        text: builtins.str = ...,
+        drill_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drill_id", b"drill_id", "incident_id", b"incident_id", "text", b"text"]) -> None: ...
+
+Global___EndIncident: typing_extensions.TypeAlias = EndIncident
+
+@typing.final
+class InjectByHand(google.protobuf.message.Message):
+    """Let something happen in a drill that its script does not have."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_FIELD_NUMBER: builtins.int
+    @property
+    def inject(self) -> casetrail.v1.inject_pb2.Inject: ...
+    def __init__(
+        self,
+        *,
+        inject: casetrail.v1.inject_pb2.Inject | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inject", b"inject"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["inject", b"inject"]) -> None: ...
+
+Global___InjectByHand: typing_extensions.TypeAlias = InjectByHand
+
+@typing.final
+class AbortDrill(google.protobuf.message.Message):
+    """End a drill before its time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___AbortDrill: typing_extensions.TypeAlias = AbortDrill
+
+@typing.final
+class RemarkDrill(google.protobuf.message.Message):
+    """What went badly, and what is to become better; for 《演练报告》."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PROBLEM_FIELD_NUMBER: builtins.int
+    IMPROVEMENT_FIELD_NUMBER: builtins.int
+    problem: builtins.str
+    improvement: builtins.str
+    def __init__(
+        self,
+        *,
+        problem: builtins.str = ...,
+        improvement: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["improvement", b"improvement", "problem", b"problem"]) -> None: ...
+
+Global___RemarkDrill: typing_extensions.TypeAlias = RemarkDrill
+
+@typing.final
+class EndDrillCase(google.protobuf.message.Message):
+    """Only for the engine: the drill that this case is part of is over."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___EndDrillCase: typing_extensions.TypeAlias = EndDrillCase

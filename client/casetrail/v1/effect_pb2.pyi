@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 import builtins
+import casetrail.v1.inject_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -39,6 +40,10 @@ class _PurposeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     PURPOSE_OFFER: _Purpose.ValueType  # 9
     PURPOSE_DISSATISFACTION: _Purpose.ValueType  # 10
     """The answer that a dissatisfied customer is owed."""
+    PURPOSE_INCIDENT: _Purpose.ValueType  # 11
+    """An incident touches the customer's case."""
+    PURPOSE_INCIDENT_OVER: _Purpose.ValueType  # 12
+    """That incident is over."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
     """What a notice to a customer is about."""
@@ -55,6 +60,10 @@ PURPOSE_ELIGIBILITY: Purpose.ValueType  # 8
 PURPOSE_OFFER: Purpose.ValueType  # 9
 PURPOSE_DISSATISFACTION: Purpose.ValueType  # 10
 """The answer that a dissatisfied customer is owed."""
+PURPOSE_INCIDENT: Purpose.ValueType  # 11
+"""An incident touches the customer's case."""
+PURPOSE_INCIDENT_OVER: Purpose.ValueType  # 12
+"""That incident is over."""
 Global___Purpose: typing_extensions.TypeAlias = Purpose
 
 @typing.final
@@ -79,6 +88,16 @@ class Effect(google.protobuf.message.Message):
     CALLBACK_FIELD_NUMBER: builtins.int
     MERGE_FIELD_NUMBER: builtins.int
     LINK_FIELD_NUMBER: builtins.int
+    TASK_FIELD_NUMBER: builtins.int
+    PUBLIC_NOTICE_FIELD_NUMBER: builtins.int
+    RELAY_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FIELD_NUMBER: builtins.int
+    INJECT_FIELD_NUMBER: builtins.int
+    OBSERVATION_FIELD_NUMBER: builtins.int
+    JUDGEMENT_FIELD_NUMBER: builtins.int
+    MOVE_FIELD_NUMBER: builtins.int
+    RESTORATION_FIELD_NUMBER: builtins.int
+    CLEARANCE_FIELD_NUMBER: builtins.int
     effect_id: builtins.str
     """CASE:SEQ of the demanding event; the idempotency key outside."""
     @property
@@ -105,6 +124,26 @@ class Effect(google.protobuf.message.Message):
     def merge(self) -> Global___MergeRequested: ...
     @property
     def link(self) -> Global___LinkRequested: ...
+    @property
+    def task(self) -> Global___TaskRequested: ...
+    @property
+    def public_notice(self) -> Global___NoticeRequested: ...
+    @property
+    def relay(self) -> Global___RelayRequested: ...
+    @property
+    def follow_up(self) -> Global___FollowUpRequested: ...
+    @property
+    def inject(self) -> Global___InjectRequested: ...
+    @property
+    def observation(self) -> Global___ObservationRequested: ...
+    @property
+    def judgement(self) -> Global___JudgementRequested: ...
+    @property
+    def move(self) -> Global___MoveRequested: ...
+    @property
+    def restoration(self) -> Global___RestorationRequested: ...
+    @property
+    def clearance(self) -> Global___ClearanceRequested: ...
     def __init__(
         self,
         *,
@@ -121,10 +160,20 @@ class Effect(google.protobuf.message.Message):
         callback: Global___CallbackScheduled | None = ...,
         merge: Global___MergeRequested | None = ...,
         link: Global___LinkRequested | None = ...,
+        task: Global___TaskRequested | None = ...,
+        public_notice: Global___NoticeRequested | None = ...,
+        relay: Global___RelayRequested | None = ...,
+        follow_up: Global___FollowUpRequested | None = ...,
+        inject: Global___InjectRequested | None = ...,
+        observation: Global___ObservationRequested | None = ...,
+        judgement: Global___JudgementRequested | None = ...,
+        move: Global___MoveRequested | None = ...,
+        restoration: Global___RestorationRequested | None = ...,
+        clearance: Global___ClearanceRequested | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "refund", b"refund", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "tracking", b"tracking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "link", b"link", "merge", b"merge", "notification", b"notification", "order_lookup", b"order_lookup", "refund", b"refund", "requested_at", b"requested_at", "staff_alert", b"staff_alert", "tracking", b"tracking"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "clearance", b"clearance", "compensation", b"compensation", "demand", b"demand", "exchange", b"exchange", "follow_up", b"follow_up", "inject", b"inject", "judgement", b"judgement", "link", b"link", "merge", b"merge", "move", b"move", "notification", b"notification", "observation", b"observation", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "restoration", b"restoration", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback", b"callback", "carrier_question", b"carrier_question", "clearance", b"clearance", "compensation", b"compensation", "demand", b"demand", "effect_id", b"effect_id", "exchange", b"exchange", "follow_up", b"follow_up", "inject", b"inject", "judgement", b"judgement", "link", b"link", "merge", b"merge", "move", b"move", "notification", b"notification", "observation", b"observation", "order_lookup", b"order_lookup", "public_notice", b"public_notice", "refund", b"refund", "relay", b"relay", "requested_at", b"requested_at", "restoration", b"restoration", "staff_alert", b"staff_alert", "task", b"task", "tracking", b"tracking"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["demand", b"demand"]) -> typing.Literal["notification", "staff_alert", "order_lookup", "refund", "compensation", "exchange", "tracking", "carrier_question", "callback", "merge", "link", "task", "public_notice", "relay", "follow_up", "inject", "observation", "judgement", "move", "restoration", "clearance"] | None: ...
 
 Global___Effect: typing_extensions.TypeAlias = Effect
 
@@ -373,15 +422,112 @@ class LinkRequested(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
     case_id: builtins.str
+    incident: builtins.bool
+    """This case is an incident that touches the other."""
     def __init__(
         self,
         *,
         case_id: builtins.str = ...,
+        incident: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_id", b"case_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "incident", b"incident"]) -> None: ...
 
 Global___LinkRequested: typing_extensions.TypeAlias = LinkRequested
+
+@typing.final
+class TaskRequested(google.protobuf.message.Message):
+    """Demand: see that a department takes up a task and does it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    WHAT_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    department: builtins.str
+    owner: builtins.str
+    """Empty while the department has named nobody."""
+    what: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        department: builtins.str = ...,
+        owner: builtins.str = ...,
+        what: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "owner", b"owner", "task_id", b"task_id", "what", b"what"]) -> None: ...
+
+Global___TaskRequested: typing_extensions.TypeAlias = TaskRequested
+
+@typing.final
+class NoticeRequested(google.protobuf.message.Message):
+    """Demand: publish a notice to users."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    AUDIENCE_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    text: builtins.str
+    audience: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+        audience: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["audience", b"audience", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___NoticeRequested: typing_extensions.TypeAlias = NoticeRequested
+
+@typing.final
+class RelayRequested(google.protobuf.message.Message):
+    """Demand: let a linked case tell its customer what a notice says."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    notice_id: builtins.str
+    text: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___RelayRequested: typing_extensions.TypeAlias = RelayRequested
+
+@typing.final
+class FollowUpRequested(google.protobuf.message.Message):
+    """Demand: let a linked case tell its customer that the incident is over, and see that it follows up."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    text: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "text", b"text"]) -> None: ...
+
+Global___FollowUpRequested: typing_extensions.TypeAlias = FollowUpRequested
 
 @typing.final
 class Outcome(google.protobuf.message.Message):
@@ -411,6 +557,25 @@ class Outcome(google.protobuf.message.Message):
     LINK_ACCEPTED_FIELD_NUMBER: builtins.int
     LINK_FAILED_FIELD_NUMBER: builtins.int
     TRACKING_FAILED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_REACHED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_UNREACHABLE_FIELD_NUMBER: builtins.int
+    NOTICE_PUBLISHED_FIELD_NUMBER: builtins.int
+    NOTICE_FAILED_FIELD_NUMBER: builtins.int
+    RELAY_ACCEPTED_FIELD_NUMBER: builtins.int
+    RELAY_REFUSED_FIELD_NUMBER: builtins.int
+    CASE_FOLLOWED_UP_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FAILED_FIELD_NUMBER: builtins.int
+    INJECT_MADE_FIELD_NUMBER: builtins.int
+    INJECT_FAILED_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_LATE_FIELD_NUMBER: builtins.int
+    EXPECTATION_MISSED_FIELD_NUMBER: builtins.int
+    CUE_SEEN_FIELD_NUMBER: builtins.int
+    MOVE_MADE_FIELD_NUMBER: builtins.int
+    MOVE_FAILED_FIELD_NUMBER: builtins.int
+    SYSTEM_RESTORED_FIELD_NUMBER: builtins.int
+    RESTORATION_FAILED_FIELD_NUMBER: builtins.int
+    DRILL_CLEARED_FIELD_NUMBER: builtins.int
     @property
     def notification_delivered(self) -> Global___NotificationDelivered: ...
     @property
@@ -455,6 +620,44 @@ class Outcome(google.protobuf.message.Message):
     def link_failed(self) -> Global___LinkFailed: ...
     @property
     def tracking_failed(self) -> Global___ParcelTrackingFailed: ...
+    @property
+    def department_reached(self) -> Global___DepartmentReached: ...
+    @property
+    def department_unreachable(self) -> Global___DepartmentUnreachable: ...
+    @property
+    def notice_published(self) -> Global___NoticePublished: ...
+    @property
+    def notice_failed(self) -> Global___NoticeFailed: ...
+    @property
+    def relay_accepted(self) -> Global___RelayAccepted: ...
+    @property
+    def relay_refused(self) -> Global___RelayRefused: ...
+    @property
+    def case_followed_up(self) -> Global___CaseFollowedUp: ...
+    @property
+    def follow_up_failed(self) -> Global___FollowUpFailed: ...
+    @property
+    def inject_made(self) -> Global___InjectMade: ...
+    @property
+    def inject_failed(self) -> Global___InjectFailed: ...
+    @property
+    def expectation_met(self) -> Global___ExpectationMet: ...
+    @property
+    def expectation_met_late(self) -> Global___ExpectationMetLate: ...
+    @property
+    def expectation_missed(self) -> Global___ExpectationMissed: ...
+    @property
+    def cue_seen(self) -> Global___CueSeen: ...
+    @property
+    def move_made(self) -> Global___MoveMade: ...
+    @property
+    def move_failed(self) -> Global___MoveFailed: ...
+    @property
+    def system_restored(self) -> Global___SystemRestored: ...
+    @property
+    def restoration_failed(self) -> Global___RestorationFailed: ...
+    @property
+    def drill_cleared(self) -> Global___DrillCleared: ...
     def __init__(
         self,
         *,
@@ -480,10 +683,29 @@ class Outcome(google.protobuf.message.Message):
         link_accepted: Global___LinkAccepted | None = ...,
         link_failed: Global___LinkFailed | None = ...,
         tracking_failed: Global___ParcelTrackingFailed | None = ...,
+        department_reached: Global___DepartmentReached | None = ...,
+        department_unreachable: Global___DepartmentUnreachable | None = ...,
+        notice_published: Global___NoticePublished | None = ...,
+        notice_failed: Global___NoticeFailed | None = ...,
+        relay_accepted: Global___RelayAccepted | None = ...,
+        relay_refused: Global___RelayRefused | None = ...,
+        case_followed_up: Global___CaseFollowedUp | None = ...,
+        follow_up_failed: Global___FollowUpFailed | None = ...,
+        inject_made: Global___InjectMade | None = ...,
+        inject_failed: Global___InjectFailed | None = ...,
+        expectation_met: Global___ExpectationMet | None = ...,
+        expectation_met_late: Global___ExpectationMetLate | None = ...,
+        expectation_missed: Global___ExpectationMissed | None = ...,
+        cue_seen: Global___CueSeen | None = ...,
+        move_made: Global___MoveMade | None = ...,
+        move_failed: Global___MoveFailed | None = ...,
+        system_restored: Global___SystemRestored | None = ...,
+        restoration_failed: Global___RestorationFailed | None = ...,
+        drill_cleared: Global___DrillCleared | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "tracking_failed", b"tracking_failed"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed"] | None: ...
+    def HasField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "cue_seen", b"cue_seen", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "drill_cleared", b"drill_cleared", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "follow_up_failed", b"follow_up_failed", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "move_failed", b"move_failed", "move_made", b"move_made", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "restoration_failed", b"restoration_failed", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "system_restored", b"system_restored", "tracking_failed", b"tracking_failed"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["callback_reminded", b"callback_reminded", "carrier_answered", b"carrier_answered", "case_followed_up", b"case_followed_up", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "cue_seen", b"cue_seen", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "drill_cleared", b"drill_cleared", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "follow_up_failed", b"follow_up_failed", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "move_failed", b"move_failed", "move_made", b"move_made", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "order_found", b"order_found", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_scanned", b"parcel_scanned", "refund_failed", b"refund_failed", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "restoration_failed", b"restoration_failed", "result", b"result", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "system_restored", b"system_restored", "tracking_failed", b"tracking_failed"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["result", b"result"]) -> typing.Literal["notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "tracking_failed", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed", "inject_made", "inject_failed", "expectation_met", "expectation_met_late", "expectation_missed", "cue_seen", "move_made", "move_failed", "system_restored", "restoration_failed", "drill_cleared"] | None: ...
 
 Global___Outcome: typing_extensions.TypeAlias = Outcome
 
@@ -984,3 +1206,581 @@ class LinkFailed(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "why", b"why"]) -> None: ...
 
 Global___LinkFailed: typing_extensions.TypeAlias = LinkFailed
+
+@typing.final
+class DepartmentReached(google.protobuf.message.Message):
+    """Somebody of the department was told, or reminded. The task is still owed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    TASK_ID_FIELD_NUMBER: builtins.int
+    PEOPLE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    task_id: builtins.str
+    @property
+    def people(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        task_id: builtins.str = ...,
+        people: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "people", b"people", "task_id", b"task_id"]) -> None: ...
+
+Global___DepartmentReached: typing_extensions.TypeAlias = DepartmentReached
+
+@typing.final
+class DepartmentUnreachable(google.protobuf.message.Message):
+    """Nobody of the department could be reached. The task is still owed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___DepartmentUnreachable: typing_extensions.TypeAlias = DepartmentUnreachable
+
+@typing.final
+class NoticePublished(google.protobuf.message.Message):
+    """Users can read the notice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    REFERENCE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    notice_id: builtins.str
+    reference: builtins.str
+    """Under which the publishing system took it."""
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        reference: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "notice_id", b"notice_id", "reference", b"reference"]) -> None: ...
+
+Global___NoticePublished: typing_extensions.TypeAlias = NoticePublished
+
+@typing.final
+class NoticeFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___NoticeFailed: typing_extensions.TypeAlias = NoticeFailed
+
+@typing.final
+class RelayAccepted(google.protobuf.message.Message):
+    """The linked case tells its customer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    notice_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "notice_id", b"notice_id"]) -> None: ...
+
+Global___RelayAccepted: typing_extensions.TypeAlias = RelayAccepted
+
+@typing.final
+class RelayRefused(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___RelayRefused: typing_extensions.TypeAlias = RelayRefused
+
+@typing.final
+class CaseFollowedUp(google.protobuf.message.Message):
+    """The customer of a linked case was called back, or the case is closed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id"]) -> None: ...
+
+Global___CaseFollowedUp: typing_extensions.TypeAlias = CaseFollowedUp
+
+@typing.final
+class FollowUpFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    case_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "why", b"why"]) -> None: ...
+
+Global___FollowUpFailed: typing_extensions.TypeAlias = FollowUpFailed
+
+@typing.final
+class InjectRequested(google.protobuf.message.Message):
+    """Demand: let an inject of a drill happen."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_FIELD_NUMBER: builtins.int
+    BY_HAND_FIELD_NUMBER: builtins.int
+    by_hand: builtins.bool
+    @property
+    def inject(self) -> casetrail.v1.inject_pb2.Inject: ...
+    def __init__(
+        self,
+        *,
+        inject: casetrail.v1.inject_pb2.Inject | None = ...,
+        by_hand: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["inject", b"inject"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["by_hand", b"by_hand", "inject", b"inject"]) -> None: ...
+
+Global___InjectRequested: typing_extensions.TypeAlias = InjectRequested
+
+@typing.final
+class ObservationRequested(google.protobuf.message.Message):
+    """Demand: follow what happens in the drill's cases."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ObservationRequested: typing_extensions.TypeAlias = ObservationRequested
+
+@typing.final
+class JudgementRequested(google.protobuf.message.Message):
+    """Demand: read the log for the last time, and say whether what was expected has happened."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    expectation_id: builtins.str
+    def __init__(
+        self,
+        *,
+        expectation_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expectation_id", b"expectation_id"]) -> None: ...
+
+Global___JudgementRequested: typing_extensions.TypeAlias = JudgementRequested
+
+@typing.final
+class MoveRequested(google.protobuf.message.Message):
+    """Demand: do what a scripted participant does now."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    move_id: builtins.str
+    case_id: builtins.str
+    event_id: builtins.str
+    """The event that it answers."""
+    def __init__(
+        self,
+        *,
+        move_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "event_id", b"event_id", "move_id", b"move_id"]) -> None: ...
+
+Global___MoveRequested: typing_extensions.TypeAlias = MoveRequested
+
+@typing.final
+class RestorationRequested(google.protobuf.message.Message):
+    """Demand: let a system answer again."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    SYSTEM_FIELD_NUMBER: builtins.int
+    inject_id: builtins.str
+    system: casetrail.v1.inject_pb2.FaultInject.System.ValueType
+    def __init__(
+        self,
+        *,
+        inject_id: builtins.str = ...,
+        system: casetrail.v1.inject_pb2.FaultInject.System.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["inject_id", b"inject_id", "system", b"system"]) -> None: ...
+
+Global___RestorationRequested: typing_extensions.TypeAlias = RestorationRequested
+
+@typing.final
+class ClearanceRequested(google.protobuf.message.Message):
+    """Demand: end what the drill has left open."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ClearanceRequested: typing_extensions.TypeAlias = ClearanceRequested
+
+@typing.final
+class InjectMade(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    BEGAN_AT_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The cases that it brought."""
+
+    @property
+    def began_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it began to happen."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        began_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["began_at", b"began_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["began_at", b"began_at", "case_ids", b"case_ids", "effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
+
+Global___InjectMade: typing_extensions.TypeAlias = InjectMade
+
+@typing.final
+class InjectFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id", "why", b"why"]) -> None: ...
+
+Global___InjectFailed: typing_extensions.TypeAlias = InjectFailed
+
+@typing.final
+class ExpectationMet(google.protobuf.message.Message):
+    """What was expected has happened, in time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    MET_AT_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    score: builtins.int
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The events that prove it, and when the last of them happened."""
+
+    @property
+    def met_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        met_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        score: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["met_at", b"met_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id", "met_at", b"met_at", "score", b"score"]) -> None: ...
+
+Global___ExpectationMet: typing_extensions.TypeAlias = ExpectationMet
+
+@typing.final
+class ExpectationMetLate(google.protobuf.message.Message):
+    """What was expected has happened, but late."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    MET_AT_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    score: builtins.int
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def met_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        met_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        score: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["met_at", b"met_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id", "met_at", b"met_at", "score", b"score"]) -> None: ...
+
+Global___ExpectationMetLate: typing_extensions.TypeAlias = ExpectationMetLate
+
+@typing.final
+class ExpectationMissed(google.protobuf.message.Message):
+    """What was expected has not happened."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    EXPECTATION_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    expectation_id: builtins.str
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What there was of it, where several cases were asked for."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        expectation_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "expectation_id", b"expectation_id"]) -> None: ...
+
+Global___ExpectationMissed: typing_extensions.TypeAlias = ExpectationMissed
+
+@typing.final
+class CueSeen(google.protobuf.message.Message):
+    """Something happened that a scripted participant answers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    CASE_ID_FIELD_NUMBER: builtins.int
+    EVENT_ID_FIELD_NUMBER: builtins.int
+    HAPPENED_AT_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    """participant/answer/event."""
+    case_id: builtins.str
+    event_id: builtins.str
+    @property
+    def happened_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        case_id: builtins.str = ...,
+        event_id: builtins.str = ...,
+        happened_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["happened_at", b"happened_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "effect_id", b"effect_id", "event_id", b"event_id", "happened_at", b"happened_at", "move_id", b"move_id"]) -> None: ...
+
+Global___CueSeen: typing_extensions.TypeAlias = CueSeen
+
+@typing.final
+class MoveMade(google.protobuf.message.Message):
+    """A scripted participant has done it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    EVENT_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    @property
+    def event_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What it wrote."""
+
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        event_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "event_ids", b"event_ids", "move_id", b"move_id"]) -> None: ...
+
+Global___MoveMade: typing_extensions.TypeAlias = MoveMade
+
+@typing.final
+class MoveFailed(google.protobuf.message.Message):
+    """The case did not take it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    MOVE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    move_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        move_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "move_id", b"move_id", "why", b"why"]) -> None: ...
+
+Global___MoveFailed: typing_extensions.TypeAlias = MoveFailed
+
+@typing.final
+class SystemRestored(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id"]) -> None: ...
+
+Global___SystemRestored: typing_extensions.TypeAlias = SystemRestored
+
+@typing.final
+class RestorationFailed(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    inject_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["effect_id", b"effect_id", "inject_id", b"inject_id", "why", b"why"]) -> None: ...
+
+Global___RestorationFailed: typing_extensions.TypeAlias = RestorationFailed
+
+@typing.final
+class DrillCleared(google.protobuf.message.Message):
+    """Nothing of the drill is open any more, but for what must be seen to by a person."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EFFECT_ID_FIELD_NUMBER: builtins.int
+    CASE_IDS_FIELD_NUMBER: builtins.int
+    LEFT_CASE_IDS_FIELD_NUMBER: builtins.int
+    effect_id: builtins.str
+    @property
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    @property
+    def left_case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        effect_id: builtins.str = ...,
+        case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        left_case_ids: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "effect_id", b"effect_id", "left_case_ids", b"left_case_ids"]) -> None: ...
+
+Global___DrillCleared: typing_extensions.TypeAlias = DrillCleared

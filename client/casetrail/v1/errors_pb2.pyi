@@ -55,6 +55,8 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """FAILED_PRECONDITION: no such effect is pending."""
     REFUSAL_REASON_CANNOT_JOIN: _RefusalReason.ValueType  # 20
     """FAILED_PRECONDITION: the cases cannot be merged or linked."""
+    REFUSAL_REASON_NO_RULES: _RefusalReason.ValueType  # 21
+    """FAILED_PRECONDITION: the policy in force says nothing about this."""
     REFUSAL_REASON_ROLE_NOT_ALLOWED: _RefusalReason.ValueType  # 30
     """PERMISSION_DENIED: the actor's role may not do this."""
     REFUSAL_REASON_BEYOND_AUTHORITY: _RefusalReason.ValueType  # 31
@@ -118,6 +120,8 @@ REFUSAL_REASON_UNKNOWN_EFFECT: RefusalReason.ValueType  # 19
 """FAILED_PRECONDITION: no such effect is pending."""
 REFUSAL_REASON_CANNOT_JOIN: RefusalReason.ValueType  # 20
 """FAILED_PRECONDITION: the cases cannot be merged or linked."""
+REFUSAL_REASON_NO_RULES: RefusalReason.ValueType  # 21
+"""FAILED_PRECONDITION: the policy in force says nothing about this."""
 REFUSAL_REASON_ROLE_NOT_ALLOWED: RefusalReason.ValueType  # 30
 """PERMISSION_DENIED: the actor's role may not do this."""
 REFUSAL_REASON_BEYOND_AUTHORITY: RefusalReason.ValueType  # 31

@@ -6,7 +6,9 @@ isort:skip_file
 import builtins
 import casetrail.v1.case_pb2
 import casetrail.v1.clock_pb2
+import casetrail.v1.drill_pb2
 import casetrail.v1.effect_pb2
+import casetrail.v1.incident_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -44,6 +46,7 @@ class Event(google.protobuf.message.Message):
     PREVIOUS_HASH_FIELD_NUMBER: builtins.int
     HASH_FIELD_NUMBER: builtins.int
     SOURCE_ACTIVITY_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
     CASE_OPENED_FIELD_NUMBER: builtins.int
     ASSIGNED_FIELD_NUMBER: builtins.int
     TRANSFERRED_FIELD_NUMBER: builtins.int
@@ -141,6 +144,60 @@ class Event(google.protobuf.message.Message):
     LINK_FAILED_FIELD_NUMBER: builtins.int
     LOG_SEALED_FIELD_NUMBER: builtins.int
     SIGNING_KEY_CHANGED_FIELD_NUMBER: builtins.int
+    NATURE_CONFIRMED_FIELD_NUMBER: builtins.int
+    INCIDENT_GRADED_FIELD_NUMBER: builtins.int
+    COMMAND_ASSUMED_FIELD_NUMBER: builtins.int
+    TASK_ADDED_FIELD_NUMBER: builtins.int
+    TASK_ACCEPTED_FIELD_NUMBER: builtins.int
+    TASK_REFUSED_FIELD_NUMBER: builtins.int
+    TASK_REASSIGNED_FIELD_NUMBER: builtins.int
+    TASK_COMPLETED_FIELD_NUMBER: builtins.int
+    TASK_REOPENED_FIELD_NUMBER: builtins.int
+    NOTICE_DRAFTED_FIELD_NUMBER: builtins.int
+    NOTICE_APPROVED_FIELD_NUMBER: builtins.int
+    NOTICE_DISCARDED_FIELD_NUMBER: builtins.int
+    CASE_LINKED_FIELD_NUMBER: builtins.int
+    INCIDENT_CONTAINED_FIELD_NUMBER: builtins.int
+    INCIDENT_RESOLVED_FIELD_NUMBER: builtins.int
+    CASE_FOLLOWED_UP_BY_HAND_FIELD_NUMBER: builtins.int
+    INCIDENT_FOLLOWED_UP_FIELD_NUMBER: builtins.int
+    REPORT_FILED_FIELD_NUMBER: builtins.int
+    INCIDENT_REOPENED_FIELD_NUMBER: builtins.int
+    TASK_REQUESTED_FIELD_NUMBER: builtins.int
+    NOTICE_REQUESTED_FIELD_NUMBER: builtins.int
+    RELAY_REQUESTED_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_REQUESTED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_REACHED_FIELD_NUMBER: builtins.int
+    DEPARTMENT_UNREACHABLE_FIELD_NUMBER: builtins.int
+    NOTICE_PUBLISHED_FIELD_NUMBER: builtins.int
+    NOTICE_FAILED_FIELD_NUMBER: builtins.int
+    RELAY_ACCEPTED_FIELD_NUMBER: builtins.int
+    RELAY_REFUSED_FIELD_NUMBER: builtins.int
+    CASE_FOLLOWED_UP_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FAILED_FIELD_NUMBER: builtins.int
+    NOTICE_RELAYED_FIELD_NUMBER: builtins.int
+    INCIDENT_ENDED_FIELD_NUMBER: builtins.int
+    DRILL_STARTED_FIELD_NUMBER: builtins.int
+    DRILL_ABORTED_FIELD_NUMBER: builtins.int
+    DRILL_ENDED_FIELD_NUMBER: builtins.int
+    DRILL_REMARKED_FIELD_NUMBER: builtins.int
+    INJECT_REQUESTED_FIELD_NUMBER: builtins.int
+    OBSERVATION_REQUESTED_FIELD_NUMBER: builtins.int
+    JUDGEMENT_REQUESTED_FIELD_NUMBER: builtins.int
+    MOVE_REQUESTED_FIELD_NUMBER: builtins.int
+    RESTORATION_REQUESTED_FIELD_NUMBER: builtins.int
+    CLEARANCE_REQUESTED_FIELD_NUMBER: builtins.int
+    INJECT_MADE_FIELD_NUMBER: builtins.int
+    INJECT_FAILED_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_FIELD_NUMBER: builtins.int
+    EXPECTATION_MET_LATE_FIELD_NUMBER: builtins.int
+    EXPECTATION_MISSED_FIELD_NUMBER: builtins.int
+    CUE_SEEN_FIELD_NUMBER: builtins.int
+    MOVE_MADE_FIELD_NUMBER: builtins.int
+    MOVE_FAILED_FIELD_NUMBER: builtins.int
+    SYSTEM_RESTORED_FIELD_NUMBER: builtins.int
+    RESTORATION_FAILED_FIELD_NUMBER: builtins.int
+    DRILL_CLEARED_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     seq: builtins.int
     """1 for the first event of the case, without a gap."""
@@ -155,6 +212,8 @@ class Event(google.protobuf.message.Message):
     hash: builtins.str
     source_activity: builtins.str
     """Of the first event that a step of another log led to: what the step is called there."""
+    drill_id: builtins.str
+    """The drill that the case belongs to; empty when it is real."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it happened, in case time."""
@@ -365,6 +424,114 @@ class Event(google.protobuf.message.Message):
     def log_sealed(self) -> Global___LogSealed: ...
     @property
     def signing_key_changed(self) -> Global___SigningKeyChanged: ...
+    @property
+    def nature_confirmed(self) -> Global___NatureConfirmed: ...
+    @property
+    def incident_graded(self) -> Global___IncidentGraded: ...
+    @property
+    def command_assumed(self) -> Global___CommandAssumed: ...
+    @property
+    def task_added(self) -> Global___TaskAdded: ...
+    @property
+    def task_accepted(self) -> Global___TaskAccepted: ...
+    @property
+    def task_refused(self) -> Global___TaskRefused: ...
+    @property
+    def task_reassigned(self) -> Global___TaskReassigned: ...
+    @property
+    def task_completed(self) -> Global___TaskCompleted: ...
+    @property
+    def task_reopened(self) -> Global___TaskReopened: ...
+    @property
+    def notice_drafted(self) -> Global___NoticeDrafted: ...
+    @property
+    def notice_approved(self) -> Global___NoticeApproved: ...
+    @property
+    def notice_discarded(self) -> Global___NoticeDiscarded: ...
+    @property
+    def case_linked(self) -> Global___CaseLinked: ...
+    @property
+    def incident_contained(self) -> Global___IncidentContained: ...
+    @property
+    def incident_resolved(self) -> Global___IncidentResolved: ...
+    @property
+    def case_followed_up_by_hand(self) -> Global___CaseFollowedUpByHand: ...
+    @property
+    def incident_followed_up(self) -> Global___IncidentFollowedUp: ...
+    @property
+    def report_filed(self) -> Global___ReportFiled: ...
+    @property
+    def incident_reopened(self) -> Global___IncidentReopened: ...
+    @property
+    def task_requested(self) -> casetrail.v1.effect_pb2.TaskRequested: ...
+    @property
+    def notice_requested(self) -> casetrail.v1.effect_pb2.NoticeRequested: ...
+    @property
+    def relay_requested(self) -> casetrail.v1.effect_pb2.RelayRequested: ...
+    @property
+    def follow_up_requested(self) -> casetrail.v1.effect_pb2.FollowUpRequested: ...
+    @property
+    def department_reached(self) -> casetrail.v1.effect_pb2.DepartmentReached: ...
+    @property
+    def department_unreachable(self) -> casetrail.v1.effect_pb2.DepartmentUnreachable: ...
+    @property
+    def notice_published(self) -> casetrail.v1.effect_pb2.NoticePublished: ...
+    @property
+    def notice_failed(self) -> casetrail.v1.effect_pb2.NoticeFailed: ...
+    @property
+    def relay_accepted(self) -> casetrail.v1.effect_pb2.RelayAccepted: ...
+    @property
+    def relay_refused(self) -> casetrail.v1.effect_pb2.RelayRefused: ...
+    @property
+    def case_followed_up(self) -> casetrail.v1.effect_pb2.CaseFollowedUp: ...
+    @property
+    def follow_up_failed(self) -> casetrail.v1.effect_pb2.FollowUpFailed: ...
+    @property
+    def notice_relayed(self) -> Global___NoticeRelayed: ...
+    @property
+    def incident_ended(self) -> Global___IncidentEnded: ...
+    @property
+    def drill_started(self) -> Global___DrillStarted: ...
+    @property
+    def drill_aborted(self) -> Global___DrillAborted: ...
+    @property
+    def drill_ended(self) -> Global___DrillEnded: ...
+    @property
+    def drill_remarked(self) -> Global___DrillRemarked: ...
+    @property
+    def inject_requested(self) -> casetrail.v1.effect_pb2.InjectRequested: ...
+    @property
+    def observation_requested(self) -> casetrail.v1.effect_pb2.ObservationRequested: ...
+    @property
+    def judgement_requested(self) -> casetrail.v1.effect_pb2.JudgementRequested: ...
+    @property
+    def move_requested(self) -> casetrail.v1.effect_pb2.MoveRequested: ...
+    @property
+    def restoration_requested(self) -> casetrail.v1.effect_pb2.RestorationRequested: ...
+    @property
+    def clearance_requested(self) -> casetrail.v1.effect_pb2.ClearanceRequested: ...
+    @property
+    def inject_made(self) -> casetrail.v1.effect_pb2.InjectMade: ...
+    @property
+    def inject_failed(self) -> casetrail.v1.effect_pb2.InjectFailed: ...
+    @property
+    def expectation_met(self) -> casetrail.v1.effect_pb2.ExpectationMet: ...
+    @property
+    def expectation_met_late(self) -> casetrail.v1.effect_pb2.ExpectationMetLate: ...
+    @property
+    def expectation_missed(self) -> casetrail.v1.effect_pb2.ExpectationMissed: ...
+    @property
+    def cue_seen(self) -> casetrail.v1.effect_pb2.CueSeen: ...
+    @property
+    def move_made(self) -> casetrail.v1.effect_pb2.MoveMade: ...
+    @property
+    def move_failed(self) -> casetrail.v1.effect_pb2.MoveFailed: ...
+    @property
+    def system_restored(self) -> casetrail.v1.effect_pb2.SystemRestored: ...
+    @property
+    def restoration_failed(self) -> casetrail.v1.effect_pb2.RestorationFailed: ...
+    @property
+    def drill_cleared(self) -> casetrail.v1.effect_pb2.DrillCleared: ...
     def __init__(
         self,
         *,
@@ -381,6 +548,7 @@ class Event(google.protobuf.message.Message):
         previous_hash: builtins.str = ...,
         hash: builtins.str = ...,
         source_activity: builtins.str = ...,
+        drill_id: builtins.str = ...,
         case_opened: Global___CaseOpened | None = ...,
         assigned: Global___Assigned | None = ...,
         transferred: Global___Transferred | None = ...,
@@ -478,10 +646,64 @@ class Event(google.protobuf.message.Message):
         link_failed: casetrail.v1.effect_pb2.LinkFailed | None = ...,
         log_sealed: Global___LogSealed | None = ...,
         signing_key_changed: Global___SigningKeyChanged | None = ...,
+        nature_confirmed: Global___NatureConfirmed | None = ...,
+        incident_graded: Global___IncidentGraded | None = ...,
+        command_assumed: Global___CommandAssumed | None = ...,
+        task_added: Global___TaskAdded | None = ...,
+        task_accepted: Global___TaskAccepted | None = ...,
+        task_refused: Global___TaskRefused | None = ...,
+        task_reassigned: Global___TaskReassigned | None = ...,
+        task_completed: Global___TaskCompleted | None = ...,
+        task_reopened: Global___TaskReopened | None = ...,
+        notice_drafted: Global___NoticeDrafted | None = ...,
+        notice_approved: Global___NoticeApproved | None = ...,
+        notice_discarded: Global___NoticeDiscarded | None = ...,
+        case_linked: Global___CaseLinked | None = ...,
+        incident_contained: Global___IncidentContained | None = ...,
+        incident_resolved: Global___IncidentResolved | None = ...,
+        case_followed_up_by_hand: Global___CaseFollowedUpByHand | None = ...,
+        incident_followed_up: Global___IncidentFollowedUp | None = ...,
+        report_filed: Global___ReportFiled | None = ...,
+        incident_reopened: Global___IncidentReopened | None = ...,
+        task_requested: casetrail.v1.effect_pb2.TaskRequested | None = ...,
+        notice_requested: casetrail.v1.effect_pb2.NoticeRequested | None = ...,
+        relay_requested: casetrail.v1.effect_pb2.RelayRequested | None = ...,
+        follow_up_requested: casetrail.v1.effect_pb2.FollowUpRequested | None = ...,
+        department_reached: casetrail.v1.effect_pb2.DepartmentReached | None = ...,
+        department_unreachable: casetrail.v1.effect_pb2.DepartmentUnreachable | None = ...,
+        notice_published: casetrail.v1.effect_pb2.NoticePublished | None = ...,
+        notice_failed: casetrail.v1.effect_pb2.NoticeFailed | None = ...,
+        relay_accepted: casetrail.v1.effect_pb2.RelayAccepted | None = ...,
+        relay_refused: casetrail.v1.effect_pb2.RelayRefused | None = ...,
+        case_followed_up: casetrail.v1.effect_pb2.CaseFollowedUp | None = ...,
+        follow_up_failed: casetrail.v1.effect_pb2.FollowUpFailed | None = ...,
+        notice_relayed: Global___NoticeRelayed | None = ...,
+        incident_ended: Global___IncidentEnded | None = ...,
+        drill_started: Global___DrillStarted | None = ...,
+        drill_aborted: Global___DrillAborted | None = ...,
+        drill_ended: Global___DrillEnded | None = ...,
+        drill_remarked: Global___DrillRemarked | None = ...,
+        inject_requested: casetrail.v1.effect_pb2.InjectRequested | None = ...,
+        observation_requested: casetrail.v1.effect_pb2.ObservationRequested | None = ...,
+        judgement_requested: casetrail.v1.effect_pb2.JudgementRequested | None = ...,
+        move_requested: casetrail.v1.effect_pb2.MoveRequested | None = ...,
+        restoration_requested: casetrail.v1.effect_pb2.RestorationRequested | None = ...,
+        clearance_requested: casetrail.v1.effect_pb2.ClearanceRequested | None = ...,
+        inject_made: casetrail.v1.effect_pb2.InjectMade | None = ...,
+        inject_failed: casetrail.v1.effect_pb2.InjectFailed | None = ...,
+        expectation_met: casetrail.v1.effect_pb2.ExpectationMet | None = ...,
+        expectation_met_late: casetrail.v1.effect_pb2.ExpectationMetLate | None = ...,
+        expectation_missed: casetrail.v1.effect_pb2.ExpectationMissed | None = ...,
+        cue_seen: casetrail.v1.effect_pb2.CueSeen | None = ...,
+        move_made: casetrail.v1.effect_pb2.MoveMade | None = ...,
+        move_failed: casetrail.v1.effect_pb2.MoveFailed | None = ...,
+        system_restored: casetrail.v1.effect_pb2.SystemRestored | None = ...,
+        restoration_failed: casetrail.v1.effect_pb2.RestorationFailed | None = ...,
+        drill_cleared: casetrail.v1.effect_pb2.DrillCleared | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "investigation_started", b"investigation_started", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_id", b"case_id", "case_opened", b"case_opened", "classified", b"classified", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "finding_recorded", b"finding_recorded", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "investigation_started", b"investigation_started", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "note_added", b"note_added", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "resolved", b"resolved", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "source_activity", b"source_activity", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "log_sealed", "signing_key_changed"] | None: ...
+    def HasField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clearance_requested", b"clearance_requested", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "cue_seen", b"cue_seen", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "drill_aborted", b"drill_aborted", "drill_cleared", b"drill_cleared", "drill_ended", b"drill_ended", "drill_remarked", b"drill_remarked", "drill_started", b"drill_started", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "inject_requested", b"inject_requested", "investigation_started", b"investigation_started", "judgement_requested", b"judgement_requested", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "move_failed", b"move_failed", "move_made", b"move_made", "move_requested", b"move_requested", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "observation_requested", b"observation_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "restoration_failed", b"restoration_failed", "restoration_requested", b"restoration_requested", "row_imported", b"row_imported", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "system_restored", b"system_restored", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "actor", b"actor", "alternative_chosen", b"alternative_chosen", "alternative_offered", b"alternative_offered", "answer_offered", b"answer_offered", "assigned", b"assigned", "at", b"at", "body", b"body", "callback_abandoned", b"callback_abandoned", "callback_made", b"callback_made", "callback_opened", b"callback_opened", "callback_reminded", b"callback_reminded", "callback_scheduled", b"callback_scheduled", "carrier_answered", b"carrier_answered", "carrier_asked", b"carrier_asked", "case_closed", b"case_closed", "case_followed_up", b"case_followed_up", "case_followed_up_by_hand", b"case_followed_up_by_hand", "case_id", b"case_id", "case_linked", b"case_linked", "case_opened", b"case_opened", "classified", b"classified", "clearance_requested", b"clearance_requested", "clock_breached", b"clock_breached", "clock_cancelled", b"clock_cancelled", "clock_flagged", b"clock_flagged", "clock_met", b"clock_met", "clock_met_late", b"clock_met_late", "clock_paused", b"clock_paused", "clock_rebased", b"clock_rebased", "clock_resumed", b"clock_resumed", "clock_started", b"clock_started", "clock_warned", b"clock_warned", "command_assumed", b"command_assumed", "compensated", b"compensated", "compensation_failed", b"compensation_failed", "compensation_requested", b"compensation_requested", "confirmation_lapsed", b"confirmation_lapsed", "confirmed", b"confirmed", "cue_seen", b"cue_seen", "customer_told", b"customer_told", "decision_requested", b"decision_requested", "decision_taken", b"decision_taken", "department_asked", b"department_asked", "department_reached", b"department_reached", "department_unreachable", b"department_unreachable", "dissatisfaction_answered", b"dissatisfaction_answered", "dissatisfaction_reviewed", b"dissatisfaction_reviewed", "drill_aborted", b"drill_aborted", "drill_cleared", b"drill_cleared", "drill_ended", b"drill_ended", "drill_id", b"drill_id", "drill_remarked", b"drill_remarked", "drill_started", b"drill_started", "due", b"due", "duplicate_absorbed", b"duplicate_absorbed", "eligibility_decided", b"eligibility_decided", "escalation_acknowledged", b"escalation_acknowledged", "escalation_stepped", b"escalation_stepped", "event_id", b"event_id", "exchange_dispatched", b"exchange_dispatched", "exchange_failed", b"exchange_failed", "exchange_requested", b"exchange_requested", "exchange_unavailable", b"exchange_unavailable", "expectation_met", b"expectation_met", "expectation_met_late", b"expectation_met_late", "expectation_missed", b"expectation_missed", "finding_recorded", b"finding_recorded", "follow_up_failed", b"follow_up_failed", "follow_up_requested", b"follow_up_requested", "goods_inspected", b"goods_inspected", "goods_received", b"goods_received", "handed_over", b"handed_over", "hash", b"hash", "incident_contained", b"incident_contained", "incident_ended", b"incident_ended", "incident_followed_up", b"incident_followed_up", "incident_graded", b"incident_graded", "incident_reopened", b"incident_reopened", "incident_resolved", b"incident_resolved", "inject_failed", b"inject_failed", "inject_made", b"inject_made", "inject_requested", b"inject_requested", "investigation_started", b"investigation_started", "judgement_requested", b"judgement_requested", "key", b"key", "link_accepted", b"link_accepted", "link_failed", b"link_failed", "link_requested", b"link_requested", "linked", b"linked", "log_sealed", b"log_sealed", "merge_accepted", b"merge_accepted", "merge_refused", b"merge_refused", "merge_requested", b"merge_requested", "message_received", b"message_received", "move_failed", b"move_failed", "move_made", b"move_made", "move_requested", b"move_requested", "nature_confirmed", b"nature_confirmed", "note_added", b"note_added", "notice_approved", b"notice_approved", "notice_discarded", b"notice_discarded", "notice_drafted", b"notice_drafted", "notice_failed", b"notice_failed", "notice_published", b"notice_published", "notice_relayed", b"notice_relayed", "notice_requested", b"notice_requested", "notification_delivered", b"notification_delivered", "notification_failed", b"notification_failed", "notification_requested", b"notification_requested", "observation_requested", b"observation_requested", "order_found", b"order_found", "order_lookup_requested", b"order_lookup_requested", "order_not_found", b"order_not_found", "parcel_delivered", b"parcel_delivered", "parcel_given_up", b"parcel_given_up", "parcel_scanned", b"parcel_scanned", "parcel_stalled", b"parcel_stalled", "parcel_tracking_failed", b"parcel_tracking_failed", "parcel_tracking_started", b"parcel_tracking_started", "policy_changed", b"policy_changed", "position", b"position", "previous_hash", b"previous_hash", "prioritized", b"prioritized", "rated", b"rated", "reason", b"reason", "reclassified", b"reclassified", "recorded_at", b"recorded_at", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "refunded", b"refunded", "relay_accepted", b"relay_accepted", "relay_refused", b"relay_refused", "relay_requested", b"relay_requested", "remedy_carried_out", b"remedy_carried_out", "reopened", b"reopened", "replied", b"replied", "report_filed", b"report_filed", "resolved", b"resolved", "restoration_failed", b"restoration_failed", "restoration_requested", b"restoration_requested", "row_imported", b"row_imported", "seq", b"seq", "settlement_agreed", b"settlement_agreed", "settlement_approved", b"settlement_approved", "settlement_negotiated", b"settlement_negotiated", "settlement_proposed", b"settlement_proposed", "signing_key_changed", b"signing_key_changed", "source_activity", b"source_activity", "staff_alerted", b"staff_alerted", "staff_reached", b"staff_reached", "staff_unreachable", b"staff_unreachable", "survey_lapsed", b"survey_lapsed", "survey_sent", b"survey_sent", "system_restored", b"system_restored", "task_accepted", b"task_accepted", "task_added", b"task_added", "task_completed", b"task_completed", "task_reassigned", b"task_reassigned", "task_refused", b"task_refused", "task_reopened", b"task_reopened", "task_requested", b"task_requested", "transferred", b"transferred", "wait_ended", b"wait_ended", "wait_started", b"wait_started", "withdrawn", b"withdrawn"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["body", b"body"]) -> typing.Literal["case_opened", "assigned", "transferred", "accepted", "answer_offered", "replied", "message_received", "wait_started", "wait_ended", "note_added", "prioritized", "reclassified", "linked", "duplicate_absorbed", "merge_requested", "link_requested", "clock_started", "clock_paused", "clock_resumed", "clock_warned", "clock_flagged", "clock_breached", "clock_met", "clock_met_late", "clock_cancelled", "clock_rebased", "escalation_stepped", "escalation_acknowledged", "decision_requested", "decision_taken", "classified", "investigation_started", "department_asked", "finding_recorded", "settlement_proposed", "settlement_negotiated", "settlement_agreed", "settlement_approved", "remedy_carried_out", "eligibility_decided", "alternative_offered", "alternative_chosen", "goods_received", "goods_inspected", "parcel_stalled", "parcel_given_up", "resolved", "customer_told", "confirmed", "confirmation_lapsed", "survey_sent", "rated", "survey_lapsed", "callback_opened", "callback_made", "callback_abandoned", "dissatisfaction_answered", "dissatisfaction_reviewed", "reopened", "withdrawn", "case_closed", "policy_changed", "handed_over", "row_imported", "notification_requested", "staff_alerted", "order_lookup_requested", "refund_requested", "compensation_requested", "exchange_requested", "parcel_tracking_started", "carrier_asked", "callback_scheduled", "notification_delivered", "notification_failed", "staff_reached", "staff_unreachable", "order_found", "order_not_found", "refunded", "refund_failed", "compensated", "compensation_failed", "exchange_dispatched", "exchange_unavailable", "exchange_failed", "parcel_scanned", "parcel_delivered", "parcel_tracking_failed", "carrier_answered", "callback_reminded", "merge_accepted", "merge_refused", "link_accepted", "link_failed", "log_sealed", "signing_key_changed", "nature_confirmed", "incident_graded", "command_assumed", "task_added", "task_accepted", "task_refused", "task_reassigned", "task_completed", "task_reopened", "notice_drafted", "notice_approved", "notice_discarded", "case_linked", "incident_contained", "incident_resolved", "case_followed_up_by_hand", "incident_followed_up", "report_filed", "incident_reopened", "task_requested", "notice_requested", "relay_requested", "follow_up_requested", "department_reached", "department_unreachable", "notice_published", "notice_failed", "relay_accepted", "relay_refused", "case_followed_up", "follow_up_failed", "notice_relayed", "incident_ended", "drill_started", "drill_aborted", "drill_ended", "drill_remarked", "inject_requested", "observation_requested", "judgement_requested", "move_requested", "restoration_requested", "clearance_requested", "inject_made", "inject_failed", "expectation_met", "expectation_met_late", "expectation_missed", "cue_seen", "move_made", "move_failed", "system_restored", "restoration_failed", "drill_cleared"] | None: ...
 
 Global___Event: typing_extensions.TypeAlias = Event
 
@@ -504,6 +726,9 @@ class CaseOpened(google.protobuf.message.Message):
     WANTED_FIELD_NUMBER: builtins.int
     SILENT_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    INCIDENT_FIELD_NUMBER: builtins.int
+    DRILL_ID_FIELD_NUMBER: builtins.int
+    INJECT_ID_FIELD_NUMBER: builtins.int
     kind: casetrail.v1.types_pb2.Kind.ValueType
     channel: casetrail.v1.types_pb2.Channel.ValueType
     priority: casetrail.v1.types_pb2.Priority.ValueType
@@ -513,6 +738,10 @@ class CaseOpened(google.protobuf.message.Message):
     subject: builtins.str
     silent: builtins.bool
     source: builtins.str
+    drill_id: builtins.str
+    """The drill that it belongs to."""
+    inject_id: builtins.str
+    """The inject of the drill that brought it."""
     @property
     def customer(self) -> casetrail.v1.case_pb2.Customer: ...
     @property
@@ -526,6 +755,10 @@ class CaseOpened(google.protobuf.message.Message):
     @property
     def wanted(self) -> casetrail.v1.types_pb2.Remedy:
         """What the customer of a return asks for."""
+
+    @property
+    def incident(self) -> casetrail.v1.incident_pb2.Incident:
+        """Of an incident: as it was declared, with the level that is suspected."""
 
     def __init__(
         self,
@@ -545,9 +778,12 @@ class CaseOpened(google.protobuf.message.Message):
         wanted: casetrail.v1.types_pb2.Remedy | None = ...,
         silent: builtins.bool = ...,
         source: builtins.str = ...,
+        incident: casetrail.v1.incident_pb2.Incident | None = ...,
+        drill_id: builtins.str = ...,
+        inject_id: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["customer", b"customer", "policy", b"policy", "return_details", b"return_details", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "kind", b"kind", "order_id", b"order_id", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "return_details", b"return_details", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["customer", b"customer", "incident", b"incident", "policy", b"policy", "return_details", b"return_details", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "channel", b"channel", "customer", b"customer", "drill_id", b"drill_id", "incident", b"incident", "inject_id", b"inject_id", "kind", b"kind", "order_id", b"order_id", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "return_details", b"return_details", "silent", b"silent", "source", b"source", "subject", b"subject", "time_base", b"time_base", "wanted", b"wanted", "words", b"words"]) -> None: ...
 
 Global___CaseOpened: typing_extensions.TypeAlias = CaseOpened
 
@@ -1850,3 +2086,535 @@ class SigningKeyChanged(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "new_signature", b"new_signature", "old_key", b"old_key", "signature", b"signature"]) -> None: ...
 
 Global___SigningKeyChanged: typing_extensions.TypeAlias = SigningKeyChanged
+
+@typing.final
+class NatureConfirmed(google.protobuf.message.Message):
+    """Somebody has looked, knows what it is, and has answered whoever reported it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NATURE_FIELD_NUMBER: builtins.int
+    nature: builtins.str
+    def __init__(
+        self,
+        *,
+        nature: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["nature", b"nature"]) -> None: ...
+
+Global___NatureConfirmed: typing_extensions.TypeAlias = NatureConfirmed
+
+@typing.final
+class IncidentGraded(google.protobuf.message.Message):
+    """The incident has a level from now on; the clocks that follow say what it changed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class InputsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    LEVEL_FIELD_NUMBER: builtins.int
+    OLD_LEVEL_FIELD_NUMBER: builtins.int
+    CRISIS_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    COMMANDER_ROLES_FIELD_NUMBER: builtins.int
+    NOTICE_ROLE_FIELD_NUMBER: builtins.int
+    REPORT_REQUIRED_FIELD_NUMBER: builtins.int
+    level: builtins.int
+    old_level: builtins.int
+    """The one before: suspected, or graded; 0 for none."""
+    crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
+    why: builtins.str
+    notice_role: casetrail.v1.types_pb2.Role.ValueType
+    report_required: builtins.bool
+    @property
+    def inputs(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What the decision looked at."""
+
+    @property
+    def commander_roles(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Role.ValueType]:
+        """What the policy asks for at this level."""
+
+    def __init__(
+        self,
+        *,
+        level: builtins.int = ...,
+        old_level: builtins.int = ...,
+        crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+        why: builtins.str = ...,
+        inputs: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        commander_roles: collections.abc.Iterable[casetrail.v1.types_pb2.Role.ValueType] | None = ...,
+        notice_role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        report_required: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["commander_roles", b"commander_roles", "crisis", b"crisis", "inputs", b"inputs", "level", b"level", "notice_role", b"notice_role", "old_level", b"old_level", "report_required", b"report_required", "why", b"why"]) -> None: ...
+
+Global___IncidentGraded: typing_extensions.TypeAlias = IncidentGraded
+
+@typing.final
+class CommandAssumed(google.protobuf.message.Message):
+    """Somebody leads from now on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COMMANDER_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    HANDED_OVER_BY_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    commander: builtins.str
+    role: casetrail.v1.types_pb2.Role.ValueType
+    handed_over_by: builtins.str
+    """Who handed it over; empty when nobody did."""
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        commander: builtins.str = ...,
+        role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        handed_over_by: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["commander", b"commander", "handed_over_by", b"handed_over_by", "role", b"role", "why", b"why"]) -> None: ...
+
+Global___CommandAssumed: typing_extensions.TypeAlias = CommandAssumed
+
+@typing.final
+class TaskAdded(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: builtins.int
+    @property
+    def task(self) -> casetrail.v1.incident_pb2.IncidentTask: ...
+    def __init__(
+        self,
+        *,
+        task: casetrail.v1.incident_pb2.IncidentTask | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["task", b"task"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["task", b"task"]) -> None: ...
+
+Global___TaskAdded: typing_extensions.TypeAlias = TaskAdded
+
+@typing.final
+class TaskAccepted(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    OWNER_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    owner: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        owner: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["owner", b"owner", "task_id", b"task_id"]) -> None: ...
+
+Global___TaskAccepted: typing_extensions.TypeAlias = TaskAccepted
+
+@typing.final
+class TaskRefused(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___TaskRefused: typing_extensions.TypeAlias = TaskRefused
+
+@typing.final
+class TaskReassigned(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    FROM_DEPARTMENT_FIELD_NUMBER: builtins.int
+    TO_DEPARTMENT_FIELD_NUMBER: builtins.int
+    TO_OWNER_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    from_department: builtins.str
+    to_department: builtins.str
+    to_owner: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        from_department: builtins.str = ...,
+        to_department: builtins.str = ...,
+        to_owner: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["from_department", b"from_department", "task_id", b"task_id", "to_department", b"to_department", "to_owner", b"to_owner", "why", b"why"]) -> None: ...
+
+Global___TaskReassigned: typing_extensions.TypeAlias = TaskReassigned
+
+@typing.final
+class TaskCompleted(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    RESULT_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    result: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        result: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["result", b"result", "task_id", b"task_id"]) -> None: ...
+
+Global___TaskCompleted: typing_extensions.TypeAlias = TaskCompleted
+
+@typing.final
+class TaskReopened(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    task_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        task_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["task_id", b"task_id", "why", b"why"]) -> None: ...
+
+Global___TaskReopened: typing_extensions.TypeAlias = TaskReopened
+
+@typing.final
+class NoticeDrafted(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_FIELD_NUMBER: builtins.int
+    @property
+    def notice(self) -> casetrail.v1.incident_pb2.IncidentNotice: ...
+    def __init__(
+        self,
+        *,
+        notice: casetrail.v1.incident_pb2.IncidentNotice | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["notice", b"notice"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["notice", b"notice"]) -> None: ...
+
+Global___NoticeDrafted: typing_extensions.TypeAlias = NoticeDrafted
+
+@typing.final
+class NoticeApproved(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    ROLE_FIELD_NUMBER: builtins.int
+    NEEDED_ROLE_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    role: casetrail.v1.types_pb2.Role.ValueType
+    """The role whose authority it rests on, and the one that was needed."""
+    needed_role: casetrail.v1.types_pb2.Role.ValueType
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+        role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        needed_role: casetrail.v1.types_pb2.Role.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["needed_role", b"needed_role", "notice_id", b"notice_id", "role", b"role"]) -> None: ...
+
+Global___NoticeApproved: typing_extensions.TypeAlias = NoticeApproved
+
+@typing.final
+class NoticeDiscarded(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    notice_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        notice_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["notice_id", b"notice_id", "why", b"why"]) -> None: ...
+
+Global___NoticeDiscarded: typing_extensions.TypeAlias = NoticeDiscarded
+
+@typing.final
+class CaseLinked(google.protobuf.message.Message):
+    """The incident touches a customer's case."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    RULE_FIELD_NUMBER: builtins.int
+    ACCEPTED_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    rule: builtins.str
+    """By which detection rule; empty when somebody found it."""
+    accepted: builtins.bool
+    """That case says so itself, and need not be asked."""
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        rule: builtins.str = ...,
+        accepted: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted", b"accepted", "case_id", b"case_id", "rule", b"rule"]) -> None: ...
+
+Global___CaseLinked: typing_extensions.TypeAlias = CaseLinked
+
+@typing.final
+class IncidentContained(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOW_FIELD_NUMBER: builtins.int
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["how", b"how"]) -> None: ...
+
+Global___IncidentContained: typing_extensions.TypeAlias = IncidentContained
+
+@typing.final
+class IncidentResolved(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    HOW_FIELD_NUMBER: builtins.int
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["how", b"how"]) -> None: ...
+
+Global___IncidentResolved: typing_extensions.TypeAlias = IncidentResolved
+
+@typing.final
+class CaseFollowedUpByHand(google.protobuf.message.Message):
+    """A person saw to a linked case."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: builtins.int
+    HOW_FIELD_NUMBER: builtins.int
+    case_id: builtins.str
+    how: builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: builtins.str = ...,
+        how: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "how", b"how"]) -> None: ...
+
+Global___CaseFollowedUpByHand: typing_extensions.TypeAlias = CaseFollowedUpByHand
+
+@typing.final
+class IncidentFollowedUp(google.protobuf.message.Message):
+    """Every customer whom it touched was followed up."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___IncidentFollowedUp: typing_extensions.TypeAlias = IncidentFollowedUp
+
+@typing.final
+class ReportFiled(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: builtins.int
+    @property
+    def report(self) -> casetrail.v1.incident_pb2.IncidentReport: ...
+    def __init__(
+        self,
+        *,
+        report: casetrail.v1.incident_pb2.IncidentReport | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["report", b"report"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["report", b"report"]) -> None: ...
+
+Global___ReportFiled: typing_extensions.TypeAlias = ReportFiled
+
+@typing.final
+class IncidentReopened(google.protobuf.message.Message):
+    """It was not over after all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___IncidentReopened: typing_extensions.TypeAlias = IncidentReopened
+
+@typing.final
+class NoticeRelayed(google.protobuf.message.Message):
+    """In a customer's case: an incident's notice is passed on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INCIDENT_ID_FIELD_NUMBER: builtins.int
+    NOTICE_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    incident_id: builtins.str
+    notice_id: builtins.str
+    text: builtins.str
+    def __init__(
+        self,
+        *,
+        incident_id: builtins.str = ...,
+        notice_id: builtins.str = ...,
+        text: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["incident_id", b"incident_id", "notice_id", b"notice_id", "text", b"text"]) -> None: ...
+
+Global___NoticeRelayed: typing_extensions.TypeAlias = NoticeRelayed
+
+@typing.final
+class IncidentEnded(google.protobuf.message.Message):
+    """In a customer's case: an incident that touched it is over."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    INCIDENT_ID_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    FOLLOW_UP_FIELD_NUMBER: builtins.int
+    incident_id: builtins.str
+    text: builtins.str
+    follow_up: casetrail.v1.incident_pb2.IncidentTie.FollowUp.ValueType
+    def __init__(
+        self,
+        *,
+        incident_id: builtins.str = ...,
+        text: builtins.str = ...,
+        follow_up: casetrail.v1.incident_pb2.IncidentTie.FollowUp.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["follow_up", b"follow_up", "incident_id", b"incident_id", "text", b"text"]) -> None: ...
+
+Global___IncidentEnded: typing_extensions.TypeAlias = IncidentEnded
+
+@typing.final
+class DrillStarted(google.protobuf.message.Message):
+    """A drill begins: its script, and what can be won."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCENARIO_ID_FIELD_NUMBER: builtins.int
+    SCENARIO_DIGEST_FIELD_NUMBER: builtins.int
+    SCENARIO_FIELD_NUMBER: builtins.int
+    INJECTS_FIELD_NUMBER: builtins.int
+    EXPECTATIONS_FIELD_NUMBER: builtins.int
+    MAX_SCORE_FIELD_NUMBER: builtins.int
+    scenario_id: builtins.str
+    scenario_digest: builtins.str
+    scenario: builtins.bytes
+    """A Scenario, in its canonical bytes."""
+    max_score: builtins.int
+    @property
+    def injects(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.drill_pb2.DrillInject]: ...
+    @property
+    def expectations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.drill_pb2.DrillExpectation]: ...
+    def __init__(
+        self,
+        *,
+        scenario_id: builtins.str = ...,
+        scenario_digest: builtins.str = ...,
+        scenario: builtins.bytes = ...,
+        injects: collections.abc.Iterable[casetrail.v1.drill_pb2.DrillInject] | None = ...,
+        expectations: collections.abc.Iterable[casetrail.v1.drill_pb2.DrillExpectation] | None = ...,
+        max_score: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["expectations", b"expectations", "injects", b"injects", "max_score", b"max_score", "scenario", b"scenario", "scenario_digest", b"scenario_digest", "scenario_id", b"scenario_id"]) -> None: ...
+
+Global___DrillStarted: typing_extensions.TypeAlias = DrillStarted
+
+@typing.final
+class DrillAborted(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WHY_FIELD_NUMBER: builtins.int
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["why", b"why"]) -> None: ...
+
+Global___DrillAborted: typing_extensions.TypeAlias = DrillAborted
+
+@typing.final
+class DrillEnded(google.protobuf.message.Message):
+    """Everything is judged, or nothing more is to be."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: builtins.int
+    MAX_SCORE_FIELD_NUMBER: builtins.int
+    score: builtins.int
+    max_score: builtins.int
+    def __init__(
+        self,
+        *,
+        score: builtins.int = ...,
+        max_score: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_score", b"max_score", "score", b"score"]) -> None: ...
+
+Global___DrillEnded: typing_extensions.TypeAlias = DrillEnded
+
+@typing.final
+class DrillRemarked(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REMARK_FIELD_NUMBER: builtins.int
+    @property
+    def remark(self) -> casetrail.v1.drill_pb2.DrillRemark: ...
+    def __init__(
+        self,
+        *,
+        remark: casetrail.v1.drill_pb2.DrillRemark | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["remark", b"remark"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["remark", b"remark"]) -> None: ...
+
+Global___DrillRemarked: typing_extensions.TypeAlias = DrillRemarked

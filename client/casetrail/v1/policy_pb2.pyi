@@ -5,6 +5,7 @@ isort:skip_file
 
 import builtins
 import casetrail.v1.effect_pb2
+import casetrail.v1.incident_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -145,6 +146,7 @@ class Policy(google.protobuf.message.Message):
     TRACK_EVERY_FIELD_NUMBER: builtins.int
     NOTICES_FIELD_NUMBER: builtins.int
     KEEP_CLOSED_FIELD_NUMBER: builtins.int
+    INCIDENTS_FIELD_NUMBER: builtins.int
     policy_id: builtins.str
     """For example default-2026.1. A changed policy gets a new id."""
     title: builtins.str
@@ -182,6 +184,10 @@ class Policy(google.protobuf.message.Message):
     def keep_closed(self) -> google.protobuf.duration_pb2.Duration:
         """Closed cases are kept this long before they may be archived."""
 
+    @property
+    def incidents(self) -> Global___IncidentRules:
+        """Without it no incident can be declared."""
+
     def __init__(
         self,
         *,
@@ -198,9 +204,10 @@ class Policy(google.protobuf.message.Message):
         track_every: google.protobuf.duration_pb2.Duration | None = ...,
         notices: collections.abc.Mapping[builtins.str, Global___Notices] | None = ...,
         keep_closed: google.protobuf.duration_pb2.Duration | None = ...,
+        incidents: Global___IncidentRules | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["authority", b"authority", "closing", b"closing", "keep_closed", b"keep_closed", "returns", b"returns", "track_every", b"track_every"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["authority", b"authority", "calendars", b"calendars", "category_priorities", b"category_priorities", "clocks", b"clocks", "closing", b"closing", "keep_closed", b"keep_closed", "ladders", b"ladders", "notices", b"notices", "policy_id", b"policy_id", "region_calendars", b"region_calendars", "returns", b"returns", "title", b"title", "track_every", b"track_every"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["authority", b"authority", "closing", b"closing", "incidents", b"incidents", "keep_closed", b"keep_closed", "returns", b"returns", "track_every", b"track_every"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["authority", b"authority", "calendars", b"calendars", "category_priorities", b"category_priorities", "clocks", b"clocks", "closing", b"closing", "incidents", b"incidents", "keep_closed", b"keep_closed", "ladders", b"ladders", "notices", b"notices", "policy_id", b"policy_id", "region_calendars", b"region_calendars", "returns", b"returns", "title", b"title", "track_every", b"track_every"]) -> None: ...
 
 Global___Policy: typing_extensions.TypeAlias = Policy
 
@@ -362,7 +369,12 @@ class ClockTarget(google.protobuf.message.Message):
     CALENDAR_FIELD_NUMBER: builtins.int
     WARN_BEFORE_FIELD_NUMBER: builtins.int
     FLAG_AFTER_FIELD_NUMBER: builtins.int
+    LEVELS_FIELD_NUMBER: builtins.int
+    CRISES_FIELD_NUMBER: builtins.int
+    LADDER_FIELD_NUMBER: builtins.int
     calendar: builtins.str
+    ladder: builtins.str
+    """Instead of the clock's."""
     @property
     def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]:
         """Conditions; an empty one fits all."""
@@ -383,6 +395,12 @@ class ClockTarget(google.protobuf.message.Message):
     def flag_after(self) -> google.protobuf.duration_pb2.Duration:
         """How long after the start quality review is to look; absent for never."""
 
+    @property
+    def levels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """More conditions, for incidents."""
+
+    @property
+    def crises(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.incident_pb2.CrisisClass.ValueType]: ...
     def __init__(
         self,
         *,
@@ -394,9 +412,12 @@ class ClockTarget(google.protobuf.message.Message):
         calendar: builtins.str = ...,
         warn_before: google.protobuf.duration_pb2.Duration | None = ...,
         flag_after: google.protobuf.duration_pb2.Duration | None = ...,
+        levels: collections.abc.Iterable[builtins.int] | None = ...,
+        crises: collections.abc.Iterable[casetrail.v1.incident_pb2.CrisisClass.ValueType] | None = ...,
+        ladder: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["flag_after", b"flag_after", "warn_before", b"warn_before", "within", b"within"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["calendar", b"calendar", "categories", b"categories", "channels", b"channels", "flag_after", b"flag_after", "kinds", b"kinds", "priorities", b"priorities", "warn_before", b"warn_before", "within", b"within"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["calendar", b"calendar", "categories", b"categories", "channels", b"channels", "crises", b"crises", "flag_after", b"flag_after", "kinds", b"kinds", "ladder", b"ladder", "levels", b"levels", "priorities", b"priorities", "warn_before", b"warn_before", "within", b"within"]) -> None: ...
 
 Global___ClockTarget: typing_extensions.TypeAlias = ClockTarget
 
@@ -679,3 +700,242 @@ class Notice(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["purpose", b"purpose", "subject", b"subject", "text", b"text"]) -> None: ...
 
 Global___Notice: typing_extensions.TypeAlias = Notice
+
+@typing.final
+class IncidentRules(google.protobuf.message.Message):
+    """How emergency incidents are led, and how they are noticed."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LEVELS_FIELD_NUMBER: builtins.int
+    CRISES_FIELD_NUMBER: builtins.int
+    REMIND_EVERY_FIELD_NUMBER: builtins.int
+    DETECTION_FIELD_NUMBER: builtins.int
+    @property
+    def levels(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___IncidentLevel]:
+        """All four."""
+
+    @property
+    def crises(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___CrisisRule]:
+        """Public-opinion crises: what holds besides the level."""
+
+    @property
+    def remind_every(self) -> google.protobuf.duration_pb2.Duration:
+        """How often a department is reminded of a task that it has not settled, in case time."""
+
+    @property
+    def detection(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DetectionRule]: ...
+    def __init__(
+        self,
+        *,
+        levels: collections.abc.Iterable[Global___IncidentLevel] | None = ...,
+        crises: collections.abc.Iterable[Global___CrisisRule] | None = ...,
+        remind_every: google.protobuf.duration_pb2.Duration | None = ...,
+        detection: collections.abc.Iterable[Global___DetectionRule] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["remind_every", b"remind_every"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["crises", b"crises", "detection", b"detection", "levels", b"levels", "remind_every", b"remind_every"]) -> None: ...
+
+Global___IncidentRules: typing_extensions.TypeAlias = IncidentRules
+
+@typing.final
+class IncidentLevel(google.protobuf.message.Message):
+    """What a level asks for. How fast, the clocks say: their targets can name levels."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    COMMANDER_ROLES_FIELD_NUMBER: builtins.int
+    NOTICE_ROLE_FIELD_NUMBER: builtins.int
+    TASKS_FIELD_NUMBER: builtins.int
+    REPORT_REQUIRED_FIELD_NUMBER: builtins.int
+    level: builtins.int
+    """1 critical to 4 minor."""
+    title: builtins.str
+    notice_role: casetrail.v1.types_pb2.Role.ValueType
+    """The lowest role that approves notices to users."""
+    report_required: builtins.bool
+    """It cannot be closed without its report."""
+    @property
+    def commander_roles(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Role.ValueType]:
+        """Who may lead; whoever stands above one of them on the ladder may as well. The first is told."""
+
+    @property
+    def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DepartmentTask]:
+        """Departments that get a task with the grading, and what it is."""
+
+    def __init__(
+        self,
+        *,
+        level: builtins.int = ...,
+        title: builtins.str = ...,
+        commander_roles: collections.abc.Iterable[casetrail.v1.types_pb2.Role.ValueType] | None = ...,
+        notice_role: casetrail.v1.types_pb2.Role.ValueType = ...,
+        tasks: collections.abc.Iterable[Global___DepartmentTask] | None = ...,
+        report_required: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["commander_roles", b"commander_roles", "level", b"level", "notice_role", b"notice_role", "report_required", b"report_required", "tasks", b"tasks", "title", b"title"]) -> None: ...
+
+Global___IncidentLevel: typing_extensions.TypeAlias = IncidentLevel
+
+@typing.final
+class DepartmentTask(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    WHAT_FIELD_NUMBER: builtins.int
+    department: builtins.str
+    what: builtins.str
+    def __init__(
+        self,
+        *,
+        department: builtins.str = ...,
+        what: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "what", b"what"]) -> None: ...
+
+Global___DepartmentTask: typing_extensions.TypeAlias = DepartmentTask
+
+@typing.final
+class CrisisRule(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    NOTICE_ROLE_FIELD_NUMBER: builtins.int
+    crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
+    title: builtins.str
+    notice_role: casetrail.v1.types_pb2.Role.ValueType
+    """The lowest role that approves notices to users, where the level asks for a lower one."""
+    def __init__(
+        self,
+        *,
+        crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+        title: builtins.str = ...,
+        notice_role: casetrail.v1.types_pb2.Role.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["crisis", b"crisis", "notice_role", b"notice_role", "title", b"title"]) -> None: ...
+
+Global___CrisisRule: typing_extensions.TypeAlias = CrisisRule
+
+@typing.final
+class DetectionRule(google.protobuf.message.Message):
+    """What in the log is taken for an incident."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    SUSPECTED_LEVEL_FIELD_NUMBER: builtins.int
+    CRISIS_FIELD_NUMBER: builtins.int
+    WAVE_FIELD_NUMBER: builtins.int
+    BREACH_RATE_FIELD_NUMBER: builtins.int
+    QUIET_FOR_FIELD_NUMBER: builtins.int
+    rule: builtins.str
+    """For example wave.category."""
+    subject: builtins.str
+    """The incident's subject. {what} stands for the category, product or clock."""
+    suspected_level: builtins.int
+    crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
+    @property
+    def wave(self) -> Global___CaseWave: ...
+    @property
+    def breach_rate(self) -> Global___BreachRate: ...
+    @property
+    def quiet_for(self) -> google.protobuf.duration_pb2.Duration:
+        """After an alarm, the same matter raises none for so long."""
+
+    def __init__(
+        self,
+        *,
+        rule: builtins.str = ...,
+        subject: builtins.str = ...,
+        suspected_level: builtins.int = ...,
+        crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+        wave: Global___CaseWave | None = ...,
+        breach_rate: Global___BreachRate | None = ...,
+        quiet_for: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["breach_rate", b"breach_rate", "quiet_for", b"quiet_for", "sign", b"sign", "wave", b"wave"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["breach_rate", b"breach_rate", "crisis", b"crisis", "quiet_for", b"quiet_for", "rule", b"rule", "sign", b"sign", "subject", b"subject", "suspected_level", b"suspected_level", "wave", b"wave"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["sign", b"sign"]) -> typing.Literal["wave", "breach_rate"] | None: ...
+
+Global___DetectionRule: typing_extensions.TypeAlias = DetectionRule
+
+@typing.final
+class CaseWave(google.protobuf.message.Message):
+    """So many cases of one category or product, opened within so long."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Of:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _OfEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[CaseWave._Of.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        OF_UNSPECIFIED: CaseWave._Of.ValueType  # 0
+        OF_CATEGORY: CaseWave._Of.ValueType  # 1
+        OF_PRODUCT: CaseWave._Of.ValueType  # 2
+
+    class Of(_Of, metaclass=_OfEnumTypeWrapper): ...
+    OF_UNSPECIFIED: CaseWave.Of.ValueType  # 0
+    OF_CATEGORY: CaseWave.Of.ValueType  # 1
+    OF_PRODUCT: CaseWave.Of.ValueType  # 2
+
+    OF_FIELD_NUMBER: builtins.int
+    KINDS_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    WITHIN_FIELD_NUMBER: builtins.int
+    of: Global___CaseWave.Of.ValueType
+    count: builtins.int
+    @property
+    def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]:
+        """Of these kinds; complaints when left out."""
+
+    @property
+    def within(self) -> google.protobuf.duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        of: Global___CaseWave.Of.ValueType = ...,
+        kinds: collections.abc.Iterable[casetrail.v1.types_pb2.Kind.ValueType] | None = ...,
+        count: builtins.int = ...,
+        within: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["within", b"within"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "kinds", b"kinds", "of", b"of", "within", b"within"]) -> None: ...
+
+Global___CaseWave: typing_extensions.TypeAlias = CaseWave
+
+@typing.final
+class BreachRate(google.protobuf.message.Message):
+    """So large a part of a clock's promises broken within so long."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CLOCK_FIELD_NUMBER: builtins.int
+    PERCENT_FIELD_NUMBER: builtins.int
+    AT_LEAST_FIELD_NUMBER: builtins.int
+    WITHIN_FIELD_NUMBER: builtins.int
+    clock: builtins.str
+    """Of all clocks together when left out."""
+    percent: builtins.int
+    """In percent of those that ended or were broken."""
+    at_least: builtins.int
+    """Counted only from so many on."""
+    @property
+    def within(self) -> google.protobuf.duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        clock: builtins.str = ...,
+        percent: builtins.int = ...,
+        at_least: builtins.int = ...,
+        within: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["within", b"within"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["at_least", b"at_least", "clock", b"clock", "percent", b"percent", "within", b"within"]) -> None: ...
+
+Global___BreachRate: typing_extensions.TypeAlias = BreachRate

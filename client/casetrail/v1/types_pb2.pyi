@@ -33,6 +33,10 @@ class _KindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeW
     """投诉"""
     KIND_RETURN: _Kind.ValueType  # 3
     """退换货"""
+    KIND_INCIDENT: _Kind.ValueType  # 4
+    """突发事件"""
+    KIND_DRILL: _Kind.ValueType  # 5
+    """应急演练"""
 
 class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
     """The lifecycles."""
@@ -44,6 +48,10 @@ KIND_COMPLAINT: Kind.ValueType  # 2
 """投诉"""
 KIND_RETURN: Kind.ValueType  # 3
 """退换货"""
+KIND_INCIDENT: Kind.ValueType  # 4
+"""突发事件"""
+KIND_DRILL: Kind.ValueType  # 5
+"""应急演练"""
 Global___Kind: typing_extensions.TypeAlias = Kind
 
 class _Stage:
@@ -71,7 +79,7 @@ class _StageEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumType
     STAGE_AWAITING_GOODS: _Stage.ValueType  # 11
     STAGE_RECEIVED: _Stage.ValueType  # 12
     STAGE_RESOLVED: _Stage.ValueType  # 13
-    """Solved; the customer is to be told."""
+    """Solved; the customer is to be told. An incident: over; users are to be told, and customers followed up."""
     STAGE_TOLD: _Stage.ValueType  # 14
     """The customer knows the result and has not confirmed it."""
     STAGE_CONFIRMED: _Stage.ValueType  # 15
@@ -79,6 +87,16 @@ class _StageEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumType
     STAGE_DISSATISFIED: _Stage.ValueType  # 16
     """The customer is dissatisfied; answer, review and second treatment are owed."""
     STAGE_CLOSED: _Stage.ValueType  # 17
+    STAGE_DECLARED: _Stage.ValueType  # 18
+    """Incident: declared, not yet graded."""
+    STAGE_GRADED: _Stage.ValueType  # 19
+    """Incident: graded, and being responded to."""
+    STAGE_CONTAINED: _Stage.ValueType  # 20
+    """Incident: it does not spread any more."""
+    STAGE_FOLLOWED_UP: _Stage.ValueType  # 21
+    """Incident: every customer whom it touched was followed up."""
+    STAGE_RETROSPECTIVE: _Stage.ValueType  # 22
+    """Incident: its report is filed."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
     """Where a case stands. Which stages a kind has is written in docs/lifecycles.md."""
@@ -102,7 +120,7 @@ STAGE_REJECTED: Stage.ValueType  # 10
 STAGE_AWAITING_GOODS: Stage.ValueType  # 11
 STAGE_RECEIVED: Stage.ValueType  # 12
 STAGE_RESOLVED: Stage.ValueType  # 13
-"""Solved; the customer is to be told."""
+"""Solved; the customer is to be told. An incident: over; users are to be told, and customers followed up."""
 STAGE_TOLD: Stage.ValueType  # 14
 """The customer knows the result and has not confirmed it."""
 STAGE_CONFIRMED: Stage.ValueType  # 15
@@ -110,6 +128,16 @@ STAGE_CONFIRMED: Stage.ValueType  # 15
 STAGE_DISSATISFIED: Stage.ValueType  # 16
 """The customer is dissatisfied; answer, review and second treatment are owed."""
 STAGE_CLOSED: Stage.ValueType  # 17
+STAGE_DECLARED: Stage.ValueType  # 18
+"""Incident: declared, not yet graded."""
+STAGE_GRADED: Stage.ValueType  # 19
+"""Incident: graded, and being responded to."""
+STAGE_CONTAINED: Stage.ValueType  # 20
+"""Incident: it does not spread any more."""
+STAGE_FOLLOWED_UP: Stage.ValueType  # 21
+"""Incident: every customer whom it touched was followed up."""
+STAGE_RETROSPECTIVE: Stage.ValueType  # 22
+"""Incident: its report is filed."""
 Global___Stage: typing_extensions.TypeAlias = Stage
 
 class _Channel:

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61setrail/v1/workflow.proto\x12\x0c\x63\x61setrail.v1\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n\x07\x43\x61seRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"E\n\nAdvanceRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xea\x01\n\x04Step\x12 \n\x04kind\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12\"\n\x05stage\x18\x02 \x01(\x0e\x32\x13.casetrail.v1.Stage\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12-\n\tnext_wake\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x65\x66\x66\x65\x63ts\x18\x06 \x03(\x0b\x32\x1b.casetrail.v1.PendingEffect\x12\x0f\n\x07summary\x18\x07 \x01(\t\x12\x11\n\twaits_for\x18\x08 \x01(\t\"\x8c\x01\n\rPendingEffect\x12\x11\n\teffect_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65mand\x18\x02 \x01(\t\x12.\n\nnot_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x65very\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\tEffectRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\teffect_id\x18\x02 \x01(\t\"\x16\n\x07SealRun\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\"9\n\x08SealStep\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63\x61setrail/v1/workflow.proto\x12\x0c\x63\x61setrail.v1\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n\x07\x43\x61seRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"E\n\nAdvanceRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x02\n\x04Step\x12 \n\x04kind\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12\"\n\x05stage\x18\x02 \x01(\x0e\x32\x13.casetrail.v1.Stage\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12-\n\tnext_wake\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x65\x66\x66\x65\x63ts\x18\x06 \x03(\x0b\x32\x1b.casetrail.v1.PendingEffect\x12\x0f\n\x07summary\x18\x07 \x01(\t\x12\x11\n\twaits_for\x18\x08 \x01(\t\x12\x16\n\x0eincident_level\x18\t \x01(\x05\"\x8c\x01\n\rPendingEffect\x12\x11\n\teffect_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65mand\x18\x02 \x01(\t\x12.\n\nnot_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x65very\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\tEffectRun\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\teffect_id\x18\x02 \x01(\t\"\x16\n\x07SealRun\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\"9\n\x08SealStep\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADVANCERUN']._serialized_start=164
   _globals['_ADVANCERUN']._serialized_end=233
   _globals['_STEP']._serialized_start=236
-  _globals['_STEP']._serialized_end=470
-  _globals['_PENDINGEFFECT']._serialized_start=473
-  _globals['_PENDINGEFFECT']._serialized_end=613
-  _globals['_EFFECTRUN']._serialized_start=615
-  _globals['_EFFECTRUN']._serialized_end=662
-  _globals['_SEALRUN']._serialized_start=664
-  _globals['_SEALRUN']._serialized_end=686
-  _globals['_SEALSTEP']._serialized_start=688
-  _globals['_SEALSTEP']._serialized_end=745
+  _globals['_STEP']._serialized_end=494
+  _globals['_PENDINGEFFECT']._serialized_start=497
+  _globals['_PENDINGEFFECT']._serialized_end=637
+  _globals['_EFFECTRUN']._serialized_start=639
+  _globals['_EFFECTRUN']._serialized_end=686
+  _globals['_SEALRUN']._serialized_start=688
+  _globals['_SEALRUN']._serialized_end=710
+  _globals['_SEALSTEP']._serialized_start=712
+  _globals['_SEALSTEP']._serialized_end=769
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class Step(google.protobuf.message.Message):
     EFFECTS_FIELD_NUMBER: builtins.int
     SUMMARY_FIELD_NUMBER: builtins.int
     WAITS_FOR_FIELD_NUMBER: builtins.int
+    INCIDENT_LEVEL_FIELD_NUMBER: builtins.int
     kind: casetrail.v1.types_pb2.Kind.ValueType
     stage: casetrail.v1.types_pb2.Stage.ValueType
     seq: builtins.int
@@ -87,6 +88,8 @@ class Step(google.protobuf.message.Message):
     """A line of Markdown for Temporal's UI: stage, clocks, what is waited for."""
     waits_for: builtins.str
     """What is due at next_wake, for the timer in Temporal's UI."""
+    incident_level: builtins.int
+    """Of an incident: its level; at 1 its work is done on the critical task queue."""
     @property
     def next_wake(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the case must be looked at again, in real time; absent when nothing is due."""
@@ -104,9 +107,10 @@ class Step(google.protobuf.message.Message):
         effects: collections.abc.Iterable[Global___PendingEffect] | None = ...,
         summary: builtins.str = ...,
         waits_for: builtins.str = ...,
+        incident_level: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["next_wake", b"next_wake"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["closed", b"closed", "effects", b"effects", "kind", b"kind", "next_wake", b"next_wake", "seq", b"seq", "stage", b"stage", "summary", b"summary", "waits_for", b"waits_for"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["closed", b"closed", "effects", b"effects", "incident_level", b"incident_level", "kind", b"kind", "next_wake", b"next_wake", "seq", b"seq", "stage", b"stage", "summary", b"summary", "waits_for", b"waits_for"]) -> None: ...
 
 Global___Step: typing_extensions.TypeAlias = Step
 

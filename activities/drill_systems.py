@@ -1,0 +1,52 @@
+"""Systems of drills that really stop answering: told so over HTTP, as the demo shop and the demo mailbox take it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import aiohttp
+
+from activities.outside import FaultsUnavailable, NoSuchSystem
+
+# How each system fails, in the words of its fault switch.
+_DOWN: Final[Mapping[str, str]] = {"shop": "down", "mail": "temporary"}
+_UP: Final = "none"
+
+
+class FaultSwitches:
+    """The fault switches of a drill's systems."""
+
+    def __init__(self, http: aiohttp.ClientSession, urls: Mapping[str, str]) -> None:
+        """Speak through a session that somebody else opens and closes.
+
+        Args:
+            http: The session.
+            urls: By system, the base URL of what takes `POST /faults`; empty where there is none.
+        """
+        self._http = http
+        self._urls = urls
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, urls: Mapping[str, str], *, timeout_seconds: float = 10.0) -> AsyncIterator[Self]:
+        """Open a session for these URLs."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_seconds)) as http:
+            yield cls(http, urls)
+
+    async def begin(self, system: str) -> None:
+        """Let a system stop answering, or raise ``FaultsUnavailable`` or ``NoSuchSystem``."""
+        await self._set(system, _DOWN[system])
+
+    async def end(self, system: str) -> None:
+        """Let it answer again, or raise likewise."""
+        await self._set(system, _UP)
+
+    async def _set(self, system: str, mode: str) -> None:
+        url = self._urls.get(system)
+        if not url:
+            raise NoSuchSystem(f"drills have no {system} of their own here that could fail")
+        try:
+            async with self._http.post(f"{url.rstrip('/')}/faults", json={"mode": mode}) as answer:
+                answer.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise FaultsUnavailable(f"the {system} of drills cannot be told to fail or answer: {error}") from error

@@ -1,0 +1,33 @@
+"""Asks another case. Each case has a log of its own, so that what concerns two is two steps: there, then here."""
+
+from activities.effects import refusals_as_failures
+from casetrail.v1.case_pb2 import TimeBase
+from casetrail.v1.command_pb2 import Command
+from casetrail.v1.errors_pb2 import RefusalReason
+from domain import Rejected
+from engine.engine import Engine
+
+
+async def ask(engine: Engine, command: Command) -> str:
+    """Have another case carry a command out, once.
+
+    Returns:
+        Why it refuses; empty when it has done it, now or before.
+
+    Raises:
+        ApplicationError: The log cannot be used now.
+    """
+    with refusals_as_failures():
+        try:
+            if await engine.knows(command.case_id, command.request_id):
+                return ""
+            case = await engine.case(command.case_id)
+            if case.time_base.mode == TimeBase.MODE_IMPORTED:
+                # It happens when the importer's clock stands now.
+                command.at.CopyFrom(case.updated_at)
+            await engine.execute(command)
+        except Rejected as refusal:
+            if refusal.reason == RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE:
+                raise
+            return f"{refusal.code}: {refusal.message}"
+    return ""

@@ -1,0 +1,167 @@
+"""What a case may touch outside: a real one the world, one of a drill only what the drill has for itself.
+
+Whoever does something for a case gets the outside from the errand, and has no other way out. So nothing of a drill
+reaches a real customer, whichever activity it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NoReturn, Protocol
+
+from activities.mail import Mailer, Message
+from activities.shop import Order, Parcel, Receipt, Reservation, Scan, Shop, ShopRefused
+from casetrail.v1.case_pb2 import Case
+
+DRILL_HEADER: Final = "X-Casetrail-Drill"
+MARK: Final = "[DRILL 演练]"
+
+_NOTE: Final = "This is a drill. 这是一次演练。 Nothing of it concerns a real customer. {drill_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What there is outside for a case."""
+
+    mailer: Mailer
+    shop: Shop
+
+
+class Faults(Protocol):
+    """Systems of a drill that can really be made to fail."""
+
+    async def begin(self, system: str) -> None:
+        """Let `shop` or `mail` stop answering.
+
+        Raises:
+            FaultsUnavailable: It cannot be done now.
+            NoSuchSystem: It can never be done here.
+        """
+
+    async def end(self, system: str) -> None:
+        """Let it answer again. Raises likewise."""
+
+
+class FaultsUnavailable(Exception):  # noqa: N818 - names what happened
+    """Transient: the system that is to fail, or to answer again, cannot be told now."""
+
+
+class NoSuchSystem(Exception):  # noqa: N818 - likewise
+    """Final: drills have no such system here."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoFaults:
+    """Nothing can be made to fail."""
+
+    async def begin(self, system: str) -> None:
+        """Refuse."""
+        raise NoSuchSystem(f"drills have no {system} of their own here that could fail")
+
+    async def end(self, system: str) -> None:
+        """Refuse."""
+        raise NoSuchSystem(f"drills have no {system} of their own here")
+
+
+@dataclass(frozen=True, slots=True)
+class NoShop:
+    """The shop of drills where they have none of their own: it knows nothing and does nothing."""
+
+    async def order(self, order_id: str) -> Order | None:
+        """Know no order."""
+        del order_id
+        return None
+
+    async def refund(self, order_id: str, amount_minor: int, currency: str, idempotency_key: str) -> Receipt:
+        """Refuse."""
+        del order_id, amount_minor, currency, idempotency_key
+        _refuse()
+
+    async def compensate(self, beneficiary: str, amount_minor: int, currency: str, idempotency_key: str) -> Receipt:
+        """Refuse."""
+        del beneficiary, amount_minor, currency, idempotency_key
+        _refuse()
+
+    async def reserve(self, order_id: str, sku: str, quantity: int, idempotency_key: str) -> Reservation:
+        """Refuse."""
+        del order_id, sku, quantity, idempotency_key
+        _refuse()
+
+    async def dispatch(self, reservation: Reservation, idempotency_key: str) -> Parcel:
+        """Refuse."""
+        del reservation, idempotency_key
+        _refuse()
+
+    async def release(self, reservation: Reservation, idempotency_key: str) -> None:
+        """Refuse."""
+        del reservation, idempotency_key
+        _refuse()
+
+    async def parcel(self, carrier: str, tracking_no: str) -> list[Scan]:
+        """Know no parcel."""
+        del carrier, tracking_no
+        return []
+
+    async def ask_carrier(self, carrier: str, tracking_no: str, question: str, idempotency_key: str) -> str:
+        """Refuse."""
+        del carrier, tracking_no, question, idempotency_key
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise ShopRefused("DRILL", "a drill does not reach the shop")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What drills have for themselves.
+
+    Attributes:
+        mailer: Takes their letters, which all go to the sink.
+        sink: The address that stands for everybody.
+        shop: Their shop; without one the shop is not reached.
+        faults: What can be made to fail.
+    """
+
+    mailer: Mailer
+    sink: str = "drill@localhost"
+    shop: Shop = field(default_factory=NoShop)
+    faults: Faults = field(default_factory=NoFaults)
+
+    def of(self, drill_id: str) -> Outside:
+        """The outside of one drill's cases."""
+        return Outside(SinkMailer(self.mailer, self.sink, drill_id), self.shop)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside, and which of it a case may touch."""
+
+    real: Outside
+    rehearsal: Rehearsal
+
+    def of(self, case: Case) -> Outside:
+        """What a case may touch."""
+        return self.rehearsal.of(case.drill_id) if case.is_drill else self.real
+
+
+@dataclass(frozen=True, slots=True)
+class SinkMailer:
+    """Sends every letter of a drill to the sink, and says that it is a drill."""
+
+    mailer: Mailer
+    sink: str
+    drill_id: str
+
+    async def send(self, message: Message) -> None:
+        """Send a letter to the sink, or raise ``MailUnavailable`` or ``MailRefused``."""
+        headers: Mapping[str, str] = {**message.headers, DRILL_HEADER: self.drill_id}
+        note = _NOTE.format(drill_id=self.drill_id)
+        await self.mailer.send(
+            replace(
+                message,
+                to=self.sink,
+                subject=f"{MARK} {message.subject}",
+                text=f"{note}\n\n{message.text}",
+                headers=headers,
+            )
+        )

@@ -1,0 +1,375 @@
+"""`casetrail drill …`: rehearse emergencies, follow them, and see what came of it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from casetrail import short_forms
+from casetrail.cli import output
+from casetrail.cli.terms import Terms, call, spread
+from casetrail.client import Client
+from casetrail.scenario_file import ScenarioError, load
+from casetrail.timeline import tell
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.drill_pb2 import Drill, DrillExpectation
+from casetrail.v1.drill_service_pb2 import (
+    DrillSchedule,
+    GetDrillResponse,
+    ListDrillSchedulesResponse,
+    SimulateDrillResponse,
+)
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject
+from casetrail.v1.scenario_pb2 import Scenario
+from casetrail.v1.types_pb2 import Role
+from casetrail.words import word_of
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_schedules = typer.Typer(no_args_is_help=True, help="Drills that start by themselves.")
+app.add_typer(_schedules, name="schedule")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario: a YAML file.")]
+DrillArgument = Annotated[str, typer.Argument(metavar="DRILL", help="Its number.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
+Scale = Annotated[
+    float, typer.Option(min=0, metavar="N", help="Case seconds per real second; the scenario's when left out.")
+]
+Why = Annotated[str, typer.Option(help="The reason.")]
+
+
+@app.callback()
+def _drill() -> None:
+    """Emergencies rehearsed on the real engine; nothing of them reaches a real customer."""
+
+
+@app.command()
+def check(
+    file: FileArgument,
+    scale: Scale = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Say exactly what is wrong in a scenario's file, and where."""
+    try:
+        scenario = load(file, scale=scale)
+    except ScenarioError as wrong:
+        problems = wrong.problems
+    else:
+        problems = ()
+    if as_json:
+        typer.echo(json.dumps({"ok": not problems, "problems": [asdict(p) for p in problems]}, ensure_ascii=False))
+    elif not problems:
+        points = sum(expectation.score for expectation in scenario.expectations)
+        expected = f"{len(scenario.injects)} injects, {len(scenario.expectations)} expectations, {points} points"
+        typer.echo(f"{file}: scenario {scenario.id} is fine: {expected}.")
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _scenario(file: Path, scale: float = 0) -> Scenario:
+    """Read a scenario, or say what is wrong in it and end."""
+    try:
+        return load(file, scale=scale)
+    except ScenarioError as wrong:
+        for problem in wrong.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+@spread
+def start(
+    file: FileArgument,
+    scale: Scale = 0,
+    request_id: Annotated[str, typer.Option(help="The same again finds the same drill.")] = "",
+    follow: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
+    *,
+    terms: Terms,
+) -> None:
+    """Begin a drill."""
+    scenario = _scenario(file, scale)
+
+    async def begin(client: Client) -> Case:
+        drill = await client.drills.start(scenario, scale=scale, request_id=request_id)
+        if terms.as_json:
+            output.print_json(drill)
+        else:
+            typer.echo(f"{drill.case_id}  {drill.subject}")
+        if follow:
+            await _follow(client, drill.case_id, as_json=terms.as_json)
+        return drill
+
+    call(terms, begin)
+
+
+@app.command()
+@spread
+def get(drill: DrillArgument, *, terms: Terms) -> None:
+    """Show a drill as it is now."""
+    found = call(terms, lambda client: client.drills.get(drill))
+    if terms.as_json:
+        output.print_json(found)
+        return
+    _print_drill(found)
+
+
+@app.command()
+@spread
+def watch(drill: DrillArgument, *, terms: Terms) -> None:
+    """Follow a drill to its end."""
+    call(terms, lambda client: _follow(client, drill, as_json=terms.as_json))
+
+
+async def _follow(client: Client, drill: str, *, as_json: bool) -> None:
+    async for answer in client.drills.watch(drill):
+        if as_json:
+            output.print_json_line(answer.event)
+        else:
+            _print_events([answer.event])
+    if not as_json:
+        _print_drill(await client.drills.get(drill))
+
+
+@app.command()
+@spread
+def inject(
+    drill: DrillArgument,
+    name: Annotated[str, typer.Argument(metavar="ID", help="A name for it: small letters, digits and dashes.")],
+    *,
+    title: Annotated[str, typer.Option(help="What it is.")],
+    to: Annotated[str, typer.Option(metavar="INJECT", help="A message: to the cases of this inject.")] = "",
+    text: Annotated[str, typer.Option(help="What the message says.")] = "",
+    sender: Annotated[str, typer.Option(help="Who says it.")] = "",
+    fail: Annotated[str, typer.Option(metavar="SYSTEM", help="A fault instead: shop or mail.")] = "",
+    lasts: Annotated[str, typer.Option(metavar="SPAN", help="How long it fails, for example 30m.")] = "30m",
+    terms: Terms,
+) -> None:
+    """Let something happen now that the script does not have."""
+    made = Inject(id=name, title=title)
+    if fail:
+        try:
+            system = short_forms.enum_number(FaultInject.System.DESCRIPTOR, fail)
+            made.fault.CopyFrom(FaultInject(system=system, lasts=short_forms.duration(lasts)))  # type: ignore[arg-type] # enum_number gives a value of this enum
+        except ValueError as wrong:
+            raise typer.BadParameter(str(wrong)) from None
+    elif to and text:
+        made.message.CopyFrom(MessageInject(to=to, text=text, sender=sender))
+    else:
+        raise typer.BadParameter("give --to and --text for a message, or --fail for a fault")
+    written = call(terms, lambda client: client.drills.inject(drill, made))
+    if terms.as_json:
+        output.print_json(written)
+        return
+    _print_events(written.events)
+
+
+@app.command()
+@spread
+def abort(drill: DrillArgument, *, why: Why, terms: Terms) -> None:
+    """End a drill before its time."""
+    written = call(terms, lambda client: client.drills.abort(drill, why))
+    if terms.as_json:
+        output.print_json(written)
+        return
+    _print_events(written.events)
+
+
+@app.command()
+@spread
+def remark(
+    drill: DrillArgument,
+    *,
+    problem: Annotated[str, typer.Option(help="What went badly.")] = "",
+    improvement: Annotated[str, typer.Option(help="What is to become better.")] = "",
+    terms: Terms,
+) -> None:
+    """Note a problem or an improvement for the report."""
+    written = call(terms, lambda client: client.drills.remark(drill, problem=problem, improvement=improvement))
+    if terms.as_json:
+        output.print_json(written)
+        return
+    _print_events(written.events)
+
+
+@app.command()
+@spread
+def report(
+    drill: DrillArgument,
+    html: Annotated[bool, typer.Option("--html", help="As an HTML page instead of Markdown.")] = False,
+    locale: Annotated[str, typer.Option(help="en or zh-CN; the scenario's when left out.")] = "",
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Write it there.")] = None,
+    *,
+    terms: Terms,
+) -> None:
+    """《演练报告》: plan, what happened, score, problems, improvements, comparison."""
+    made = call(terms, lambda client: client.drills.report(drill, html=html, locale=locale))
+    if terms.as_json:
+        output.print_json(made)
+    elif to is None:
+        typer.echo(made.content.decode(), nl=False)
+    else:
+        to.write_bytes(made.content)
+        typer.echo(f"{to}  sha256 {made.sha256}")
+
+
+@app.command()
+@spread
+def simulate(
+    file: FileArgument,
+    runs: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="How often.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same gives the same result.")] = 0,
+    *,
+    terms: Terms,
+) -> None:
+    """Run a scenario through the rules alone, with response times drawn from its distributions."""
+    scenario = _scenario(file)
+    found = call(terms, lambda client: client.drills.simulate(scenario, runs=runs, seed=seed))
+    if terms.as_json:
+        output.print_json(found)
+        return
+    _print_simulation(found)
+
+
+# --- schedules ---
+
+
+@_schedules.command("create")
+@spread
+def _create(
+    name: NameArgument,
+    file: FileArgument,
+    *,
+    yearly: Annotated[list[str] | None, typer.Option(metavar="MM-DD", help="Every year on this day.")] = None,
+    on: Annotated[
+        list[str] | None, typer.Option("--on", metavar="YYYY-MM-DD", help="On this day, such as before a promotion.")
+    ] = None,
+    at: Annotated[str, typer.Option(metavar="HH:MM", help="10:00 when left out.")] = "",
+    time_zone: Annotated[str, typer.Option(help="IANA; Asia/Shanghai when left out.")] = "",
+    scale: Scale = 0,
+    terms: Terms,
+) -> None:
+    """Have a drill started by itself."""
+    scenario = _scenario(file, scale)
+    made = call(
+        terms,
+        lambda client: client.drills.schedule(
+            name, scenario, yearly=yearly or (), dates=on or (), at=at, time_zone=time_zone, scale=scale
+        ),
+    )
+    _print_schedules([made], as_json=terms.as_json)
+
+
+@_schedules.command("list")
+@spread
+def _list(*, terms: Terms) -> None:
+    """Show what is scheduled."""
+    found = call(terms, lambda client: client.drills.schedules())
+    _print_schedules(list(found), as_json=terms.as_json)
+
+
+@_schedules.command("pause")
+@spread
+def _pause(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
+    """Let a schedule rest."""
+    _print_schedules([call(terms, lambda client: client.drills.pause(name, note=why))], as_json=terms.as_json)
+
+
+@_schedules.command("resume")
+@spread
+def _resume(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
+    """Let a schedule go on."""
+    resumed = call(terms, lambda client: client.drills.pause(name, resume=True, note=why))
+    _print_schedules([resumed], as_json=terms.as_json)
+
+
+@_schedules.command("trigger")
+@spread
+def _trigger(name: NameArgument, *, terms: Terms) -> None:
+    """Start what is scheduled now."""
+    _print_schedules([call(terms, lambda client: client.drills.trigger(name))], as_json=terms.as_json)
+
+
+@_schedules.command("delete")
+@spread
+def _delete(name: NameArgument, *, terms: Terms) -> None:
+    """End a schedule."""
+    call(terms, lambda client: client.drills.unschedule(name))
+    typer.echo(f"{name} is no schedule any more.")
+
+
+# --- what is shown ---
+
+
+def _print_events(events: Iterable[Event]) -> None:
+    for line in tell(events, UTC):
+        output.print_line(line)
+
+
+def _print_drill(found: GetDrillResponse) -> None:
+    drill: Drill = found.drill.drill
+    state = "aborted" if drill.aborted else "over" if drill.HasField("ended_at") else "under way"
+    typer.echo(
+        f"{found.drill.case_id}  DRILL 演练  {found.drill.subject}: {state}, {drill.score}/{drill.max_score} points"
+    )
+    table = Table(box=None, pad_edge=False)
+    for head in ("expected", "by", "result", "score"):
+        table.add_column(head)
+    for expectation, judged in zip(found.scenario.expectations, drill.expectations, strict=True):
+        roles = ", ".join(word_of(Role.DESCRIPTOR, role) for role in expectation.by)
+        verdict = word_of(DrillExpectation.Verdict.DESCRIPTOR, judged.verdict)
+        table.add_row(Text(expectation.title), roles, verdict, f"{judged.score}/{expectation.score}")
+    output.wide_console.print(table)
+    for case in found.cases:
+        typer.echo(f"{case.case_id}  {case.subject}")
+
+
+def _print_simulation(found: SimulateDrillResponse) -> None:
+    typer.echo(f"{found.runs} runs in {found.seconds:.1f} s")
+    typer.echo(
+        f"score: {found.score_p50:.0%} in the middle, {found.score_p10:.0%} the worst tenth, "
+        f"{found.score_p90:.0%} the best"
+    )
+    table = Table(box=None, pad_edge=False)
+    for head in ("expected", "in time", "late", "missed", "half by", "9 of 10 by"):
+        table.add_column(head)
+    for one in found.expectations:
+        shares = (f"{count / found.runs:.0%}" for count in (one.met, one.late, one.missed))
+        spans = (short_forms.duration_text(_minutes(seconds)) for seconds in (one.seconds_p50, one.seconds_p90))
+        table.add_row(Text(one.title), *shares, *spans)
+    output.wide_console.print(table)
+    table = Table(box=None, pad_edge=False)
+    for head in ("promise", "kept", "nobody ever answered", "ladder: climbed to, unanswered there"):
+        table.add_column(head)
+    for clock in found.clocks:
+        steps = ", ".join(
+            f"{word_of(Role.DESCRIPTOR, step.role)} {step.climbed} ({step.unanswered})" for step in clock.steps
+        )
+        table.add_row(clock.name, f"{1 - clock.breached / clock.started:.0%}", str(clock.stuck), steps)
+    output.wide_console.print(table)
+
+
+def _minutes(seconds: int) -> int:
+    """Seconds, rounded to whole minutes."""
+    return round(seconds / 60) * 60
+
+
+def _print_schedules(schedules: list[DrillSchedule], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(ListDrillSchedulesResponse(schedules=schedules))
+        return
+    if not schedules:
+        typer.echo("Nothing is scheduled.")
+    for schedule in schedules:
+        state = "paused" if schedule.paused else "active"
+        following = schedule.next[0].ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M UTC") if schedule.next else "never"
+        typer.echo(f"{schedule.schedule_id}  {schedule.title}: {state}, next {following}")
+        for drill in schedule.drill_ids:
+            typer.echo(f"  {drill}")

@@ -1,0 +1,187 @@
+"""Drills: start, follow, disturb, end, report on, schedule and simulate them. Reached as `client.drills`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
+
+import grpc
+
+from casetrail.commands import How, new_request_id
+from casetrail.following import follow
+from casetrail.patience import Patience
+from casetrail.v1 import drill_service_pb2 as wire
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.drill_service_pb2_grpc import DrillServiceStub
+from casetrail.v1.inject_pb2 import Inject
+from casetrail.v1.scenario_pb2 import Scenario
+
+if TYPE_CHECKING:
+    # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
+    from casetrail.v1.drill_service_pb2_grpc import DrillServiceAsyncStub
+
+Ask = Callable[..., Awaitable[Any]]
+
+# A thousand runs of a large scenario take a while, and none of it is waiting.
+_SIMULATION = Patience(attempt=600.0, overall=900.0)
+
+
+class Drills:
+    """The drills of a service. Writes carry request ids and are retried, as everywhere in the client."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, ask: Ask, metadata: Sequence[tuple[str, str]], patience: Patience
+    ) -> None:
+        """Made by the client, over its own channel."""
+        self._stub: DrillServiceAsyncStub = DrillServiceStub(channel)
+        self._ask = ask
+        self._metadata = tuple(metadata)
+        self._patience = patience
+
+    async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> Case:
+        """Begin a drill.
+
+        Args:
+            scenario: What is rehearsed; `casetrail.scenario_file.load` reads one.
+            scale: Case seconds per real second; the scenario's when left out.
+            how: Request id and actor.
+        """
+        request = wire.StartDrillRequest(
+            request_id=how.get("request_id") or new_request_id(),
+            on_behalf_of=how.get("actor"),
+            scenario=scenario,
+            scale=scale,
+        )
+        answer: wire.StartDrillResponse = await self._ask(self._stub.StartDrill, request, request.request_id)
+        return answer.drill
+
+    async def get(self, case_id: str) -> wire.GetDrillResponse:
+        """The drill as it is now, its scenario, and the cases in it."""
+        answer: wire.GetDrillResponse = await self._ask(self._stub.GetDrill, wire.GetDrillRequest(case_id=case_id))
+        return answer
+
+    async def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchDrillResponse]:
+        """Every event of a drill after one, with the drill after it, until it is over and everything put right."""
+        answers = follow(
+            lambda seq: self._stub.WatchDrill(
+                wire.WatchDrillRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
+            ),
+            place=lambda answer: answer.event.seq,
+            after=after_seq,
+            patience=self._patience,
+        )
+        async for answer in answers:
+            yield answer
+            if answer.event.HasField("drill_cleared"):
+                return
+
+    async def inject(self, case_id: str, inject: Inject, **how: Unpack[How]) -> wire.DrillWritten:
+        """Let something happen now that the script does not have."""
+        request = wire.InjectIntoDrillRequest(call=_call(case_id, how), inject=inject)
+        answer: wire.InjectIntoDrillResponse = await self._ask(
+            self._stub.InjectIntoDrill, request, request.call.request_id
+        )
+        return answer.written
+
+    async def abort(self, case_id: str, why: str, **how: Unpack[How]) -> wire.DrillWritten:
+        """End a drill before its time."""
+        request = wire.AbortDrillRequest(call=_call(case_id, how), why=why)
+        answer: wire.AbortDrillResponse = await self._ask(self._stub.AbortDrill, request, request.call.request_id)
+        return answer.written
+
+    async def remark(
+        self, case_id: str, *, problem: str = "", improvement: str = "", **how: Unpack[How]
+    ) -> wire.DrillWritten:
+        """Note what went badly, or is to become better, for the report."""
+        request = wire.RemarkDrillRequest(call=_call(case_id, how), problem=problem, improvement=improvement)
+        answer: wire.RemarkDrillResponse = await self._ask(self._stub.RemarkDrill, request, request.call.request_id)
+        return answer.written
+
+    async def report(self, case_id: str, *, html: bool = False, locale: str = "") -> wire.GetDrillReportResponse:
+        """《演练报告》, made from the log: the same log gives the same bytes.
+
+        Args:
+            case_id: The drill.
+            html: As a page instead of Markdown.
+            locale: en or zh-CN; the scenario's when left out.
+        """
+        form = wire.GetDrillReportRequest.FORM_HTML if html else wire.GetDrillReportRequest.FORM_MARKDOWN
+        request = wire.GetDrillReportRequest(case_id=case_id, form=form, locale=locale)
+        answer: wire.GetDrillReportResponse = await self._ask(self._stub.GetDrillReport, request)
+        return answer
+
+    async def simulate(self, scenario: Scenario, *, runs: int = 0, seed: int = 0) -> wire.SimulateDrillResponse:
+        """Run a scenario through the rules alone, with response times drawn from its distributions.
+
+        Args:
+            scenario: What is rehearsed.
+            runs: How often; 1000 when left out.
+            seed: The same gives the same result.
+        """
+        request = wire.SimulateDrillRequest(scenario=scenario, runs=runs, seed=seed)
+        answer: wire.SimulateDrillResponse = await self._ask(self._stub.SimulateDrill, request, patience=_SIMULATION)
+        return answer
+
+    # --- schedules ----------------------------------------------------------------------------------------------------
+
+    async def schedule(
+        self,
+        schedule_id: str,
+        scenario: Scenario,
+        *,
+        yearly: Sequence[str] = (),
+        dates: Sequence[str] = (),
+        at: str = "",
+        time_zone: str = "",
+        scale: float = 0,
+    ) -> wire.DrillSchedule:
+        """Have a drill started every year, on single days, or both.
+
+        Args:
+            schedule_id: Its name: small letters, digits and dashes.
+            scenario: What is rehearsed.
+            yearly: Days of every year, MM-DD.
+            dates: Single days, YYYY-MM-DD, for example before a promotion.
+            at: HH:MM; 10:00 when left out.
+            time_zone: IANA; Asia/Shanghai when left out.
+            scale: Case seconds per real second; the scenario's when left out.
+        """
+        request = wire.ScheduleDrillRequest(
+            schedule_id=schedule_id,
+            scenario=scenario,
+            yearly=yearly,
+            dates=dates,
+            at=at,
+            time_zone=time_zone,
+            scale=scale,
+        )
+        answer: wire.ScheduleDrillResponse = await self._ask(self._stub.ScheduleDrill, request)
+        return answer.schedule
+
+    async def schedules(self) -> Sequence[wire.DrillSchedule]:
+        """What is scheduled."""
+        answer: wire.ListDrillSchedulesResponse = await self._ask(
+            self._stub.ListDrillSchedules, wire.ListDrillSchedulesRequest()
+        )
+        return answer.schedules
+
+    async def pause(self, schedule_id: str, *, resume: bool = False, note: str = "") -> wire.DrillSchedule:
+        """Let a schedule rest, or go on."""
+        request = wire.PauseDrillScheduleRequest(schedule_id=schedule_id, resume=resume, note=note)
+        answer: wire.PauseDrillScheduleResponse = await self._ask(self._stub.PauseDrillSchedule, request)
+        return answer.schedule
+
+    async def trigger(self, schedule_id: str) -> wire.DrillSchedule:
+        """Start what is scheduled now."""
+        request = wire.TriggerDrillScheduleRequest(schedule_id=schedule_id)
+        answer: wire.TriggerDrillScheduleResponse = await self._ask(self._stub.TriggerDrillSchedule, request)
+        return answer.schedule
+
+    async def unschedule(self, schedule_id: str) -> None:
+        """End a schedule."""
+        request = wire.DeleteDrillScheduleRequest(schedule_id=schedule_id)
+        await self._ask(self._stub.DeleteDrillSchedule, request)
+
+
+def _call(case_id: str, how: How) -> wire.DrillCall:
+    return wire.DrillCall(
+        case_id=case_id, request_id=how.get("request_id") or new_request_id(), on_behalf_of=how.get("actor")
+    )

@@ -1,0 +1,95 @@
+"""A drill's way: started with its script, followed until everything is judged, ended with a score."""
+
+from casetrail.v1.case_pb2 import Closure
+from casetrail.v1.command_pb2 import AbortDrill, EndDrillCase, InjectByHand, RemarkDrill
+from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject, DrillRemark
+from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, ObservationRequested
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
+from domain.draft import Draft
+from domain.drills import script, timetable
+from domain.instants import timestamp
+from domain.refusal import Rejected
+
+_RUNNING = (DrillInject.STATE_PLANNED, DrillInject.STATE_DUE)
+_UNJUDGED = (DrillExpectation.VERDICT_OPEN, DrillExpectation.VERDICT_EXPIRED)
+
+
+def started(draft: Draft, scenario: bytes) -> None:
+    """Begin with a script, which the log keeps as it is."""
+    read = script.scenario_of(scenario)
+    injects, expectations = script.plan(read, draft.at)
+    draft.add(
+        DrillStarted(
+            scenario_id=read.id,
+            scenario_digest=script.digest(scenario),
+            scenario=scenario,
+            injects=injects,
+            expectations=expectations,
+            max_score=script.max_score(read),
+        )
+    )
+    draft.add(ObservationRequested())
+
+
+def inject_by_hand(draft: Draft, command: InjectByHand) -> None:
+    """Let something happen now that the script does not have."""
+    if any(planned.inject.id == command.inject.id for planned in draft.case.drill.injects):
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ALREADY_SO,
+            f"{draft.case.case_id} has an inject {command.inject.id!r} already; give this one an id of its own",
+            field="inject_by_hand.inject.id",
+        )
+    draft.add(InjectRequested(inject=command.inject, by_hand=True))
+
+
+def abort(draft: Draft, command: AbortDrill) -> None:
+    """End it before its time: what is not judged is dropped."""
+    draft.add(DrillAborted(why=command.why))
+    _end(draft)
+
+
+def remark(draft: Draft, command: RemarkDrill) -> None:
+    """Note what went badly, or is to become better."""
+    body = DrillRemark(
+        by=draft.actor.name, at=timestamp(draft.at), problem=command.problem, improvement=command.improvement
+    )
+    draft.add(DrillRemarked(remark=body))
+
+
+def end_case(draft: Draft, command: EndDrillCase) -> None:
+    """End a case of a drill that is over."""
+    if not draft.case.is_drill:
+        raise Rejected(RefusalReason.REFUSAL_REASON_CANNOT_JOIN, f"{draft.case.case_id} is part of no drill")
+    draft.add(CaseClosed(closure=Closure(how=Closure.HOW_DRILL_OVER)))
+
+
+def go_on(draft: Draft) -> None:
+    """End the drill when nothing of it is left to happen or to be judged."""
+    drill = draft.case.drill
+    if any(planned.state in _RUNNING or _goes_on(planned) for planned in drill.injects):
+        return
+    if any(expectation.verdict in _UNJUDGED for expectation in drill.expectations):
+        return
+    _end(draft)
+
+
+def _goes_on(planned: DrillInject) -> bool:
+    return planned.inject.HasField("fault") and planned.HasField("until")
+
+
+def _end(draft: Draft) -> None:
+    drill = draft.case.drill
+    # An inject that is being made may make its fault after all: it is undone as well.
+    faulty = [
+        planned
+        for planned in drill.injects
+        if planned.inject.HasField("fault") and (planned.state == DrillInject.STATE_DUE or planned.HasField("until"))
+    ]
+    points = {one.id: one.score for one in script.scenario_of(drill.scenario).expectations}
+    judged = [one for one in drill.expectations if one.verdict not in (*_UNJUDGED, DrillExpectation.VERDICT_DROPPED)]
+    draft.add(DrillEnded(score=sum(one.score for one in judged), max_score=sum(points[one.id] for one in judged)))
+    for planned in faulty:
+        timetable.restore(draft, planned)
+    draft.add(ClearanceRequested())
+    draft.add(CaseClosed(closure=Closure(how=Closure.HOW_DRILL_OVER)))

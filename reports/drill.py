@@ -1,0 +1,295 @@
+"""《演练报告》, the report of a drill [S0 7.3], from its events: plan, what happened, score, problems, improvements."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.inject_pb2 import Inject
+from casetrail.v1.scenario_pb2 import Expectation, Phase
+from casetrail.v1.types_pb2 import Kind, Role, Stage
+from domain import fold
+from domain.drills import script
+from domain.drills.score import Tally, by_phase, by_role
+from domain.instants import instant
+from reports.document import Block, Document, Paragraph, Section, Table
+from reports.words import LANGUAGES, Language, moment
+
+_VERDICTS: Final = {
+    DrillExpectation.VERDICT_OPEN: ("open", "待评"),
+    DrillExpectation.VERDICT_EXPIRED: ("being judged", "评定中"),
+    DrillExpectation.VERDICT_MET: ("met in time", "按时达成"),
+    DrillExpectation.VERDICT_LATE: ("late", "超时达成"),
+    DrillExpectation.VERDICT_MISSED: ("missed", "未达成"),
+    DrillExpectation.VERDICT_DROPPED: ("dropped", "取消"),
+}
+_INJECTS: Final = {
+    DrillInject.STATE_PLANNED: ("planned", "计划中"),
+    DrillInject.STATE_DUE: ("under way", "进行中"),
+    DrillInject.STATE_MADE: ("made", "已实施"),
+    DrillInject.STATE_FAILED: ("failed", "失败"),
+    DrillInject.STATE_DROPPED: ("dropped", "取消"),
+}
+_PHASES: Final = {
+    Phase.PHASE_DETECTION: ("Detection", "发现与定级"),
+    Phase.PHASE_RESPONSE: ("Response", "响应与处置"),
+    Phase.PHASE_COMMUNICATION: ("Communication", "沟通与公告"),
+    Phase.PHASE_RECOVERY: ("Recovery", "控制与恢复"),
+    Phase.PHASE_FOLLOW_UP: ("Follow-up", "跟进与复盘"),
+}
+_KINDS: Final = {
+    Kind.KIND_INQUIRY: ("inquiry", "咨询"),
+    Kind.KIND_COMPLAINT: ("complaint", "投诉"),
+    Kind.KIND_RETURN: ("return", "退换货"),
+    Kind.KIND_INCIDENT: ("incident", "突发事件"),
+    Kind.KIND_DRILL: ("drill", "应急演练"),
+}
+_WHATS: Final = {
+    "declare": ("incident declared", "上报突发事件"),
+    "wave": ("customers turn up", "客户集中来访"),
+    "message": ("message", "外部来信"),
+    "silence": ("nobody answers", "无人应答"),
+    "fault": ("system fails", "系统故障"),
+}
+
+
+def drill_report(events: Sequence[Event], cases: Sequence[Case], last_run: Case | None, locale: str) -> Document:
+    """Write the report of a drill.
+
+    Args:
+        events: All events of the drill itself, from the first one on.
+        cases: The cases in it, as they are now.
+        last_run: The run of the same scenario before it; None when there is none.
+        locale: en or zh-CN.
+
+    Raises:
+        KeyError: There is no such language.
+    """
+    language = LANGUAGES[locale]
+    case = fold(events)
+    writer = _Writer(case, events, cases, last_run, language)
+    return Document(
+        locale=locale,
+        title=language.of((f"Drill report: {case.subject}", f"演练报告：{case.subject}")),
+        warning=language.of(
+            (f"DRILL {case.case_id}: nothing of this is real.", f"演练 {case.case_id}：以下内容均非真实事件。")
+        ),
+        sections=list(writer.sections()),
+        footer=[_footer(case, language)],
+    )
+
+
+def _footer(case: Case, language: Language) -> str:
+    drill = case.drill
+    english = f"Made from events 1 to {case.seq} of {case.case_id}; scenario {drill.scenario_id}"
+    chinese = f"依据 {case.case_id} 的第 1 至 {case.seq} 条事件生成；演练方案 {drill.scenario_id}"
+    return language.of(
+        (f"{english}, SHA-256 {drill.scenario_digest}.", f"{chinese}，SHA-256 {drill.scenario_digest}。")
+    )
+
+
+class _Writer:
+    """Writes each part."""
+
+    def __init__(
+        self, case: Case, events: Sequence[Event], cases: Sequence[Case], last_run: Case | None, language: Language
+    ) -> None:
+        self._case = case
+        self._drill = case.drill
+        self._events = events
+        self._cases = cases
+        self._last = last_run
+        self._language = language
+        self._say = language.of
+        self._scenario = script.scenario_of(case.drill.scenario)
+        self._pairs = list(zip(self._scenario.expectations, case.drill.expectations, strict=True))
+
+    def sections(self) -> Iterator[Section]:
+        yield Section(self._say(("Summary", "概要")), [self._summary()])
+        yield Section(self._say(("Plan", "演练方案")), list(self._plan()))
+        yield Section(self._say(("What happened", "演练经过")), list(self._happened()))
+        yield Section(self._say(("Expectations", "预期与结果")), [self._expectations()])
+        yield Section(self._say(("Score by phase", "分阶段得分")), [self._by_phase()])
+        yield Section(self._say(("Score by role", "分角色得分")), [self._by_role()])
+        yield Section(self._say(("Problems", "存在问题")), list(self._problems()))
+        yield Section(self._say(("Improvements", "改进措施")), list(self._improvements()))
+        yield Section(self._say(("Comparison with the last run", "与上次演练对比")), list(self._comparison()))
+
+    def _summary(self) -> Block:
+        drill, scale = self._drill, self._case.time_base.scale or 1
+        rows = [
+            (self._say(("Drill", "演练编号")), self._case.case_id),
+            (self._say(("Scenario", "演练方案")), f"{self._scenario.title} ({self._scenario.id})"),
+            (self._say(("Began", "开始")), moment(drill.started_at)),
+        ]
+        if drill.HasField("ended_at"):
+            lasted = instant(drill.ended_at) - instant(drill.started_at)
+            ended = f"{moment(drill.ended_at)} ({self._language.span(lasted)})"
+            rows.append((self._say(("Ended", "结束")), ended))
+        else:
+            rows.append((self._say(("Ended", "结束")), self._say(("under way", "进行中"))))
+        if drill.aborted:
+            rows.append((self._say(("Aborted", "中止")), drill.why_aborted))
+        speed = self._say(("real time", "实时")) if scale == 1 else self._say((f"{scale:g} times", f"{scale:g} 倍"))
+        rows.append((self._say(("Speed", "速度")), speed))
+        rows.append((self._say(("Score", "得分")), _score(drill.score, self._drill.max_score)))
+        return Table(("", ""), rows)
+
+    def _plan(self) -> Iterator[Block]:
+        if self._scenario.goal:
+            yield Paragraph(self._scenario.goal)
+        rows = [
+            (self._after(planned.inject), self._what(planned.inject), planned.inject.title, planned.inject.id)
+            for planned in self._drill.injects
+            if not planned.by_hand
+        ]
+        head = (("After", "时间"), ("What", "类型"), ("Inject", "注入"), ("Id", "标识"))
+        yield Table([self._say(texts) for texts in head], rows)
+
+    def _happened(self) -> Iterator[Block]:
+        head = (("At", "时间"), ("Inject", "注入"), ("State", "状态"), ("Cases", "工单"))
+        rows = []
+        for planned in self._drill.injects:
+            state = self._say(_INJECTS[planned.state])
+            by_hand = self._say((", by hand", "（人工）")) if planned.by_hand else ""
+            why = f": {planned.why_failed}" if planned.why_failed else ""
+            rows.append(
+                (moment(planned.due_at), planned.inject.title, f"{state}{by_hand}{why}", str(len(planned.case_ids)))
+            )
+        yield Table([self._say(texts) for texts in head], rows)
+        yield Table(
+            [
+                self._say(texts)
+                for texts in (("Case", "工单"), ("Kind", "类型"), ("Stage", "阶段"), ("Subject", "主题"))
+            ],
+            [
+                (
+                    case.case_id,
+                    self._say(_KINDS[case.kind]),
+                    self._language.enum(Stage.DESCRIPTOR, case.stage),
+                    case.subject,
+                )
+                for case in self._cases
+            ],
+        )
+        failed = [event.move_failed for event in self._events if event.HasField("move_failed")]
+        if failed:
+            texts = ("What scripted participants could not do:", "脚本角色未能完成的操作：")
+            yield Paragraph(self._say(texts))
+            yield Table(
+                [self._say(("Move", "操作")), self._say(("Why", "原因"))],
+                [(move.move_id, move.why) for move in failed],
+            )
+
+    def _expectations(self) -> Block:
+        head = (
+            ("Expected", "预期"),
+            ("By", "角色"),
+            ("Due", "期限"),
+            ("Result", "结果"),
+            ("At", "达成时间"),
+            ("Score", "得分"),
+            ("Proof", "依据"),
+        )
+        rows = [
+            (
+                expectation.title,
+                self._roles(expectation.by),
+                moment(judged.due_at),
+                self._say(_VERDICTS[judged.verdict]),
+                moment(judged.met_at) if judged.HasField("met_at") else "",
+                _score(judged.score, expectation.score),
+                self._proof(judged),
+            )
+            for expectation, judged in self._pairs
+        ]
+        return Table([self._say(texts) for texts in head], rows)
+
+    def _by_phase(self) -> Block:
+        rows = ((self._say(_PHASES[phase]), tally) for phase, tally in by_phase(self._drill).items())
+        return self._tallies(("Phase", "阶段"), rows)
+
+    def _by_role(self) -> Block:
+        rows = ((self._role(role), tally) for role, tally in by_role(self._drill).items())
+        return self._tallies(("Role", "角色"), rows)
+
+    def _tallies(self, first: tuple[str, str], rows: Iterable[tuple[str, Tally]]) -> Block:
+        head = (first, ("Met", "按时"), ("Late", "超时"), ("Missed", "未达成"), ("Score", "得分"))
+        return Table(
+            [self._say(texts) for texts in head],
+            [
+                (name, str(tally.met), str(tally.late), str(tally.missed), _score(tally.score, tally.max_score))
+                for name, tally in rows
+            ],
+        )
+
+    def _problems(self) -> Iterator[Block]:
+        problems = [remark.problem for remark in self._drill.remarks if remark.problem]
+        for expectation, judged in self._pairs:
+            text = self._problem(expectation, judged)
+            if text:
+                problems.append(text)
+        yield from self._listed(problems, ("None was found.", "未发现问题。"))
+
+    def _problem(self, expectation: Expectation, judged: DrillExpectation) -> str:
+        if judged.verdict == DrillExpectation.VERDICT_MISSED:
+            return self._say((f"Missed: {expectation.title}", f"未达成：{expectation.title}"))
+        if judged.verdict == DrillExpectation.VERDICT_LATE:
+            late = self._language.span(instant(judged.met_at) - instant(judged.due_at))
+            return self._say((f"Late by {late}: {expectation.title}", f"超时 {late}：{expectation.title}"))
+        return ""
+
+    def _improvements(self) -> Iterator[Block]:
+        improvements = [remark.improvement for remark in self._drill.remarks if remark.improvement]
+        for phase, tally in by_phase(self._drill).items():
+            if tally.score < tally.max_score:
+                name = self._say(_PHASES[phase])
+                lost = tally.max_score - tally.score
+                texts = (f"Practise {name.lower()}: {lost} points were lost there.", f"加强“{name}”：失 {lost} 分。")
+                improvements.append(self._say(texts))
+        yield from self._listed(improvements, ("None is asked for.", "无。"))
+
+    def _comparison(self) -> Iterator[Block]:
+        if self._last is None:
+            yield Paragraph(self._say(("This is the first run of the scenario.", "本方案首次演练。")))
+            return
+        before = {judged.id: judged for judged in self._last.drill.expectations}
+        head = (("Expected", "预期"), ("Last run", "上次"), ("This run", "本次"))
+        rows = [
+            (expectation.title, self._verdict(before.get(expectation.id)), self._verdict(judged))
+            for expectation, judged in self._pairs
+        ]
+        last = self._last.drill
+        name = self._say((f"Score ({self._last.case_id})", f"得分（{self._last.case_id}）"))
+        rows.append((name, _score(last.score, last.max_score), _score(self._drill.score, self._drill.max_score)))
+        yield Table([self._say(texts) for texts in head], rows)
+
+    def _listed(self, texts: Sequence[str], none: tuple[str, str]) -> Iterator[Block]:
+        if not texts:
+            yield Paragraph(self._say(none))
+        for number, text in enumerate(texts, 1):
+            yield Paragraph(f"{number}. {text}")
+
+    def _verdict(self, judged: DrillExpectation | None) -> str:
+        return self._say(_VERDICTS[judged.verdict]) if judged is not None else "–"
+
+    def _proof(self, judged: DrillExpectation) -> str:
+        first, more = list(judged.event_ids[:1]), len(judged.event_ids) - 1
+        return self._language.listed([*first, *([f"+{more}"] if more > 0 else [])])
+
+    def _after(self, inject: Inject) -> str:
+        return self._language.span(inject.at.seconds)
+
+    def _what(self, inject: Inject) -> str:
+        return self._say(_WHATS[inject.WhichOneof("what") or "message"])
+
+    def _roles(self, roles: Sequence[Role.ValueType]) -> str:
+        return self._language.listed([self._role(role) for role in roles])
+
+    def _role(self, role: Role.ValueType) -> str:
+        return self._language.enum(Role.DESCRIPTOR, role)
+
+
+def _score(won: int, most: int) -> str:
+    return f"{won}/{most}"

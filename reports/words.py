@@ -1,0 +1,149 @@
+"""The languages of reports: English and Chinese."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from domain.instants import Instant, instant, to_datetime
+
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How a report speaks.
+
+    Attributes:
+        locale: BCP 47.
+        column: Which of two texts that stand side by side is its own.
+        words: For names of the contract that are not said as they are written there.
+        units: Of durations, from days to seconds.
+        between: Between the things of a list.
+    """
+
+    locale: str
+    column: int
+    words: Mapping[str, str]
+    units: tuple[str, str, str, str]
+    between: str
+
+    def of(self, texts: tuple[str, str]) -> str:
+        """Its own of two texts."""
+        return texts[self.column]
+
+    def word(self, name: str) -> str:
+        """A name of the contract or the policy, for example `notice_update`, in words."""
+        return self.words.get(name, name.replace("_", " "))
+
+    def enum(self, enum: EnumDescriptor, number: int) -> str:
+        """An enum's value in words; empty for `unspecified`."""
+        value = enum.values_by_number.get(number)
+        if value is None:
+            return str(number)
+        name = value.name.removeprefix(enum.values[0].name.removesuffix("UNSPECIFIED")).lower()
+        return "" if name == "unspecified" else self.word(name)
+
+    def span(self, seconds: int) -> str:
+        """A duration, for example `1h30m`."""
+        sign, rest, text = ("-" if seconds < 0 else ""), abs(seconds), ""
+        for unit, (_, size) in zip(self.units, _UNITS, strict=True):
+            count, rest = divmod(rest, size)
+            text += f"{count}{unit}" if count else ""
+        return f"{sign}{text}" if text else f"0{self.units[-1]}"
+
+    def listed(self, texts: list[str]) -> str:
+        """Several things one after the other."""
+        return self.between.join(texts)
+
+
+def moment(at: Timestamp | Instant) -> str:
+    """An instant of case time, in UTC."""
+    return f"{to_datetime(at if isinstance(at, int) else instant(at)):%Y-%m-%d %H:%M:%S}"
+
+
+ENGLISH: Final = Language("en", 0, {}, ("d", "h", "m", "s"), ", ")
+CHINESE: Final = Language(
+    "zh-CN",
+    1,
+    {
+        # roles
+        "customer": "客户",
+        "system": "系统",
+        "service": "后台系统",
+        "importer": "导入程序",
+        "auditor": "审计员",
+        "incident_lead": "应急负责人",
+        "admin": "管理员",
+        "agent": "客服专员",
+        "team_lead": "客服组长",
+        "supervisor": "客服主管",
+        "director": "客服总监",
+        "executive": "平台高层",
+        # stages
+        "declared": "已上报",
+        "graded": "已定级，处置中",
+        "contained": "已控制",
+        "resolved": "已解决",
+        "followed_up": "已回访",
+        "retrospective": "已复盘",
+        "closed": "已关闭",
+        # clocks
+        "initial_response": "首次响应",
+        "public_notice": "首次公告",
+        "notice_update": "公告更新",
+        "task": "部门任务",
+        "result_feedback": "结果反馈",
+        "decision": "决策",
+        "met": "按时完成",
+        "late": "逾期完成",
+        "running": "计时中",
+        "paused": "暂停",
+        "cancelled": "不再计时",
+        # departments of the shipped policy
+        "operations": "运营部",
+        "technology": "技术部",
+        "legal": "法务部",
+        "customer-care": "客服部",
+        # crises and sources
+        "ordinary": "一般",
+        "major": "较大",
+        "critical": "重大",
+        "person": "人工",
+        "backend": "后台系统",
+        "rule": "检测规则",
+        # states
+        "asked": "已通知",
+        "accepted": "已接受",
+        "refused": "已拒绝",
+        "done": "已完成",
+        "draft": "草稿",
+        "approved": "已审批",
+        "sending": "发送中",
+        "sent": "已发布",
+        "failed": "发布失败",
+        "discarded": "已作废",
+        "linked": "已关联",
+        "following_up": "回访中",
+        "not_followed_up": "未能回访",
+        # escalations
+        "breached": "承诺未兑现",
+        "unacknowledged": "上一级无人应答",
+        "unreachable": "上一级联系不到人",
+        # how it was closed
+        "concluded": "处置完毕",
+        "false_alarm": "误报",
+        # channels
+        "chat": "在线客服",
+        "app": "应用",
+        "phone": "电话",
+        "email": "邮件",
+        "social": "社交媒体",
+        "web": "网页",
+    },
+    ("天", "小时", "分", "秒"),
+    "、",
+)
+LANGUAGES: Final = {language.locale: language for language in (ENGLISH, CHINESE)}

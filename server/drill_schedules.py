@@ -1,0 +1,215 @@
+"""Drills that start by themselves: Temporal Schedules, made and looked at through DrillService."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleDescription,
+    ScheduleHandle,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleState,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from casetrail.v1.drill_service_pb2 import (
+    DeleteDrillScheduleRequest,
+    DeleteDrillScheduleResponse,
+    DrillSchedule,
+    ListDrillSchedulesRequest,
+    ListDrillSchedulesResponse,
+    PauseDrillScheduleRequest,
+    PauseDrillScheduleResponse,
+    ScheduleDrillRequest,
+    ScheduleDrillResponse,
+    StartDrillRequest,
+    TriggerDrillScheduleRequest,
+    TriggerDrillScheduleResponse,
+)
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.types_pb2 import Kind
+from domain import Rejected
+from domain.authority import DIRECTORS_OF_DRILLS
+from engine.naming import SCHEDULED_DRILL, SCHEDULER, TASK_QUEUE
+from engine.numbers import numbers
+from server.calls import Unary
+from server.principals import Principal
+from server.temporal import Temporal
+
+_PREFIX: Final = "drill/"
+_AT: Final = "10:00"
+_TIME_ZONE: Final = "Asia/Shanghai"
+
+
+class DrillSchedules:
+    """The schedules of drills."""
+
+    def __init__(self, temporal: Temporal) -> None:
+        """Keep them at Temporal."""
+        self._temporal = temporal
+
+    def methods(self) -> Mapping[str, Unary]:
+        """What it offers, by the names of the contract."""
+        return {
+            "ScheduleDrill": self.schedule,
+            "ListDrillSchedules": self.list_schedules,
+            "PauseDrillSchedule": self.pause,
+            "TriggerDrillSchedule": self.trigger,
+            "DeleteDrillSchedule": self.delete,
+        }
+
+    async def schedule(self, request: ScheduleDrillRequest, principal: Principal) -> ScheduleDrillResponse:
+        """Have a drill started on these days.
+
+        Raises:
+            Rejected: A day does not exist, or there is such a schedule.
+        """
+        _require_director(principal)
+        action = ScheduleActionStartWorkflow(
+            SCHEDULED_DRILL,
+            StartDrillRequest(scenario=request.scenario, scale=request.scale),
+            id=f"{_PREFIX}{request.schedule_id}",
+            task_queue=TASK_QUEUE,
+        )
+        schedule = Schedule(
+            action=action,
+            spec=_spec(request),
+            # Two drills of one schedule at once would disturb each other.
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+            state=ScheduleState(note=request.scenario.title),
+        )
+        memo = {"scenario": request.scenario.id, "title": request.scenario.title}
+        try:
+            handle = await self._client().create_schedule(f"{_PREFIX}{request.schedule_id}", schedule, memo=memo)
+        except ScheduleAlreadyRunningError:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_ALREADY_SO,
+                f"there is a schedule {request.schedule_id!r} already",
+                "schedule_id",
+            ) from None
+        return ScheduleDrillResponse(schedule=await _described(handle))
+
+    async def list_schedules(self, _: ListDrillSchedulesRequest, __: Principal) -> ListDrillSchedulesResponse:
+        """Answer all of them, by name."""
+        client = self._client()
+        names = [found.id async for found in await client.list_schedules() if found.id.startswith(_PREFIX)]
+        handles = [client.get_schedule_handle(name) for name in sorted(names)]
+        return ListDrillSchedulesResponse(schedules=[await _described(handle) for handle in handles])
+
+    async def pause(self, request: PauseDrillScheduleRequest, principal: Principal) -> PauseDrillScheduleResponse:
+        """Let a schedule rest, or go on.
+
+        Raises:
+            Rejected: There is none.
+        """
+        handle = self._handle(request.schedule_id, principal)
+        try:
+            await (handle.unpause if request.resume else handle.pause)(note=request.note or None)
+            return PauseDrillScheduleResponse(schedule=await _described(handle))
+        except RPCError as error:
+            raise _refusal(error, request.schedule_id) from error
+
+    async def trigger(self, request: TriggerDrillScheduleRequest, principal: Principal) -> TriggerDrillScheduleResponse:
+        """Start its drill now.
+
+        Raises:
+            Rejected: There is none.
+        """
+        handle = self._handle(request.schedule_id, principal)
+        try:
+            await handle.trigger()
+            return TriggerDrillScheduleResponse(schedule=await _described(handle))
+        except RPCError as error:
+            raise _refusal(error, request.schedule_id) from error
+
+    async def delete(self, request: DeleteDrillScheduleRequest, principal: Principal) -> DeleteDrillScheduleResponse:
+        """End a schedule.
+
+        Raises:
+            Rejected: There is none.
+        """
+        try:
+            await self._handle(request.schedule_id, principal).delete()
+        except RPCError as error:
+            raise _refusal(error, request.schedule_id) from error
+        return DeleteDrillScheduleResponse()
+
+    def _client(self) -> Client:
+        return self._temporal.client()
+
+    def _handle(self, schedule_id: str, principal: Principal) -> ScheduleHandle:
+        _require_director(principal)
+        return self._client().get_schedule_handle(f"{_PREFIX}{schedule_id}")
+
+
+def _spec(request: ScheduleDrillRequest) -> ScheduleSpec:
+    time_zone = request.time_zone or _TIME_ZONE
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, f"{time_zone!r} is no time zone", "time_zone") from None
+    hour, minute = map(int, (request.at or _AT).split(":"))
+    days: list[tuple[str | None, str, str]] = [
+        (None, day, f"yearly[{number}]") for number, day in enumerate(request.yearly)
+    ]
+    days += [(day[:4], day[5:], f"dates[{number}]") for number, day in enumerate(request.dates)]
+    return ScheduleSpec(
+        calendars=[_calendar(year, day, hour, minute, field) for year, day, field in days], time_zone_name=time_zone
+    )
+
+
+def _calendar(year: str | None, day: str, hour: int, minute: int, field: str) -> ScheduleCalendarSpec:
+    leap_year = "2024"
+    try:
+        found = date.fromisoformat(f"{year or leap_year}-{day}")
+    except ValueError:
+        raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, f"{day} is not in the calendar", field) from None
+    years = (ScheduleRange(found.year),) if year else ()
+    return ScheduleCalendarSpec(
+        hour=(ScheduleRange(hour),),
+        minute=(ScheduleRange(minute),),
+        month=(ScheduleRange(found.month),),
+        day_of_month=(ScheduleRange(found.day),),
+        year=years,
+    )
+
+
+async def _described(handle: ScheduleHandle) -> DrillSchedule:
+    found: ScheduleDescription = await handle.describe()
+    memo: Mapping[str, Any] = await found.memo()
+    schedule = DrillSchedule(
+        schedule_id=found.id.removeprefix(_PREFIX),
+        scenario_id=memo.get("scenario", ""),
+        title=memo.get("title", ""),
+        paused=found.schedule.state.paused,
+        note=found.schedule.state.note or "",
+    )
+    for moment in found.info.next_action_times:
+        schedule.next.add().FromDatetime(moment)
+    for action in found.info.recent_actions:
+        run = getattr(action.action, "workflow_id", "")
+        schedule.drill_ids.append(next(iter(numbers(Kind.KIND_DRILL, SCHEDULER, run))))
+    return schedule
+
+
+def _require_director(principal: Principal) -> None:
+    if not principal.roles & DIRECTORS_OF_DRILLS:
+        raise Rejected(RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED, f"{principal.name!r} may not schedule drills")
+
+
+def _refusal(error: RPCError, schedule_id: str) -> Rejected:
+    if error.status == RPCStatusCode.NOT_FOUND:
+        message = f"there is no schedule {schedule_id!r}"
+        return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, message, "schedule_id")
+    return Rejected(
+        RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE, f"Temporal cannot be asked now: {error.status.name}"
+    )

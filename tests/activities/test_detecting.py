@@ -1,0 +1,84 @@
+"""Detection's hands: it follows the log by position, declares once, and remembers beside the log."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.detecting import Detecting
+from audit.sqlite import SqliteLog
+from casetrail import policy_file
+from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Kind
+from engine.engine import Engine
+from engine.naming import DETECTION
+from engine.rulebooks import Rulebooks
+from tests.asked import opening
+from tests.fakes import NotedNudges
+
+POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    opened = SqliteLog(tmp_path / "casetrail.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def engine(log: SqliteLog) -> Engine:
+    return Engine(log, await Rulebooks.keep(log, policy_file.load(POLICY)), NotedNudges())
+
+
+async def complaints(engine: Engine, count: int) -> None:
+    for _ in range(count):
+        await engine.execute(opening(Kind.KIND_COMPLAINT, category="payment"))
+
+
+async def look(engine: Engine, log: SqliteLog) -> int:
+    """One look by a process that remembers nothing itself."""
+    position: int = await ActivityEnvironment().run(Detecting(engine, log).watch_log, 0.05)
+    return position
+
+
+async def incidents(log: SqliteLog) -> list[Event]:
+    return [event for event in await log.scan(limit=5000) if event.case_opened.kind == Kind.KIND_INCIDENT]
+
+
+async def test_a_wave_that_comes_between_two_processes_is_one_incident(engine: Engine, log: SqliteLog) -> None:
+    await complaints(engine, 12)
+    await look(engine, log)
+    assert await incidents(log) == []
+    await complaints(engine, 8)
+    await look(engine, log)
+    (declared,) = await incidents(log)
+    assert declared.case_opened.subject == "Many complaints about payment"
+    assert len((await engine.case(declared.case_id)).incident.cases) == 20
+
+
+async def test_what_comes_later_belongs_to_the_incident_that_there_is(engine: Engine, log: SqliteLog) -> None:
+    await complaints(engine, 20)
+    await look(engine, log)
+    await complaints(engine, 3)
+    await look(engine, log)
+    (declared,) = await incidents(log)
+    assert len((await engine.case(declared.case_id)).incident.cases) == 23
+
+
+@pytest.mark.parametrize("left", ["", "reading"], ids=["never written", "while it was read"])
+async def test_a_memory_that_is_lost_leads_to_no_second_declaration(engine: Engine, log: SqliteLog, left: str) -> None:
+    await complaints(engine, 22)
+    await look(engine, log)
+    before = await log.size()
+    await log.remember(DETECTION, left)
+    assert await look(engine, log) >= before
+    assert len(await incidents(log)) == 1
+    assert await log.size() == before
+
+
+async def test_how_far_it_came_is_remembered(engine: Engine, log: SqliteLog) -> None:
+    await complaints(engine, 2)
+    assert await look(engine, log) == await log.size()
+    assert await log.remember(DETECTION, "")

@@ -1,0 +1,342 @@
+"""Drills: what is due when, what meets an expectation, and what it scores."""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casetrail.scenario_file import load
+from casetrail.v1.case_pb2 import Closure
+from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open
+from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
+from casetrail.v1.effect_pb2 import (
+    CueSeen,
+    ExpectationMet,
+    ExpectationMissed,
+    InjectFailed,
+    SystemRestored,
+)
+from casetrail.v1.event_pb2 import Event, IncidentGraded
+from casetrail.v1.incident_pb2 import CrisisClass
+from casetrail.v1.inject_pb2 import Inject, MessageInject
+from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase
+from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
+from domain import Rejected, act, fold, next_wake, pending_effects
+from domain.draft import SYSTEM
+from domain.drills import script
+from domain.drills.matching import History, judge, points, word_at
+from domain.drills.score import Tally, by_phase, by_role
+from domain.drills.simulation import draw_delay, run
+from tests.domain.rehearsal import LEAD, MINUTE, SCENARIO, Rehearsal
+from tests.domain.story import OPENED, RULES
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_drill_says_of_every_event_that_it_is_one() -> None:
+    drill = Rehearsal()
+    assert {event.drill_id for event in drill.events} == {"DRL-1"}
+    assert drill.case.is_drill
+    assert drill.case.stage == Stage.STAGE_IN_PROGRESS
+
+
+def test_its_script_is_in_the_log_with_its_digest() -> None:
+    drill = Rehearsal().case.drill
+    assert script.digest(drill.scenario) == drill.scenario_digest
+    assert script.scenario_of(drill.scenario) == SCENARIO
+
+
+@pytest.mark.parametrize(
+    ("minutes", "due"),
+    [
+        (0, ["outage", "shop-down"]),
+        (9, []),
+        (10, ["calls"]),
+        (39, []),
+        (40, ["authority"]),
+    ],
+)
+def test_injects_are_due_when_the_script_says(minutes: int, due: list[str]) -> None:
+    drill = Rehearsal()
+    drill.until(minutes)
+    found = [
+        event.inject_requested.inject.id
+        for event in drill.events
+        if event.HasField("inject_requested") and event.at.seconds == OPENED + minutes * MINUTE
+    ]
+    assert found == due
+
+
+def test_the_passing_of_time_comes_out_the_same_however_often_it_is_looked_at() -> None:
+    once, often = Rehearsal(), Rehearsal()
+    once.until(300)
+    for minutes in range(0, 301, 7):
+        often.until(minutes)
+    often.until(300)
+    assert [(event.at.seconds, event.key) for event in once.events] == [
+        (event.at.seconds, event.key) for event in often.events
+    ]
+
+
+def test_an_inject_that_happens_late_gives_everybody_as_much_more_time() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    drill.made("outage", "INC-1", began=12)
+    assert drill.expectation("confirmed").due_at.seconds == OPENED + (30 + 12) * MINUTE
+    assert drill.expectation("calls-answered").due_at.seconds == OPENED + (10 + 90) * MINUTE
+
+
+def test_nobody_is_expected_to_answer_what_did_not_happen() -> None:
+    drill = Rehearsal()
+    drill.until(10)
+    drill.report("inject", '"calls"', inject_failed=InjectFailed(inject_id="calls", why="no such thing"))
+    assert drill.expectation("calls-answered").verdict == DrillExpectation.VERDICT_DROPPED
+    assert drill.expectation("confirmed").verdict == DrillExpectation.VERDICT_OPEN
+
+
+def test_an_expectation_is_judged_when_its_time_is_over_and_not_before() -> None:
+    drill = Rehearsal()
+    assert "judgement_requested" not in drill.until(60)
+    assert "judgement_requested" in drill.until(61)
+    drill.report("judgement", "confirmed", expectation_missed=ExpectationMissed(expectation_id="confirmed"))
+    assert drill.expectation("confirmed").verdict == DrillExpectation.VERDICT_MISSED
+
+
+def test_what_is_met_while_it_is_being_judged_is_met() -> None:
+    drill = Rehearsal()
+    drill.until(61)
+    met = ExpectationMet(expectation_id="confirmed", event_ids=["INC-1:6"], score=10)
+    drill.report("observation", expectation_met=met)
+    assert drill.expectation("confirmed").verdict == DrillExpectation.VERDICT_MET
+    assert not [one for one in pending_effects(drill.case) if one.judgement.expectation_id == "confirmed"]
+
+
+def test_a_participant_moves_a_delay_after_the_cue() -> None:
+    drill = Rehearsal()
+    cue = CueSeen(move_id="duty-supervisor/0/INC-1:1", case_id="INC-1", event_id="INC-1:1")
+    cue.happened_at.seconds = OPENED
+    drill.report("observation", cue_seen=cue)
+    assert "move_requested" not in drill.until(7)
+    assert "move_requested" in drill.until(8)
+
+
+def test_a_participant_who_is_silent_does_not_move() -> None:
+    scenario = load(ROOT / "scenarios" / "several-lines.en.yaml")
+    drill = Rehearsal(scenario)
+    drill.until(40)
+    drill.made("supervisor-away", began=40)
+    cue = CueSeen(move_id="duty-supervisor/1/INC-1:9", case_id="INC-1", event_id="INC-1:9")
+    cue.happened_at.seconds = drill.now
+    drill.report("observation", cue_seen=cue)
+    brought = drill.until(46)
+    assert "move_failed" in brought
+    assert "move_requested" not in brought
+
+
+def test_a_system_that_fails_is_restored_when_its_time_is_over() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    drill.made("shop-down")
+    assert "restoration_requested" not in drill.until(59)
+    assert "restoration_requested" in drill.until(60)
+    drill.report("restoration", system_restored=SystemRestored())
+    assert "restoration" not in drill.demands()
+
+
+def test_an_abort_ends_the_drill_and_puts_everything_right() -> None:
+    drill = Rehearsal()
+    drill.until(10)
+    drill.made("shop-down")
+    drill.do(abort_drill=AbortDrill(why="a real emergency"))
+    assert drill.case.stage == Stage.STAGE_CLOSED
+    assert drill.case.closure.how == Closure.HOW_DRILL_OVER
+    assert drill.demands() == ["clearance", "restoration"]
+    assert {one.verdict for one in drill.case.drill.expectations} == {DrillExpectation.VERDICT_DROPPED}
+    assert next_wake(drill.case) is None
+
+
+def test_a_fault_that_is_being_made_when_the_drill_is_aborted_is_undone_as_well() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    drill.do(abort_drill=AbortDrill(why="a real emergency"))
+    assert drill.demands() == ["clearance", "restoration"]
+
+
+def test_an_inject_by_hand_happens_at_once_and_has_an_id_of_its_own() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    inject = Inject(id="press", title="The press calls", message=MessageInject(to="outage", text="Well?"))
+    assert drill.do(inject_by_hand=InjectByHand(inject=inject)) == ["inject_requested"]
+    assert drill.case.drill.injects[-1].by_hand
+    with pytest.raises(Rejected, match="has an inject 'press' already"):
+        drill.do(inject_by_hand=InjectByHand(inject=inject))
+
+
+def test_it_ends_when_everything_is_judged_with_the_points_that_could_be_won() -> None:
+    drill = Rehearsal()
+    for minutes in (0, 10, 40):
+        drill.until(minutes)
+        for planned in list(drill.case.drill.injects):
+            if planned.state == DrillInject.STATE_DUE:
+                drill.made(planned.inject.id)
+    drill.until(60)
+    drill.report("restoration", system_restored=SystemRestored())
+    drill.until(700)
+    for number, expectation in enumerate(SCENARIO.expectations):
+        name = expectation.id
+        if number % 2:
+            drill.report("judgement", f'"{name}"', expectation_missed=ExpectationMissed(expectation_id=name))
+        else:
+            met = ExpectationMet(expectation_id=name, score=expectation.score)
+            drill.report("judgement", f'"{name}"', expectation_met=met)
+    assert drill.case.stage == Stage.STAGE_CLOSED
+    won = sum(expectation.score for expectation in SCENARIO.expectations[::2])
+    assert (drill.case.drill.score, drill.case.drill.max_score) == (won, 100)
+
+
+def test_only_a_case_of_a_drill_is_ended_with_it() -> None:
+    real = fold(act(None, _inquiry(), OPENED, RULES))
+    end = Command(case_id="INQ-1", request_id="e", actor=SYSTEM, end_drill_case=EndDrillCase())
+    with pytest.raises(Rejected, match="part of no drill"):
+        act(real, end, OPENED, RULES)
+    rehearsed = fold(act(None, _inquiry(drill_id="DRL-1"), OPENED, RULES))
+    ended = fold(act(rehearsed, end, OPENED, RULES), rehearsed)
+    assert ended.stage == Stage.STAGE_CLOSED
+    assert not pending_effects(ended)
+
+
+def _inquiry(**more: Any) -> Command:  # noqa: ANN401 - fields of Open
+    asked = Open(kind=Kind.KIND_INQUIRY, channel=Channel.CHANNEL_CHAT, subject="?", **more)
+    asked.customer.customer_id = "c-1"
+    return Command(case_id="INQ-1", request_id="o", actor=LEAD, open=asked)
+
+
+# --- which events meet what ---
+
+
+def graded(at: int, *, level: int = 1, role: Role.ValueType = Role.ROLE_DIRECTOR, case_id: str = "INC-1") -> Event:
+    event = Event(
+        case_id=case_id, event_id=f"{case_id}:{at}", actor=Actor(name="x", role=role), incident_graded=IncidentGraded()
+    )
+    event.incident_graded.level = level
+    event.at.seconds = at
+    return event
+
+
+EXPECTED = Expectation(
+    id="graded", event="incident_graded", where={"level": "1"}, by=[Role.ROLE_DIRECTOR], score=9, count=1
+)
+MET, LATE, MISSED = (
+    DrillExpectation.VERDICT_MET,
+    DrillExpectation.VERDICT_LATE,
+    DrillExpectation.VERDICT_MISSED,
+)
+
+
+def verdict(
+    *events: Event, inject_id: str = "outage", count: int = 1, of: str = ""
+) -> DrillExpectation.Verdict.ValueType:
+    planned = DrillExpectation()
+    planned.due_at.seconds, planned.expires_at.seconds = 200, 300
+    expected = Expectation()
+    expected.CopyFrom(EXPECTED)
+    expected.count, expected.of = count, of
+    histories = [
+        History(inject_id, [event for event in events if event.case_id == case])
+        for case in sorted({event.case_id for event in events})
+    ]
+    return judge(expected, planned, 100, histories).verdict
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        ([graded(150)], MET),
+        ([graded(200)], MET),
+        ([graded(201)], LATE),
+        ([graded(300)], LATE),
+        ([graded(301)], MISSED),
+        ([graded(99)], MISSED),
+        ([graded(150, level=2)], MISSED),
+        ([graded(150, role=Role.ROLE_AGENT)], MISSED),
+        ([graded(150, level=2), graded(210)], LATE),
+        ([], MISSED),
+    ],
+    ids=["in time", "just in time", "late", "just late", "too late", "before", "other", "wrong role", "second", "none"],
+)
+def test_an_expectation_is_met_by_the_right_event_of_the_right_role_in_its_time(
+    events: list[Event], says: DrillExpectation.Verdict.ValueType
+) -> None:
+    assert verdict(*events) == says
+
+
+def test_an_expectation_of_several_cases_is_met_when_the_last_of_them_is() -> None:
+    first, second = graded(150), graded(250, case_id="INC-2")
+    assert verdict(first, second, count=2) == LATE
+    assert verdict(first, graded(160), count=2) == MISSED, "twice in one case is one case"
+
+
+def test_an_expectation_of_an_injects_cases_is_met_only_there() -> None:
+    assert verdict(graded(150), of="outage") == MET
+    assert verdict(graded(150), inject_id="calls", of="outage") == MISSED
+
+
+@given(st.lists(st.integers(0, 400), max_size=8), st.integers(1, 4))
+def test_more_events_never_make_a_verdict_worse(times: list[int], count: int) -> None:
+    events = [graded(at, case_id=f"INC-{number}") for number, at in enumerate(times)]
+    scores = [points(EXPECTED, verdict(*events[:most], count=count)) for most in range(len(events) + 1)]
+    assert scores == sorted(scores)
+
+
+def test_late_scores_half_in_whole_points() -> None:
+    assert [points(EXPECTED, one) for one in (MET, LATE, MISSED)] == [9, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [("level", "1"), ("crisis", "major"), ("report_required", "false"), ("nothing", None), ("level.more", None)],
+)
+def test_a_field_of_an_event_is_compared_by_its_word(path: str, word: str | None) -> None:
+    body = graded(1).incident_graded
+    body.crisis = CrisisClass.CRISIS_CLASS_MAJOR
+    assert word_at(body, path) == word
+
+
+def test_the_score_is_told_by_phase_and_by_every_role_that_may() -> None:
+    drill = Rehearsal()
+    drill.until(61)
+    drill.report("observation", expectation_met=ExpectationMet(expectation_id="led", score=10))
+    drill.report("judgement", "confirmed", expectation_missed=ExpectationMissed(expectation_id="confirmed"))
+    assert by_phase(drill.case.drill) == {
+        Phase.PHASE_DETECTION: Tally(missed=1, max_score=10),
+        Phase.PHASE_RESPONSE: Tally(met=1, score=10, max_score=10),
+    }
+    assert by_role(drill.case.drill)[Role.ROLE_EXECUTIVE] == Tally(met=1, missed=1, score=10, max_score=20)
+
+
+# --- simulation ---
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+def test_whoever_always_takes_the_median_meets_everything_that_is_shipped(path: Path) -> None:
+    """With every draw in the middle nobody is slow and nobody is missing."""
+    result = run(load(path), RULES, OPENED, lambda: 0.5)
+    assert {one: judged.verdict for one, judged in result.judgements.items() if judged.verdict == MISSED} == {}
+
+
+def test_the_same_numbers_give_the_same_run() -> None:
+    assert run(SCENARIO, RULES, OPENED, Random(7).random) == run(SCENARIO, RULES, OPENED, Random(7).random)
+
+
+def test_delays_have_the_median_and_the_ninth_tenth_that_were_asked_for() -> None:
+    delay = Delay(never_percent=10)
+    delay.median.seconds, delay.p90.seconds = 600, 1800
+    numbers = Random(1)
+    drawn = [draw_delay(delay, numbers.random) for _ in range(4000)]
+    answers = sorted(each for each in drawn if each is not None)
+    assert 0.87 < len(answers) / len(drawn) < 0.93
+    assert 540 < answers[len(answers) // 2] < 660
+    assert 1600 < answers[len(answers) * 9 // 10] < 2000

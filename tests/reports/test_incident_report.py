@@ -1,0 +1,107 @@
+"""The report of an incident: made from its events, byte by byte the same each time."""
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from casetrail.v1.event_pb2 import Event
+from reports.document import Document, Paragraph, Section, Table
+from reports.facts import facts_of
+from reports.incident import incident_report
+from reports.picture import timeline
+from reports.telling import SENTENCES, Teller
+from reports.words import CHINESE, ENGLISH, LANGUAGES, Language
+from tests.reports.given import HERE, LOCALES, events, reports
+
+
+@pytest.mark.parametrize("name", sorted(reports()))
+def test_the_report_is_the_one_that_was_kept(name: str) -> None:
+    assert reports()[name] == (HERE / name).read_text()
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_report_can_be_made_at_any_point_of_an_incident(locale: str) -> None:
+    known = events()
+    for count in range(1, len(known) + 1):
+        report = incident_report(known[:count], locale)
+        assert f" {count} " in report.footer[0]
+
+
+def test_a_report_needs_the_events_from_the_first_one_on() -> None:
+    with pytest.raises(ValueError, match="from the first one on"):
+        incident_report(events()[1:])
+
+
+def test_the_picture_is_well_formed_and_stays_inside_its_frame() -> None:
+    for language in LANGUAGES.values():
+        drawing = ET.fromstring(timeline(facts_of(events()), language))  # noqa: S314 - our own
+        width, height = float(drawing.get("width", 0)), float(drawing.get("height", 0))
+        for shape in drawing.iter("{http://www.w3.org/2000/svg}rect"):
+            assert 0 <= float(shape.get("x", 0)) <= width
+            assert float(shape.get("x", 0)) + float(shape.get("width", 0)) <= width
+            assert float(shape.get("height", 0)) <= height
+
+
+def test_an_incident_of_a_drill_says_so_first() -> None:
+    known = events()
+    known[0].case_opened.drill_id = "DRL-1"
+    for locale, word in (("en", "DRILL DRL-1"), ("zh-CN", "演练 DRL-1")):
+        report = incident_report(known, locale)
+        assert word in report.to_markdown().split("\n\n")[1]
+        assert f'<p class="warning">{word}' in report.to_html()
+
+
+def test_a_promise_is_told_with_its_task_and_its_end() -> None:
+    promises = {f"{each.name} {each.subject}".strip(): each for each in facts_of(events()).promises}
+    assert {"initial_response", "public_notice", "task T1", "task T2", "task T3", "retrospective"} <= promises.keys()
+    assert all(promises[name].ends is not None for name in promises)
+
+
+def test_what_people_wrote_never_becomes_markup() -> None:
+    wild = "<script>alert(1)</script> | *x* \x1b[31m \u202e [link](http://evil) `code`\nsecond line"
+    document = Document("en", wild, [Section(wild, [Paragraph(wild), Table(("a", "b"), [(wild, wild)])])], wild)
+    markdown, html = document.to_markdown(), document.to_html()
+    assert not re.search(r"(?<!\\)[<>`|*](?!\*)(script|x)", markdown)
+    assert "\\[link\\](http://evil)" in markdown
+    assert "<script>" not in html
+    assert "\x1b" not in markdown + html
+    assert "\u202e" not in markdown + html
+
+
+class _Balance(HTMLParser):
+    """Checks that every element is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        return
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_page_closes_what_it_opens_and_loads_nothing_from_elsewhere(locale: str) -> None:
+    page = incident_report(events(), locale).to_html()
+    balance = _Balance()
+    balance.feed(page)
+    assert balance.open == []
+    assert not re.search(r"(src|href)=|@import|url\(", page)
+
+
+@pytest.mark.parametrize("language", [ENGLISH, CHINESE], ids=lambda language: language.locale)
+@pytest.mark.parametrize("name", sorted(SENTENCES))
+def test_every_sentence_can_be_told_of_an_event_without_anything_in_it(name: str, language: Language) -> None:
+    event = Event()
+    getattr(event, name).SetInParent()
+    told = Teller(language, {}).tell(event)
+    assert told
+    assert not set("{}[]") & set(told)
