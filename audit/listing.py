@@ -12,7 +12,7 @@ from audit.paging import page_start, page_token
 from audit.projection import case_of, milliseconds, moment
 from audit.questions import Question
 from casetrail.v1.case_service_pb2 import CaseFilter
-from casetrail.v1.types_pb2 import Stage
+from casetrail.v1.types_pb2 import Kind, Stage
 
 _WAKE_GRACE: Final = 5.0  # seconds, for the gauge
 _EFFECT_GRACE: Final = 60.0
@@ -97,15 +97,17 @@ def _conditions(case_filter: CaseFilter) -> tuple[list[str], dict[str, Any]]:
 
 
 def which_unserved(*, now: datetime, wake_grace: float, effect_grace: float, limit: int) -> Question:
-    """Ask for cases that Temporal does not know to wake in time, or has not woken; the most urgent first.
+    """Ask for cases that Temporal does not know to wake in time, or has not woken; incidents first, then by urgency.
 
     That is a case with an earlier wake or a newer effect than Temporal knows of; an open one that it does not know at
     all, unless real time does not move it; and one whose wake or effect has waited for longer than its grace (seconds).
     """
     return Question(
         "SELECT case_id, kind, next_wake, effects FROM case_index "  # noqa: S608 - a constant
-        f"WHERE opened IN ({UNSERVED}) ORDER BY coalesce(effects_since, next_wake, 0), opened LIMIT :limit",
-        {**_lateness(now, wake_grace, effect_grace), "limit": limit},
+        f"WHERE opened IN ({UNSERVED}) "
+        "ORDER BY CASE kind WHEN :incident THEN 0 ELSE 1 END, coalesce(effects_since, next_wake, 0), opened "
+        "LIMIT :limit",
+        {**_lateness(now, wake_grace, effect_grace), "incident": Kind.KIND_INCIDENT, "limit": limit},
     )
 
 

@@ -121,8 +121,15 @@ class Sweep:
             limit=self._pace.limit,
         )
         due = self._due(found)
-        await asyncio.gather(*(self._waker.wake(case.case_id, Kind.ValueType(case.kind)) for case in due))
+        await asyncio.gather(*(self._wake(case) for case in due))
         return len(due)
+
+    async def _wake(self, case: Unserved) -> None:
+        level = 0
+        if case.kind == Kind.KIND_INCIDENT and (known := await self._log.read_case(case.case_id)):
+            # A critical one is started where the others are not in its way.
+            level = known.incident.level
+        await self._waker.wake(case.case_id, Kind.ValueType(case.kind), level=level)
 
     async def _recognise(self) -> None:
         """Forget what Temporal knows when its memory is another: its database was lost, or it is another cluster."""
@@ -160,7 +167,8 @@ class Sweep:
         return True
 
     def _is_urgent(self, case: Unserved) -> bool:
-        return case.effects or case.wake is None or case.wake <= self._now() + SOON
+        soon = case.effects or case.wake is None or case.wake <= self._now() + SOON
+        return soon or case.kind == Kind.KIND_INCIDENT
 
     def _note_loss(self, what: str, why: str) -> None:
         if self._lost != what:

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 from casetrail.v1.case_pb2 import Customer
-from casetrail.v1.command_pb2 import Command, Open, ReturnRequest
+from casetrail.v1.command_pb2 import Command, Declaration, Open, ReturnRequest
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import (
     Actor,
@@ -41,6 +41,14 @@ def opening(kind: Kind.ValueType = Kind.KIND_INQUIRY, *, request_id: str = "", *
     if kind == Kind.KIND_RETURN:
         fields = {"order_id": "O-1", "return_request": returning()} | fields
     return Command(request_id=request_id or f"open-{next(_numbers)}", actor=AMY, open=Open(**fields))
+
+
+def declaring(*, scale: float = 0, **more: Any) -> Command:  # noqa: ANN401 - fields of Declaration
+    """An incident that daniel, a supervisor, declares."""
+    command = opening(Kind.KIND_INCIDENT, subject="Paying fails", incident=Declaration(**more), scale=scale)
+    command.open.ClearField("customer")
+    command.actor.CopyFrom(DANIEL)
+    return command
 
 
 def returning(

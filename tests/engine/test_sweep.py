@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 from audit.sqlite import SqliteLog
 from casetrail.v1.types_pb2 import Channel
 from engine.engine import Engine
-from engine.naming import workflow_id
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE, workflow_id
 from engine.nudge import TemporalWaker
 from engine.sweep import Pace, Sweep
-from tests.asked import IMPORTER, command, opening
+from tests.asked import IMPORTER, command, declaring, opening
 from tests.engine.conftest import SetClock
 
 TEMPORAL = Path(sys.executable).with_name("temporal")
@@ -111,6 +111,21 @@ async def test_a_temporal_that_lost_its_memory_is_told_of_every_open_case_again(
             0
         ].items()
         assert (await client.get_workflow_handle(workflow_id(open_case)).describe()).run_id
+
+
+async def test_a_critical_incident_that_temporal_has_lost_begins_again_on_its_own_queue(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    levels = {(await engine.execute(declaring(suspected_level=level))).case.case_id: level for level in (1, 2)}
+    port = _free_port()
+    async with _temporal(port, tmp_path / "temporal.db"):
+        client = await _client(port)
+        await _round(Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now))
+        queues = {
+            level: (await client.get_workflow_handle(workflow_id(case_id)).describe()).task_queue
+            for case_id, level in levels.items()
+        }
+    assert queues == {1: CRITICAL_QUEUE, 2: TASK_QUEUE}
 
 
 async def test_a_process_that_dies_while_it_forgets_leaves_that_to_the_next_one(

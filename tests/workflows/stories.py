@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from activities.shop import Scan, ScanStatus
-from casetrail.v1.command_pb2 import Declaration
 from casetrail.v1.event_pb2 import CallbackMade
 from casetrail.v1.types_pb2 import Kind, Remedy, RemedyKind, Words
 from engine.naming import EXECUTE
-from tests.asked import AMY, DANIEL, ERIN, command, opening, returning
+from tests.asked import AMY, DANIEL, ERIN, command, declaring, returning
 from tests.workflows.world import World
 
 Story = Callable[[World], Awaitable[str]]
@@ -127,10 +126,7 @@ async def inquiry_that_becomes_a_complaint(one: World) -> str:
 
 async def declared(one: World, *, scale: float = 0, **more: Any) -> str:  # noqa: ANN401 - fields of Declaration
     """An incident that daniel, a supervisor, declares."""
-    declaring = opening(Kind.KIND_INCIDENT, subject="Paying fails", incident=Declaration(**more), scale=scale)
-    declaring.open.ClearField("customer")
-    declaring.actor.CopyFrom(DANIEL)
-    return (await one.engine.execute(declaring)).case.case_id
+    return (await one.engine.execute(declaring(scale=scale, **more))).case.case_id
 
 
 async def _announced(one: World, incident_id: str, number: int, text: str) -> None:
