@@ -7,6 +7,7 @@ from there: an incident is declared under a request id that follows from what wa
 from asyncio import timeout
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from contextlib import aclosing, suppress
 from itertools import islice
 from time import monotonic
 from typing import Final
@@ -33,7 +34,6 @@ BEAT_SECONDS: Final = 4.0
 _REMEMBER_SECONDS: Final = 5.0
 _PAGE: Final = 500
 _NUMBERS_TRIED: Final = 3
-_READING: Final = "reading"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -72,17 +72,14 @@ class Detecting:
             return state.position
 
     async def _recall(self) -> DetectionState:
-        """What was remembered last. Nothing, where a process ended while it asked: then all is looked at again."""
-        known = await self._log.remember(DETECTION, _READING) or ""
-        await self._log.remember(DETECTION, known)
-        return DetectionState() if known == _READING else DetectionState.FromString(b64decode(known))
+        """What was remembered last; nothing at the first look, which begins with the first event."""
+        return DetectionState.FromString(b64decode(await self._log.recall(DETECTION) or ""))
 
     async def _until_there_is_more(self, position: int) -> None:
-        try:
-            async with timeout(BEAT_SECONDS):
-                await anext(self._log.follow(after_position=position))
-        except TimeoutError:
-            return
+        async with aclosing(self._log.follow(after_position=position)) as coming:
+            with suppress(TimeoutError):
+                async with timeout(BEAT_SECONDS):
+                    await anext(coming, None)
 
     async def _act_on(self, found: Sequence[Finding]) -> None:
         for finding in found:

@@ -3,7 +3,7 @@
 The log is the truth. A case is the fold of its events; the projection beside it is updated in the same transaction.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
@@ -214,7 +214,7 @@ class Log(Protocol):
     async def size(self) -> int:
         """The position of the last event."""
 
-    def follow(self, *, after_position: int) -> AsyncIterator[Event]:
+    def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process, until the log is closed."""
 
     async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
@@ -247,6 +247,9 @@ class Log(Protocol):
 
     async def remember(self, name: str, value: str) -> str | None:
         """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
+
+    async def recall(self, name: str) -> str | None:
+        """An operational fact as it was stored last; None when it never was."""
 
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log."""

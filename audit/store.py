@@ -6,7 +6,7 @@ that a `Log` offers is made of these here.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, TypeVar
@@ -143,7 +143,7 @@ class Store(ABC):
         """The position of the last event."""
         return await self._ask(questions.head(), lambda rows: int(rows[0][1]), brief=True)
 
-    async def follow(self, *, after_position: int) -> AsyncIterator[Event]:
+    async def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process.
 
         What is found is decided by position alone; the bell only says when to look. Ends when the log is closed.
@@ -211,6 +211,10 @@ class Store(ABC):
         """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
         before, _ = await self._change(questions.fact(name), questions.keep_fact(name, value))
         return before.rows[0][0] if before.rows else None
+
+    async def recall(self, name: str) -> str | None:
+        """An operational fact as it was stored last; None when it never was."""
+        return await self._ask(questions.fact(name), lambda rows: str(rows[0][0]) if rows else None, brief=True)
 
     # The tree, and what was published of it
 

@@ -269,7 +269,7 @@ class LogContract:
     async def test_a_follower_catches_up_and_then_follows(self, log: Log) -> None:
         writer = await opened(log, "INQ-1")
         await writer.write(note(), key="r1")
-        async with aclosing(log.follow(after_position=1)) as events:  # type: ignore[type-var] # it is a generator
+        async with aclosing(log.follow(after_position=1)) as events:
             assert [e.position for e in await take(events, 1)] == [2]
             following = asyncio.create_task(take(events, 2))
             await asyncio.sleep(0.02)
@@ -284,7 +284,7 @@ class LogContract:
                 await writer.write(note(), key=f"r{n}")
 
         async def follow(start: int) -> list[int]:
-            async with aclosing(log.follow(after_position=start)) as events:  # type: ignore[type-var] # it is a generator
+            async with aclosing(log.follow(after_position=start)) as events:
                 return [e.position for e in await take(events, 110 - start)]
 
         followers = [asyncio.create_task(follow(start)) for start in (0, 0, 7)]
@@ -293,7 +293,7 @@ class LogContract:
 
     async def test_a_follower_that_leaves_does_not_take_the_others_along(self, log: Log) -> None:
         async def follow() -> list[Event]:
-            async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var] # it is a generator
+            async with aclosing(log.follow(after_position=0)) as events:
                 return await take(events, 1)
 
         stays, leaves = asyncio.create_task(follow()), asyncio.create_task(follow())
@@ -463,6 +463,11 @@ class LogContract:
         found = await log.unserved(now=NOW, wake_grace=WAKE_GRACE, effect_grace=EFFECT_GRACE, limit=2)
         assert [case.case_id for case in found] == ["INQ-1", "INQ-2"]
 
+    async def test_an_incident_comes_before_all_others(self, log: Log) -> None:
+        await opened(log, "INQ-1", need=Need(NOW, effects=True))
+        await Writer(log, "INC-1").write(opening(kind=Kind.KIND_INCIDENT), key="open")
+        assert [case.case_id for case in await unserved(log)] == ["INC-1", "INQ-1"]
+
     async def test_a_wake_is_never_kept_as_earlier_than_it_is(self, log: Log) -> None:
         await opened(log, "INQ-1", need=Need(NOW + timedelta(microseconds=1), effects=False))
         (found,) = await unserved(log)
@@ -485,6 +490,14 @@ class LogContract:
         assert await log.remember("temporal", "b") == "a"
         assert await log.remember("other", "c") is None
         assert await log.remember("temporal", "b") == "b"
+
+    async def test_a_fact_is_recalled_as_it_was_stored_last_and_stays(self, log: Log) -> None:
+        assert await log.recall("temporal") is None
+        await log.remember("temporal", "a")
+        await log.remember("temporal", "b")
+        await log.remember("other", "")
+        assert [await log.recall("temporal") for _ in range(2)] == ["b", "b"]
+        assert await log.recall("other") == ""
 
     async def test_policies_are_kept_in_order_and_once(self, log: Log) -> None:
         for name in ("spring", "autumn", "spring"):

@@ -112,7 +112,7 @@ async def test_closing_writes_what_was_asked_before(url: str) -> None:
 
 async def test_several_processes_share_one_log_and_a_follower_loses_nothing(log: PostgresLog, url: str) -> None:
     processes = [writing_process(url, f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
-    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var] # it is a generator
+    async with aclosing(log.follow(after_position=0)) as events:
         mine = await opened(log, "INQ-9")
         for n in range(40):
             await mine.write(note(), key=f"mine-{n}")
@@ -143,7 +143,7 @@ async def test_a_follower_passes_by_nothing_while_a_transaction_is_held_open(log
     await opened(log, "INQ-1")
     other = await PostgresLog.open(url, timeouts=QUICK._replace(lock=5))
     held = HeldCommit(other)
-    async with aclosing(log.follow(after_position=1)) as events:  # type: ignore[type-var] # it is a generator
+    async with aclosing(log.follow(after_position=1)) as events:
         following = asyncio.create_task(take(events, 2))
         early = asyncio.create_task(opened(other, "INQ-2"))
         await held.reached.wait()  # position 2 is given and written, and not committed
@@ -187,7 +187,7 @@ class HeldCommit:
 
 async def test_followers_find_what_no_notification_told(log: PostgresLog, superuser: psycopg.Connection[Any]) -> None:
     writer = await opened(log, "INQ-1")
-    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var] # it is a generator
+    async with aclosing(log.follow(after_position=0)) as events:
         await take(events, 1)
         following = asyncio.create_task(take(events, 2))
         async with asyncio.timeout(5):

@@ -78,7 +78,7 @@ async def test_closing_writes_what_was_asked_before(path: Path) -> None:
 async def test_several_processes_share_one_log_and_a_follower_loses_nothing(path: Path) -> None:
     processes = [writing_process(sqlite_url(path), f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
     log = SqliteLog(path)
-    async with aclosing(log.follow(after_position=0)) as events:  # type: ignore[type-var] # it is a generator
+    async with aclosing(log.follow(after_position=0)) as events:
         mine = await opened(log, "INQ-9")
         for n in range(40):
             await mine.write(note(), key=f"mine-{n}")
