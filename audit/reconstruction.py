@@ -24,15 +24,23 @@ from casetrail.v1.command_pb2 import (
     Absorb,
     Accept,
     Acknowledge,
+    AddTask,
+    AssumeCommand,
     Command,
     Confirm,
     DecideEligibility,
+    Declaration,
     Escalate,
+    GradeIncident,
     HandOver,
+    HandOverCommand,
+    InjectByHand,
     Inspect,
+    LinkCases,
     Merge,
     Open,
     ParcelReference,
+    ReassignTask,
     Reclassify,
     ReportOutcome,
     ReturnRequest,
@@ -41,7 +49,8 @@ from casetrail.v1.command_pb2 import (
 )
 from casetrail.v1.effect_pb2 import Outcome
 from casetrail.v1.event_pb2 import Event
-from casetrail.v1.types_pb2 import ParcelDirection, Role, Stage
+from casetrail.v1.incident_pb2 import CrisisClass
+from casetrail.v1.types_pb2 import Kind, ParcelDirection, Role, Stage
 from domain import Rejected, Rulebook, act, fold
 from domain.instants import Instant, instant
 
@@ -92,7 +101,11 @@ class _Request:
 
     def found(self, name: str) -> Any:  # noqa: ANN401 - a body of that name
         """The body of this name, if there is one."""
-        return next((_body(event) for event in self.group if event.WhichOneof("body") == name), None)
+        return next(iter(self.all(name)), None)
+
+    def all(self, name: str) -> list[Any]:
+        """Every body of this name."""
+        return [_body(event) for event in self.group if event.WhichOneof("body") == name]
 
 
 def deeds(events: Sequence[Event], rules_of: RulesOf) -> Iterator[Deed]:
@@ -171,7 +184,7 @@ def _candidates(case: Case, group: Sequence[Event]) -> Iterator[Message]:
     if _is_outcome(event):
         yield _outcome(event)
     elif name in _LIKE or name == "wait_ended":
-        yield _alike(_body(event), _LIKE.get(name, "resume"))
+        yield _in_its_drill(_alike(_body(event), _LIKE.get(name, "resume")), event)
     elif name in _OTHERS:
         yield from _OTHERS[name](_Request(case, event, group))
 
@@ -183,6 +196,14 @@ def _deed_name(group: Sequence[Event]) -> str:
     plain = (name for name in names if name in _LIKE or name in _OTHERS or name in _RESULTS)
     # A wait ends before most other deeds: only alone is it one itself.
     return next(chain(strong, plain), "wait_ended" if "wait_ended" in names else names[0])
+
+
+def _in_its_drill(asked: Any, event: Event) -> Message:  # noqa: ANN401 - any action
+    """The action, with the drill where it names one: what one case asks of another says to which drill it belongs."""
+    if "drill_id" in asked.DESCRIPTOR.fields_by_name:
+        asked.drill_id = event.drill_id
+    action: Message = asked
+    return action
 
 
 def _alike(body: Message, action: str) -> Message:
@@ -215,8 +236,14 @@ def _outcome(event: Event) -> ReportOutcome:
 def _open(of: _Request) -> Iterator[Open]:
     body = of.event.case_opened
     asked: Any = _alike(body, "open")
-    if body.time_base.mode == TimeBase.MODE_SCALED:
-        asked.scale = body.time_base.scale
+    if body.kind == Kind.KIND_DRILL:
+        asked.scenario = of.found("drill_started").scenario
+        asked.ClearField("drill_id")
+    if not asked.drill_id:
+        asked.ClearField("time_base")
+        asked.scale = body.time_base.scale if body.time_base.mode == TimeBase.MODE_SCALED else 0
+    if body.HasField("incident"):
+        asked.incident.CopyFrom(_declaration(of))
     if body.HasField("return_details"):
         asked.return_request.CopyFrom(_return_request(body))
     if parcel := of.found("parcel_tracking_started"):
@@ -226,6 +253,17 @@ def _open(of: _Request) -> Iterator[Open]:
     left_out.ClearField("priority")
     yield left_out
     yield asked
+
+
+def _declaration(of: _Request) -> Declaration:
+    incident = of.event.case_opened.incident
+    return Declaration(
+        suspected_level=incident.level,
+        crisis=incident.crisis,
+        rule=incident.source.rule,
+        inputs=incident.source.inputs,
+        case_ids=[linked.case_id for linked in of.all("case_linked")],
+    )
 
 
 def _return_request(body: Any) -> ReturnRequest:  # noqa: ANN401 - either event that makes a return
@@ -261,15 +299,17 @@ def _reclassify(of: _Request) -> Iterator[Reclassify]:
 
 def _link(of: _Request) -> Iterator[Message]:
     link: CaseLink = of.event.linked.link
-    if of.event.actor.role == Role.ROLE_SYSTEM:
-        yield Absorb(case_id=link.case_id, only_link=True)
-    else:
+    if of.event.actor.role != Role.ROLE_SYSTEM:
         yield _alike(link, "link")
+        return
+    by_incident = link.relation == CaseLink.RELATION_INCIDENT
+    yield _in_its_drill(Absorb(case_id=link.case_id, only_link=True, incident=by_incident), of.event)
 
 
-def _absorb(of: _Request) -> Iterator[Absorb]:
+def _absorb(of: _Request) -> Iterator[Message]:
     body = of.event.duplicate_absorbed
-    yield Absorb(case_id=body.case_id, why=body.why, customer_id=of.case.customer.customer_id)
+    asked = Absorb(case_id=body.case_id, why=body.why, customer_id=of.case.customer.customer_id)
+    yield _in_its_drill(asked, of.event)
 
 
 def _merge(of: _Request) -> Iterator[Merge]:
@@ -342,8 +382,18 @@ def _hand_over(of: _Request) -> Iterator[HandOver]:
 
 
 def _close(of: _Request) -> Iterator[Message]:
-    if of.event.case_closed.closure.how == Closure.HOW_IMPORTED:
-        yield Command().close
+    command = Command()
+    how = of.event.case_closed.closure.how
+    if how == Closure.HOW_IMPORTED:
+        yield command.close
+    elif how == Closure.HOW_DRILL_OVER:
+        yield command.end_drill_case
+    elif of.case.kind == Kind.KIND_INCIDENT:
+        yield command.close_incident
+
+
+def _withdraw(of: _Request) -> Iterator[Message]:
+    yield _alike(of.event.withdrawn, "dismiss_incident" if of.case.kind == Kind.KIND_INCIDENT else "withdraw")
 
 
 def _change_policy(of: _Request) -> Iterator[Message]:
@@ -351,6 +401,50 @@ def _change_policy(of: _Request) -> Iterator[Message]:
     command.change_policy.policy_id = of.event.policy_changed.policy.policy_id
     command.change_policy.why = of.event.policy_changed.why
     yield command.change_policy
+
+
+def _grade(of: _Request) -> Iterator[GradeIncident]:
+    body = of.event.incident_graded
+    # As it is, unless it is said.
+    crisis = CrisisClass.CRISIS_CLASS_UNSPECIFIED if body.crisis == of.case.incident.crisis else body.crisis
+    yield GradeIncident(level=body.level, why=body.why, inputs=body.inputs, crisis=crisis)
+
+
+def _lead(of: _Request) -> Iterator[Message]:
+    body = of.event.command_assumed
+    if not body.handed_over_by:
+        yield AssumeCommand(why=body.why)
+    yield HandOverCommand(to=body.commander, role=body.role, why=body.why)
+
+
+def _add_task(of: _Request) -> Iterator[AddTask]:
+    task = of.event.task_added.task
+    yield AddTask(department=task.department, what=task.what, owner=task.owner)
+
+
+def _reassign(of: _Request) -> Iterator[ReassignTask]:
+    body = of.event.task_reassigned
+    yield ReassignTask(task_id=body.task_id, department=body.to_department, owner=body.to_owner, why=body.why)
+
+
+def _draft(of: _Request) -> Iterator[Message]:
+    yield _alike(of.event.notice_drafted.notice, "draft_notice")
+
+
+def _link_cases(of: _Request) -> Iterator[LinkCases]:
+    yield LinkCases(case_ids=[linked.case_id for linked in of.all("case_linked")], rule=of.event.case_linked.rule)
+
+
+def _report(of: _Request) -> Iterator[Message]:
+    yield _alike(of.event.report_filed.report, "file_report")
+
+
+def _inject(of: _Request) -> Iterator[InjectByHand]:
+    yield InjectByHand(inject=of.event.inject_requested.inject)
+
+
+def _remark(of: _Request) -> Iterator[Message]:
+    yield _alike(of.event.drill_remarked.remark, "remark_drill")
 
 
 def _body(event: Event) -> Any:  # noqa: ANN401 - whatever it is
@@ -397,10 +491,23 @@ _LIKE: Final = {
     "dissatisfaction_answered": "answer_dissatisfaction",
     "dissatisfaction_reviewed": "review_dissatisfaction",
     "reopened": "reopen",
-    "withdrawn": "withdraw",
     "row_imported": "import_row",
+    "nature_confirmed": "confirm_nature",
+    "task_accepted": "accept_task",
+    "task_refused": "refuse_task",
+    "task_completed": "complete_task",
+    "task_reopened": "reopen_task",
+    "notice_approved": "approve_notice",
+    "notice_discarded": "discard_notice",
+    "notice_requested": "send_notice",
+    "incident_contained": "contain_incident",
+    "incident_resolved": "resolve_incident",
+    "case_followed_up_by_hand": "follow_up_case",
+    "incident_followed_up": "finish_follow_up",
+    "incident_reopened": "reopen_incident",
     "notice_relayed": "relay_notice",
     "incident_ended": "end_incident",
+    "drill_aborted": "abort_drill",
 }
 
 # The others, each with what else is to be looked at.
@@ -421,7 +528,17 @@ _OTHERS: Final[dict[str, Callable[[_Request], Iterator[Message]]]] = {
     "remedy_carried_out": _carry_out,
     "resolved": _resolve,
     "confirmed": _confirm,
+    "withdrawn": _withdraw,
     "handed_over": _hand_over,
     "case_closed": _close,
     "policy_changed": _change_policy,
+    "incident_graded": _grade,
+    "command_assumed": _lead,
+    "task_added": _add_task,
+    "task_reassigned": _reassign,
+    "notice_drafted": _draft,
+    "case_linked": _link_cases,
+    "report_filed": _report,
+    "inject_requested": _inject,
+    "drill_remarked": _remark,
 }

@@ -27,6 +27,7 @@ from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd, ComparedClock, R
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.command_pb2 import Command, ReportOutcome
 from casetrail.v1.effect_pb2 import NotificationDelivered, Outcome
+from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain import Rejected, Rulebook, act, clocks, expire, fold, next_wake
 from domain.draft import SYSTEM
@@ -34,7 +35,10 @@ from domain.evolve import DEMANDS, effect_id_of, find_clock
 from domain.instants import Instant, instant, timestamp
 
 ClockKey = tuple[str, str, int]
-"""A clock of a case: name, subject, and which of these it is, from 1."""
+"""A clock of a case: name, subject, and which of these it is, from 1. The subject of a task's is what is to be done."""
+
+Names = dict[tuple[str, str], tuple[Any, ...]]
+"""What each id inside a case stands for, by the field that holds such an id."""
 
 
 def what_if(events: Sequence[Event], rules: Rulebook, rules_of: RulesOf, until: Instant) -> CaseRerun:
@@ -108,13 +112,36 @@ class _Course:
 def clock_keys(events: Iterable[Event]) -> dict[str, ClockKey]:
     """Which clock each id stands for: ids hold event numbers, which differ from one course to another."""
     keys: dict[str, ClockKey] = {}
+    tasks: dict[str, str] = {}
     seen: Counter[tuple[str, str]] = Counter()
     for event in events:
-        if event.HasField("clock_started"):
+        if event.HasField("task_added"):
+            task = event.task_added.task
+            tasks[task.task_id] = f"{task.department}: {task.what}"
+        elif event.HasField("clock_started"):
             clock = event.clock_started.clock
-            seen[clock.name, clock.subject] += 1
-            keys[clock.clock_id] = (clock.name, clock.subject, seen[clock.name, clock.subject])
+            subject = tasks.get(clock.subject, clock.subject)
+            seen[clock.name, subject] += 1
+            keys[clock.clock_id] = (clock.name, subject, seen[clock.name, subject])
     return keys
+
+
+def _names(events: Sequence[Event]) -> Names:
+    """What the ids stand for that a command can name: tasks and notices are numbered as they come up in a course."""
+    names: Names = {("clock_id", clock_id): key for clock_id, key in clock_keys(events).items()}
+    seen: Counter[tuple[str, ...]] = Counter()
+    for event in events:
+        if event.HasField("task_added"):
+            task = event.task_added.task
+            field_, id_, about = "task_id", task.task_id, (task.department, task.what)
+        elif event.HasField("notice_drafted"):
+            notice = event.notice_drafted.notice
+            field_, id_, about = "notice_id", notice.notice_id, (notice.text, notice.audience)
+        else:
+            continue
+        seen[field_, *about] += 1
+        names[field_, id_] = (*about, seen[field_, *about])
+    return names
 
 
 def _book(event: Event, ends: dict[ClockKey, ClockEnd], keys: dict[str, ClockKey]) -> None:
@@ -157,7 +184,7 @@ class _Rerun:
         self.course = _Course()
         self.remarks: list[Remark] = []
         self._rules = rules
-        self._recorded_clocks = clock_keys(events)
+        self._recorded_names = _names(events)
         self._recorded_demands = _demands(events)
         self._asked_at = {event.seq: instant(event.at) for event in events}
         self._answers: dict[int, list[Deed]] = defaultdict(list)
@@ -212,14 +239,26 @@ class _Rerun:
         self._answer_all(made, seq)
 
     def _renamed(self, command: Command) -> Command:
-        """The command with the ids that its clock has here."""
-        if not command.acknowledge.clock_id:
-            return command
-        key = self._recorded_clocks.get(command.acknowledge.clock_id)
-        here = (clock_id for clock_id, of in clock_keys(self.course.events).items() if of == key)
+        """The command with the ids that what it is about has here.
+
+        Raises:
+            Rejected: NOTHING_TO_DO, when there is no such thing here.
+        """
         renamed = Command()
         renamed.CopyFrom(command)
-        renamed.acknowledge.clock_id = next(here, command.acknowledge.clock_id)
+        action = getattr(renamed, renamed.WhichOneof("action") or "")
+        for field_ in _IDS.intersection(action.DESCRIPTOR.fields_by_name):
+            meant = self._recorded_names.get((field_, getattr(action, field_)))
+            # An incident's notice, told in a customer's case, is named as the incident names it.
+            if meant is None:
+                continue
+            here = (id_ for (of, id_), key in _names(self.course.events).items() if (of, key) == (field_, meant))
+            found = next(here, "")
+            if not found:
+                raise Rejected(
+                    RefusalReason.REFUSAL_REASON_NOTHING_TO_DO, f"{getattr(action, field_)} of the record is not there"
+                )
+            setattr(action, field_, found)
         return renamed
 
     def _answer_all(self, made: Iterable[Event], seq: int) -> None:
@@ -230,13 +269,13 @@ class _Rerun:
     def _answer(self, demand: Event, seq: int) -> None:
         """Plan what came of a demand."""
         effect_id = effect_id_of(demand.case_id, demand.seq)
+        known = self._recorded_demands[_likeness(demand)]
+        recorded = known.popleft() if known else 0
         if all(effect.effect_id != effect_id for effect in self.course.case.pending_effects):
             return  # of a silent case, or settled already
-        known = self._recorded_demands[_likeness(demand)]
-        if not known:
+        if not recorded:
             self._assume(demand, effect_id, seq)
             return
-        recorded = known.popleft()
         for deed in self._answers.pop(recorded, ()):
             command = Command()
             command.CopyFrom(deed.command or Command())
@@ -277,7 +316,10 @@ def _likeness(demand: Event) -> tuple[Any, ...]:
 
 
 # What comes of these changes nothing by itself.
-_LEADS_TO_NOTHING: Final = frozenset({"staff_alert", "carrier_question", "callback", "link"})
+_LEADS_TO_NOTHING: Final = frozenset({"staff_alert", "carrier_question", "callback", "relay"})
+
+# The fields of commands that hold an id inside the case.
+_IDS: Final = frozenset({"clock_id", "task_id", "notice_id"})
 
 
 def _clock_name(clock_id: str) -> str:
@@ -290,5 +332,13 @@ _LIKENESS: Final[dict[str, Any]] = {
     "parcel_tracking_started": lambda body: (body.carrier, body.tracking_no),
     "carrier_asked": lambda body: (body.carrier, body.tracking_no),
     "merge_requested": lambda body: (body.into_case_id,),
-    "link_requested": lambda body: (body.case_id,),
+    "link_requested": lambda body: (body.case_id, body.incident),
+    "task_requested": lambda body: (body.department, body.what),
+    "notice_requested": lambda body: (body.text, body.audience),
+    "relay_requested": lambda body: (body.case_id, body.text),
+    "follow_up_requested": lambda body: (body.case_id,),
+    "inject_requested": lambda body: (body.inject.id,),
+    "judgement_requested": lambda body: (body.expectation_id,),
+    "move_requested": lambda body: (body.move_id,),
+    "restoration_requested": lambda body: (body.inject_id,),
 }

@@ -1,46 +1,24 @@
 """Recorded cases, run again: under the same policy nothing differs; under another, what its figures change does."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import settings
 
 from audit.reconstruction import deeds
 from audit.what_if import what_if
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd
-from casetrail.v1.case_pb2 import PolicyRef
-from casetrail.v1.event_pb2 import Event
 from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Priority
 from domain import Rulebook
+from tests.audit.recorded import Recorded, action_of, known
 from tests.domain.story import RULES, Story, rules_with
 from tests.domain.test_machine import Machine
 
 Verdict = ClockEnd.Verdict
 
 
-class Recorded(Story):
-    """A story whose events are keyed as the log keeps them: those of one command by its request."""
-
-    def __init__(self, rules: Rulebook = RULES) -> None:
-        super().__init__(rules)
-        self.writes = 0
-
-    def _write(self, events: list[Event]) -> list[str]:
-        self.writes += 1
-        for event in events:
-            event.key = event.key or f"request-{self.writes}"
-        return super()._write(events)
-
-
 @pytest.fixture
 def story() -> Recorded:
     return Recorded()
-
-
-def known(*rulebooks: Rulebook) -> Callable[[PolicyRef], Rulebook]:
-    by_digest = {rules.ref.digest: rules for rules in (RULES, *rulebooks)}
-    return lambda ref: by_digest[ref.digest]
 
 
 def again(story: Story, rules: Rulebook = RULES) -> CaseRerun:
@@ -79,6 +57,8 @@ def target(clock: str, seconds: int) -> Rulebook:
 class Rerun(Machine):
     """Any case that can be made, except that its policy is not changed: then there is no `same policy`."""
 
+    story: Recorded
+
     def __init__(self) -> None:
         super().__init__()
         self.story = Recorded()
@@ -87,9 +67,10 @@ class Rerun(Machine):
         assert rules is not None
 
     def teardown(self) -> None:
-        # What would have been otherwise is asked of customers' cases; an incident's deeds are not taken apart.
-        if self.story.told is None or self.story.case.HasField("incident"):
+        if self.story.told is None:
             return
+        found = [deed.command for deed in deeds(self.story.events, known())]
+        assert list(map(action_of, found)) == self.story.actions()
         rerun = again(self.story)
         assert not rerun.remarks, rerun.remarks
         assert not differing(rerun)
