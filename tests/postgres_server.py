@@ -31,7 +31,11 @@ PASSWORD: Final = "p@ss/word: 100%"
 """Of the role that the log is used with; a URL has to quote it."""
 
 
-_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy")
+_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy", "archived")
+_GUARDED_BESIDES: Final = (
+    *(("payload", "archiving"), ("payload", "leaves")),
+    *(("archived", "by_two_as_it_was"), ("archived", "restored_whole")),
+)
 _NEW_LOG: Final = (
     "UPDATE casetrail.log_head SET size = 0, frontier = '', log = replace(gen_random_uuid()::text, '-', '')"
 )
@@ -42,6 +46,7 @@ _EMPTY: Final = "; ".join(
         *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in _GUARDED),
         f"TRUNCATE {', '.join(_GUARDED)}, case_index, fact RESTART IDENTITY",
         *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER unchangeable" for table in _GUARDED),
+        *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}" for table, trigger in _GUARDED_BESIDES),
         _NEW_LOG,
         "COMMIT",
     ]

@@ -426,7 +426,7 @@ def test_a_right_policy_is_read_as_it_is_written(file: Path) -> None:
         pytest.param(
             "keep_closed: 1096d",
             "keep_closed: 30d",
-            "61:14 keep_closed: must be greater than or equal to 1095d",
+            "61:14 keep_closed: must be greater than or equal to 1096d",
             id="kept too briefly",
         ),
         pytest.param(

@@ -216,6 +216,14 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
     "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
     "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
+    "ArchiveProposed": _one(
+        _PLAIN, "archive {archive_id} proposed: {cases} closed cases with {events} events[: {why:quote}]"
+    ),
+    "ArchiveApproved": _one(_PLAIN, "archive {archive_id} approved: {cases} cases"),
+    "CasesArchived": _one(
+        _PLAIN, "{cases} cases with {events} events are in {archive_id} ({location}) and removed here"
+    ),
+    "CaseRestored": _one(_PLAIN, "{restored_case_id} restored from {archive_id}: {events} events[: {why:quote}]"),
     "NatureConfirmed": _one(_GOOD, "answered, and known for what it is[: {nature:quote}]"),
     "IncidentGraded": (
         Sentence(_WARNING, "graded {level}, it was {old_level}[, crisis {crisis}][: {why:quote}]", when="old_level"),

@@ -57,6 +57,10 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """FAILED_PRECONDITION: the cases cannot be merged or linked."""
     REFUSAL_REASON_NO_RULES: _RefusalReason.ValueType  # 21
     """FAILED_PRECONDITION: the policy in force says nothing about this."""
+    REFUSAL_REASON_CASE_ARCHIVED: _RefusalReason.ValueType  # 22
+    """FAILED_PRECONDITION: the case is in an archive; the message says in which one."""
+    REFUSAL_REASON_CASES_HAVE_CHANGED: _RefusalReason.ValueType  # 23
+    """FAILED_PRECONDITION: the cases are not any more what was proposed and approved; propose again."""
     REFUSAL_REASON_ROLE_NOT_ALLOWED: _RefusalReason.ValueType  # 30
     """PERMISSION_DENIED: the actor's role may not do this."""
     REFUSAL_REASON_BEYOND_AUTHORITY: _RefusalReason.ValueType  # 31
@@ -65,6 +69,8 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """UNAUTHENTICATED: no principal, or an unknown one."""
     REFUSAL_REASON_MAY_NOT_ACT_FOR: _RefusalReason.ValueType  # 33
     """PERMISSION_DENIED: the principal may not act for this person or role."""
+    REFUSAL_REASON_SAME_PERSON: _RefusalReason.ValueType  # 34
+    """PERMISSION_DENIED: this takes two people, and the caller is the first one."""
     REFUSAL_REASON_LOG_UNAVAILABLE: _RefusalReason.ValueType  # 40
     """UNAVAILABLE: the log cannot be written now. Nothing has happened; ask again with the same request id."""
     REFUSAL_REASON_LOG_DAMAGED: _RefusalReason.ValueType  # 41
@@ -81,6 +87,12 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
     REFUSAL_REASON_UNKNOWN_CHECKPOINT: _RefusalReason.ValueType  # 48
     """NOT_FOUND: no such checkpoint has been published."""
+    REFUSAL_REASON_UNKNOWN_ARCHIVE: _RefusalReason.ValueType  # 49
+    """NOT_FOUND: no such archive has been proposed."""
+    REFUSAL_REASON_ARCHIVE_UNAVAILABLE: _RefusalReason.ValueType  # 50
+    """UNAVAILABLE: the archive's folder cannot be read or written, or is not there; nothing was removed."""
+    REFUSAL_REASON_ARCHIVE_DAMAGED: _RefusalReason.ValueType  # 51
+    """DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
     REFUSAL_REASON_WORKFLOW_NOT_RUNNING: _RefusalReason.ValueType  # 47
     """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 
@@ -122,6 +134,10 @@ REFUSAL_REASON_CANNOT_JOIN: RefusalReason.ValueType  # 20
 """FAILED_PRECONDITION: the cases cannot be merged or linked."""
 REFUSAL_REASON_NO_RULES: RefusalReason.ValueType  # 21
 """FAILED_PRECONDITION: the policy in force says nothing about this."""
+REFUSAL_REASON_CASE_ARCHIVED: RefusalReason.ValueType  # 22
+"""FAILED_PRECONDITION: the case is in an archive; the message says in which one."""
+REFUSAL_REASON_CASES_HAVE_CHANGED: RefusalReason.ValueType  # 23
+"""FAILED_PRECONDITION: the cases are not any more what was proposed and approved; propose again."""
 REFUSAL_REASON_ROLE_NOT_ALLOWED: RefusalReason.ValueType  # 30
 """PERMISSION_DENIED: the actor's role may not do this."""
 REFUSAL_REASON_BEYOND_AUTHORITY: RefusalReason.ValueType  # 31
@@ -130,6 +146,8 @@ REFUSAL_REASON_UNKNOWN_PRINCIPAL: RefusalReason.ValueType  # 32
 """UNAUTHENTICATED: no principal, or an unknown one."""
 REFUSAL_REASON_MAY_NOT_ACT_FOR: RefusalReason.ValueType  # 33
 """PERMISSION_DENIED: the principal may not act for this person or role."""
+REFUSAL_REASON_SAME_PERSON: RefusalReason.ValueType  # 34
+"""PERMISSION_DENIED: this takes two people, and the caller is the first one."""
 REFUSAL_REASON_LOG_UNAVAILABLE: RefusalReason.ValueType  # 40
 """UNAVAILABLE: the log cannot be written now. Nothing has happened; ask again with the same request id."""
 REFUSAL_REASON_LOG_DAMAGED: RefusalReason.ValueType  # 41
@@ -146,6 +164,12 @@ REFUSAL_REASON_STOPPING: RefusalReason.ValueType  # 46
 """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
 REFUSAL_REASON_UNKNOWN_CHECKPOINT: RefusalReason.ValueType  # 48
 """NOT_FOUND: no such checkpoint has been published."""
+REFUSAL_REASON_UNKNOWN_ARCHIVE: RefusalReason.ValueType  # 49
+"""NOT_FOUND: no such archive has been proposed."""
+REFUSAL_REASON_ARCHIVE_UNAVAILABLE: RefusalReason.ValueType  # 50
+"""UNAVAILABLE: the archive's folder cannot be read or written, or is not there; nothing was removed."""
+REFUSAL_REASON_ARCHIVE_DAMAGED: RefusalReason.ValueType  # 51
+"""DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
 REFUSAL_REASON_WORKFLOW_NOT_RUNNING: RefusalReason.ValueType  # 47
 """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 Global___RefusalReason: typing_extensions.TypeAlias = RefusalReason

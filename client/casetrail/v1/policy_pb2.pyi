@@ -182,7 +182,9 @@ class Policy(google.protobuf.message.Message):
 
     @property
     def keep_closed(self) -> google.protobuf.duration_pb2.Duration:
-        """Closed cases are kept this long before they may be archived."""
+        """Closed cases are kept this long before they may be archived: three years, with a leap day, or longer. Three years
+        when left out.
+        """
 
     @property
     def incidents(self) -> Global___IncidentRules:
