@@ -56,10 +56,8 @@ def test_an_envelope_says_what_when_who_and_why() -> None:
 def test_what_time_brought_says_so_also_when_a_request_came_with_it() -> None:
     timed = event("INQ-1", 3, note(), key="first_response#1@9", at=NOON, timed=True)
     asked = event("INQ-1", 4, note(), key="r1", at=NOON)
-    alone, before, request = (
-        drafts_of([timed], key="", digest="")[0].facts,
-        *(draft.facts for draft in drafts_of([timed, asked], key="r1", digest="d")),
-    )
+    drafts = [*drafts_of([timed], key="", digest=""), *drafts_of([timed, asked], key="r1", digest="d")]
+    alone, before, request = (json.loads(seal(draft, PLACE).envelope) for draft in drafts)
     assert [(f["cause"], f["correlation"]) for f in (alone, before, request)] == [
         ("time", None),
         ("time", "r1"),
@@ -71,6 +69,14 @@ def test_only_body_and_reason_are_in_the_payload() -> None:
     one = event("INQ-1", 3, note("hello"), key="r1", at=NOON)
     (draft,) = drafts_of([one], key="r1", digest="d")
     assert {field.name for field, _ in Event.FromString(draft.payload).ListFields()} == {"reason", "note_added"}
+
+
+def test_a_payload_is_what_protobuf_writes() -> None:
+    one = event("INQ-1", 3, note("long enough for a length of two bytes: " + "x" * 200), key="r1", at=NOON)
+    one.source_activity = "备注"
+    (draft,) = drafts_of([one], key="r1", digest="d")
+    expected = Event(reason=one.reason, source_activity=one.source_activity, note_added=one.note_added)
+    assert draft.payload == expected.SerializeToString(deterministic=True)
 
 
 def test_no_personal_data_is_in_an_envelope() -> None:
