@@ -1,6 +1,8 @@
-"""What an incident waits for: shown in the case, and in the refusal of what comes too early."""
+"""What an incident waits for: shown in the case, in its report, and in the refusal of what comes too early."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass, Incident, IncidentNotice, IncidentTask, LinkedCase
@@ -19,10 +21,54 @@ _UNSENT = (
 _SETTLED_CASES = (LinkedCase.STATE_REFUSED, LinkedCase.STATE_FOLLOWED_UP)
 
 
-def waits_for(case: Case) -> list[str]:
-    """What must happen before an incident can go on to its next stage, in words; empty when it can."""
+class What(StrEnum):
+    """A kind of thing that an incident waits for: as it is said in English, with places for the fields of `Awaited`."""
+
+    NATURE = "its nature to be confirmed"
+    LEVEL = "its level"
+    LEADER = "somebody to lead it ({roles})"
+    FIRST_NOTICE = "the first notice to users"
+    TASK = "task {name} of {department} ({state})"
+    NOTICE = "notice {name} ({state})"
+    LAST_NOTICE = "a last notice to users: it is over"
+    FOLLOW_UP = "the follow-up of {name}"
+    MORE_FOLLOW_UPS = "the follow-up of {name} more"
+    REPORT = "its report"
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Something that an incident waits for. States and roles are the contract's names, for example `incident_lead`.
+
+    Attributes:
+        what: What it is.
+        name: The number of the task, the notice or the customer's case; or how many there are.
+        department: That has the task.
+        state: Of the task or the notice.
+        roles: Those who may lead.
+    """
+
+    what: What
+    name: str = ""
+    department: str = ""
+    state: str = ""
+    roles: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """It in English."""
+        roles = " or ".join(map(_spaced, self.roles))
+        return self.what.format(name=self.name, department=self.department, state=_spaced(self.state), roles=roles)
+
+
+def awaited_by(case: Case) -> list[Awaited]:
+    """What must happen before an incident can go on to its next stage; empty when it can."""
     gate = _GATES.get(case.stage)
     return list(gate(case)) if gate else []
+
+
+def waits_for(case: Case) -> list[str]:
+    """The same in words."""
+    return [awaited.words() for awaited in awaited_by(case)]
 
 
 def may_lead(role: Role.ValueType, incident: Incident) -> bool:
@@ -43,68 +89,68 @@ def was_announced(incident: Incident) -> bool:
 
 def leaders(incident: Incident) -> str:
     """Who may lead, in words, for example `supervisor or incident lead`."""
-    return " or ".join(_word(Role.Name(role), "ROLE_") for role in incident.commander_roles)
+    return " or ".join(map(_spaced, _leaders(incident)))
 
 
 def task_words(task: IncidentTask) -> str:
     """A task in a few words, for example `task T1 of operations (asked)`."""
-    return f"task {task.task_id} of {task.department} ({_word(IncidentTask.State.Name(task.state), 'STATE_')})"
+    return _task(task).words()
 
 
 def notice_words(notice: IncidentNotice) -> str:
     """A notice in a few words, for example `notice N1 (draft)`."""
-    return f"notice {notice.notice_id} ({_word(IncidentNotice.State.Name(notice.state), 'STATE_')})"
+    return _notice(notice).words()
 
 
 def crisis_word(crisis: CrisisClass.ValueType) -> str:
     """A class of crisis in a word; empty for none."""
-    return _word(CrisisClass.Name(crisis), "CRISIS_CLASS_") if crisis else ""
+    return _name(CrisisClass.Name(crisis), "CRISIS_CLASS_") if crisis else ""
 
 
-def _to_be_graded(case: Case) -> Iterator[str]:
+def _to_be_graded(case: Case) -> Iterator[Awaited]:
     yield from _initial_response(case)
-    yield "its level"
+    yield Awaited(What.LEVEL)
 
 
-def _to_be_resolved(case: Case) -> Iterator[str]:
+def _to_be_resolved(case: Case) -> Iterator[Awaited]:
     yield from _initial_response(case)
     if not is_led(case.incident):
-        yield f"somebody to lead it ({leaders(case.incident)})"
+        yield Awaited(What.LEADER, roles=_leaders(case.incident))
     if clocks.open_clocks(case, "public_notice"):
-        yield "the first notice to users"
-    yield from (task_words(task) for task in case.incident.tasks if task.state != IncidentTask.STATE_DONE)
+        yield Awaited(What.FIRST_NOTICE)
+    yield from (_task(task) for task in case.incident.tasks if task.state != IncidentTask.STATE_DONE)
     yield from _unsent(case)
 
 
-def _to_be_followed_up(case: Case) -> Iterator[str]:
+def _to_be_followed_up(case: Case) -> Iterator[Awaited]:
     yield from _unsent(case)
     if was_announced(case.incident) and not any(notice.last_word for notice in case.incident.notices):
-        yield "a last notice to users: it is over"
+        yield Awaited(What.LAST_NOTICE)
     yield from _unfollowed(case)
 
 
-def _to_be_closed(case: Case) -> Iterator[str]:
+def _to_be_closed(case: Case) -> Iterator[Awaited]:
     if case.incident.report_required and not case.incident.HasField("report"):
-        yield "its report"
+        yield Awaited(What.REPORT)
 
 
-def _initial_response(case: Case) -> Iterator[str]:
+def _initial_response(case: Case) -> Iterator[Awaited]:
     if not case.incident.HasField("confirmed_at"):
-        yield "its nature to be confirmed"
+        yield Awaited(What.NATURE)
 
 
-def _unsent(case: Case) -> Iterator[str]:
-    yield from (notice_words(notice) for notice in case.incident.notices if notice.state in _UNSENT)
+def _unsent(case: Case) -> Iterator[Awaited]:
+    yield from (_notice(notice) for notice in case.incident.notices if notice.state in _UNSENT)
 
 
-def _unfollowed(case: Case) -> Iterator[str]:
+def _unfollowed(case: Case) -> Iterator[Awaited]:
     waiting = [linked.case_id for linked in case.incident.cases if linked.state not in _SETTLED_CASES]
-    yield from (f"the follow-up of {case_id}" for case_id in waiting[:_NAMED])
+    yield from (Awaited(What.FOLLOW_UP, case_id) for case_id in waiting[:_NAMED])
     if more := len(waiting[_NAMED:]):
-        yield f"the follow-up of {more} more"
+        yield Awaited(What.MORE_FOLLOW_UPS, str(more))
 
 
-_GATES: dict[int, Callable[[Case], Iterator[str]]] = {
+_GATES: dict[int, Callable[[Case], Iterator[Awaited]]] = {
     Stage.STAGE_DECLARED: _to_be_graded,
     Stage.STAGE_GRADED: _to_be_resolved,
     Stage.STAGE_CONTAINED: _to_be_resolved,
@@ -114,5 +160,22 @@ _GATES: dict[int, Callable[[Case], Iterator[str]]] = {
 }
 
 
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", " ")
+def _task(task: IncidentTask) -> Awaited:
+    state = _name(IncidentTask.State.Name(task.state), "STATE_")
+    return Awaited(What.TASK, task.task_id, department=task.department, state=state)
+
+
+def _notice(notice: IncidentNotice) -> Awaited:
+    return Awaited(What.NOTICE, notice.notice_id, state=_name(IncidentNotice.State.Name(notice.state), "STATE_"))
+
+
+def _leaders(incident: Incident) -> tuple[str, ...]:
+    return tuple(_name(Role.Name(role), "ROLE_") for role in incident.commander_roles)
+
+
+def _name(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")

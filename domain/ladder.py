@@ -48,7 +48,9 @@ def warn_owner(draft: Draft, clock: Clock) -> None:
     """Tell whoever has the case, or the task, that a promise is in danger."""
     owner = _owner_of(draft, clock)
     if owner:
-        alert(draft, Role.ROLE_AGENT, f"{clock.name} is due soon", clock_id=clock.clock_id, owner=owner)
+        leads = owner == draft.case.incident.commander
+        role = draft.case.incident.commander_role if leads else Role.ROLE_AGENT
+        alert(draft, role, f"{clock.name} is due soon", clock_id=clock.clock_id, owner=owner)
 
 
 def alert(

@@ -40,9 +40,10 @@ class Table:
 
     def to_html(self) -> str:
         """Write it as HTML."""
-        head = f"<thead>{_row(self.head, 'th')}</thead>" if any(self.head) else ""
         rows = "\n".join(_row(row, "td") for row in self.rows)
-        return f"<table>\n{head}<tbody>\n{rows}\n</tbody></table>"
+        if not any(self.head):
+            return f'<table class="pairs"><tbody>\n{rows}\n</tbody></table>'
+        return f"<table>\n<thead>{_row(self.head, 'th')}</thead><tbody>\n{rows}\n</tbody></table>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-botto
 table { border-collapse: collapse; width: 100%; font-size: .92em }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #e4e8ee }
 th { color: #5a6676; font-weight: 600 } td:first-child { white-space: nowrap }
+.pairs td:first-child { width: 11rem; color: #5a6676 }
 figure { margin: 1rem 0 } figcaption { color: #5a6676; font-size: .85em } svg { max-width: 100%; height: auto }
 .warning { background: #b3261e; color: #fff; font-weight: 700; padding: .6rem 1rem }
 footer { margin-top: 2.5rem; color: #5a6676; font-size: .8em; overflow-wrap: anywhere }

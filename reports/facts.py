@@ -61,7 +61,7 @@ class Telling:
         role: The role that it was for; unspecified for a department.
         department: The department that it was for; empty for a role.
         people: Whom it reached.
-        about: What it was about.
+        about: The event that they were told of; for a department, the demand of its task.
         why_not: Why it reached nobody; empty when it did.
     """
 
@@ -69,7 +69,7 @@ class Telling:
     role: Role.ValueType
     department: str
     people: Sequence[str]
-    about: str
+    about: Event
     why_not: str
 
 
@@ -171,12 +171,18 @@ def _tellings(case: Case, events: Sequence[Event]) -> Iterator[Telling]:
         name = event.WhichOneof("body") or ""
         if name in ("staff_reached", "staff_unreachable"):
             body = getattr(event, name)
-            about = demands[body.effect_id].staff_alerted.text
             people, why = (list(body.people), "") if name == "staff_reached" else ([], body.why)
-            yield Telling(instant(event.at), body.role, "", people, about, why)
+            yield Telling(instant(event.at), body.role, "", people, _news(events, demands[body.effect_id]), why)
         elif name in ("department_reached", "department_unreachable"):
             body = getattr(event, name)
-            demand = demands[body.effect_id].task_requested
+            demand = demands[body.effect_id]
             people, why = (list(body.people), "") if name == "department_reached" else ([], body.why)
-            about = f"{demand.task_id}: {demand.what}"
-            yield Telling(instant(event.at), Role.ROLE_UNSPECIFIED, demand.department, people, about, why)
+            department = demand.task_requested.department
+            yield Telling(instant(event.at), Role.ROLE_UNSPECIFIED, department, people, demand, why)
+
+
+def _news(events: Sequence[Event], alert: Event) -> Event:
+    """What an alert is about: the event of its clock just before it, or the one that a request began with."""
+    if alert.staff_alerted.clock_id:
+        return events[alert.seq - 2]
+    return next(event for event in events if event.key == alert.key)

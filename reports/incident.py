@@ -3,7 +3,7 @@
 What nobody but a person can know (cause, measures, lessons) is what the commander filed; all the rest is the log's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -18,7 +18,9 @@ from casetrail.v1.incident_pb2 import (
     LinkedCase,
 )
 from casetrail.v1.types_pb2 import Role, Stage
+from domain.awaited import awaited_by
 from domain.instants import Instant, instant
+from reports.awaiting import awaited_in
 from reports.document import Block, Document, Paragraph, Picture, Section, Table
 from reports.facts import Facts, Promise, Telling, facts_of
 from reports.picture import timeline
@@ -39,6 +41,12 @@ _DECISIONS: Final = (
     "withdrawn",
 )
 _COLON: Final = (": ", "：")
+_PICTURE_SAYS: Final = (
+    "Later times are drawn narrower. Clocks: green kept, orange late, red over, blue running, grey cancelled.",
+    "时间越晚刻度越窄。时限：绿色按时，橙色逾期，红色超时，蓝色计时中，灰色不再计时。",
+)
+# Grounds that are names of the contract.
+_NAMED_BY_US: Final = frozenset({"crisis", "why"})
 
 
 def incident_report(events: Sequence[Event], locale: str = "en") -> Document:
@@ -112,17 +120,17 @@ class _Writer:
         if crisis := language.enum(CrisisClass.DESCRIPTOR, incident.crisis):
             yield language.of(("Public-opinion crisis", "舆情等级")), crisis
         by = language.enum(IncidentSource.By.DESCRIPTOR, source.by)
-        seen = language.listed([f"{name} = {source.inputs[name]}" for name in sorted(source.inputs)])
+        seen = self._looked_at(source.inputs)
         yield language.of(("Declared by", "上报方式")), " · ".join(filter(None, (by, source.rule, seen)))
         yield language.of(("Stage", "当前阶段")), language.enum(Stage.DESCRIPTOR, case.stage)
-        leader = f"{incident.commander} ({language.enum(Role.DESCRIPTOR, incident.commander_role)})"
+        leader = language.beside(incident.commander, language.enum(Role.DESCRIPTOR, incident.commander_role))
         yield language.of(("Led by", "指挥")), leader if incident.commander else language.of(("nobody", "无"))
         for phase in self.facts.phases:
             lasted = self._since(phase.ends - phase.begins) if phase.ends is not None else ""
             told = f"{moment(phase.begins)} · +{language.span(phase.begins - self.facts.begins)}"
             yield language.enum(Stage.DESCRIPTOR, phase.stage).capitalize(), told + lasted
-        if incident.waits_for:
-            yield language.of(("Waits for", "待办")), language.listed(list(incident.waits_for))
+        if waits := [awaited_in(language, awaited) for awaited in awaited_by(case)]:
+            yield language.of(("Waits for", "待办")), language.listed(waits)
 
     def _since(self, seconds: int) -> str:
         span = self.language.span(seconds)
@@ -153,11 +161,7 @@ class _Writer:
         )
 
     def _picture(self) -> Picture:
-        says = (
-            "Stages, clocks, notices and escalations. Later times are drawn narrower; red is over a target.",
-            "阶段、时限、公告与升级。时间轴按对数压缩；红色表示超时。",
-        )
-        return Picture(timeline(self.facts, self.language), self.language.of(says))
+        return Picture(timeline(self.facts, self.language), self.language.of(_PICTURE_SAYS))
 
     def _timeline(self) -> Sequence[Block]:
         rows = ((event, self.teller.tell(event)) for event in self.facts.events)
@@ -182,9 +186,8 @@ class _Writer:
 
     def _decisions(self) -> Iterator[Sequence[str]]:
         for event in self.facts.of(*_DECISIONS):
-            inputs = event.reason.inputs
-            seen = [f"{name} = {inputs[name]}" for name in sorted(inputs) if inputs[name]]
-            grounds = " · ".join(filter(None, (event.reason.rule, self.language.listed(seen), event.reason.policy_id)))
+            reason = event.reason
+            grounds = " · ".join(filter(None, (reason.rule, self._looked_at(reason.inputs), reason.policy_id)))
             yield self._after(instant(event.at)), self.teller.who(event), self.teller.tell(event), grounds
 
     def _tasks(self) -> Iterator[Sequence[str]]:
@@ -208,13 +211,13 @@ class _Writer:
             )
         }
         for notice in self.facts.case.incident.notices:
-            approved = f"{notice.approved_by} ({self.language.enum(Role.DESCRIPTOR, notice.approved_role)})"
+            authority = self.language.enum(Role.DESCRIPTOR, notice.approved_role)
             yield (
                 notice.notice_id,
                 notice.audience,
                 notice.text,
                 notice.drafted_by,
-                approved if notice.approved_by else "",
+                self.language.beside(notice.approved_by, authority),
                 self._after(instant(notice.sent_at)) if notice.HasField("sent_at") else "",
                 self.language.enum(IncidentNotice.State.DESCRIPTOR, notice.state),
                 str(passed_on.get(notice.notice_id, 0)),
@@ -231,9 +234,15 @@ class _Writer:
 
     def _telling(self, telling: Telling) -> Sequence[str]:
         whom = self.language.word(telling.department) or self.language.enum(Role.DESCRIPTOR, telling.role)
-        nobody = self.language.of(("NOBODY", "无人")) + self.language.of(_COLON) + telling.why_not
+        why_not = self.language.recorded(telling.why_not)
+        nobody = self.language.of(("NOBODY", "未联系到任何人")) + self.language.of(_COLON) + why_not
         reached = self.language.listed(list(telling.people)) or nobody
-        return self._after(telling.at), whom, reached, telling.about
+        return self._after(telling.at), whom, reached, self._news(telling.about)
+
+    def _news(self, event: Event) -> str:
+        if event.HasField("task_requested"):
+            return f"{event.task_requested.task_id}{self.language.of(_COLON)}{event.task_requested.what}"
+        return self.teller.tell(event)
 
     # --- shapes -------------------------------------------------------------------------------------------------------
 
@@ -251,7 +260,13 @@ class _Writer:
         sign, seconds = ("-", self.facts.begins - at) if at < self.facts.begins else ("+", at - self.facts.begins)
         days, rest = divmod(seconds, 86_400)
         clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
-        return f"{sign}{days}d {clock}" if days else f"{sign}{clock}"
+        return f"{sign}{days}{self.language.units[0]} {clock}" if days else f"{sign}{clock}"
+
+    def _looked_at(self, inputs: Mapping[str, str]) -> str:
+        """What a rule, or whoever declared it, had before them."""
+        word = self.language.word
+        seen = ((word(name), word(text) if name in _NAMED_BY_US else text) for name, text in sorted(inputs.items()))
+        return self.language.listed([f"{name} = {text}" for name, text in seen if text])
 
 
 _CLOCK_HEAD: Final = (

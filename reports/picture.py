@@ -18,6 +18,8 @@ _RIGHT: Final = 940
 _ROW: Final = 24
 _TOP: Final = 34
 _LETTER: Final = 8
+# What is over in no time is still seen.
+_NARROWEST: Final = 4
 # The first minutes count most, and the retrospective may be days later: time is drawn ever narrower.
 _NARROWING_SECONDS: Final = 600
 _TICKS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 259_200, 604_800, 2_592_000)
@@ -94,7 +96,7 @@ def _stages(facts: Facts, axis: _Axis, language: Language) -> str:
     parts = [_label(language.of(("stage", "阶段")))]
     for phase in facts.phases:
         x, end = axis.x(phase.begins), axis.x(facts.ends if phase.ends is None else phase.ends)
-        width = max(2, end - x)
+        width = max(_NARROWEST, end - x)
         name = language.enum(Stage.DESCRIPTOR, phase.stage)
         parts.append(f'<rect x="{x}" y="2" width="{width}" height="18" fill="{_STAGES.get(phase.stage, "#eeeeee")}"/>')
         if width > _LETTER * len(name) * (2 if language.column else 1):
@@ -106,7 +108,7 @@ def _stages(facts: Facts, axis: _Axis, language: Language) -> str:
 
 def _promise(promise: Promise, axis: _Axis, language: Language) -> str:
     x = axis.x(promise.begins)
-    end = max(x + 2, axis.x(promise.ends) if promise.ends is not None else _RIGHT)
+    end = max(x + _NARROWEST, axis.x(promise.ends) if promise.ends is not None else _RIGHT)
     name = language.word(promise.name)
     parts = [
         _label(f"{name} {promise.subject}".strip()),
@@ -114,7 +116,9 @@ def _promise(promise: Promise, axis: _Axis, language: Language) -> str:
     ]
     if promise.breached_at is not None:
         begin = axis.x(promise.breached_at)
-        parts.append(f'<rect x="{begin}" y="6" width="{max(2, end - begin)}" height="10" rx="2" fill="{_BREACH}"/>')
+        parts.append(
+            f'<rect x="{begin}" y="6" width="{max(_NARROWEST, end - begin)}" height="10" rx="2" fill="{_BREACH}"/>'
+        )
     return "".join(parts)
 
 

@@ -148,16 +148,18 @@ class Teller:
         role = self._language.enum(Role.DESCRIPTOR, actor.role)
         if actor.role == Role.ROLE_SYSTEM:
             return role
-        return f"{actor.name} ({role})" if role else actor.name
+        return self._language.beside(actor.name, role)
 
     def _text(self, body: Message, path: str) -> str:
         *steps, last = path.split(".")
         part: Any = reduce(getattr, steps, body)
         field: FieldDescriptor = part.DESCRIPTOR.fields_by_name[last]
         values = getattr(part, last) if field.is_repeated else (getattr(part, last),)
+        if last == "old_level" and part.old_level == part.level:
+            return ""  # graded as it was suspected
         text = self._language.listed([_value(field, value, self._language) for value in values])
         subject = self._subjects.get(part.clock_id, "") if last in _CLOCK_NAMES else ""
-        return f"{text} {subject}" if subject else text
+        return self._language.of((f"{text} {subject}", f"{text}（{subject}）")) if subject else text
 
 
 def _value(field: FieldDescriptor, value: Any, language: Language) -> str:  # noqa: ANN401 - whatever the field holds
@@ -169,4 +171,6 @@ def _value(field: FieldDescriptor, value: Any, language: Language) -> str:  # no
         return language.span(value)
     if isinstance(value, int):
         return str(value) if value else ""
+    if field.name == "why":
+        return language.recorded(value)
     return language.word(value) if field.name in _NAMES else str(value)

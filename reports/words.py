@@ -1,5 +1,6 @@
 """The languages of reports: English and Chinese."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,16 +20,21 @@ class Language:
     Attributes:
         locale: BCP 47.
         column: Which of two texts that stand side by side is its own.
-        words: For names of the contract that are not said as they are written there.
+        words: For names of the contract that are not said as they are written there; a value of an enum may have one of
+            its own, under its whole name.
+        phrases: For what the engine itself has written into the log, in English.
         units: Of durations, from days to seconds.
         between: Between the things of a list.
+        aside: Around what is said besides, with a place for it.
     """
 
     locale: str
     column: int
     words: Mapping[str, str]
+    phrases: Mapping[str, str]
     units: tuple[str, str, str, str]
     between: str
+    aside: str
 
     def of(self, texts: tuple[str, str]) -> str:
         """Its own of two texts."""
@@ -44,7 +50,18 @@ class Language:
         if value is None:
             return str(number)
         name = value.name.removeprefix(enum.values[0].name.removesuffix("UNSPECIFIED")).lower()
-        return "" if name == "unspecified" else self.word(name)
+        return "" if name == "unspecified" else self.words.get(value.name.lower(), self.word(name))
+
+    def recorded(self, text: str) -> str:
+        """A text from the log; what the engine itself wrote is translated, what people wrote stays as it is."""
+        for phrase, own in self.phrases.items():
+            if found := re.fullmatch(phrase, text):
+                return found.expand(own)
+        return text
+
+    def beside(self, text: str, more: str) -> str:
+        """A text with something said besides, for example `erin (director)`; only the text where there is nothing."""
+        return text + self.aside.format(more) if more else text
 
     def span(self, seconds: int) -> str:
         """A duration, for example `1h30m`."""
@@ -64,7 +81,15 @@ def moment(at: Timestamp | Instant) -> str:
     return f"{to_datetime(at if isinstance(at, int) else instant(at)):%Y-%m-%d %H:%M:%S}"
 
 
-ENGLISH: Final = Language("en", 0, {}, ("d", "h", "m", "s"), ", ")
+ENGLISH: Final = Language(
+    "en",
+    0,
+    {"by_person": "a person", "by_backend": "a backend", "by_rule": "the rule"},
+    {},
+    ("d", "h", "m", "s"),
+    ", ",
+    " ({})",
+)
 CHINESE: Final = Language(
     "zh-CN",
     1,
@@ -88,9 +113,10 @@ CHINESE: Final = Language(
         "contained": "已控制",
         "resolved": "已解决",
         "followed_up": "已回访",
-        "retrospective": "已复盘",
+        "stage_retrospective": "已复盘",
         "closed": "已关闭",
         # clocks
+        "retrospective": "复盘",
         "initial_response": "首次响应",
         "public_notice": "首次公告",
         "notice_update": "公告更新",
@@ -128,6 +154,18 @@ CHINESE: Final = Language(
         "linked": "已关联",
         "following_up": "回访中",
         "not_followed_up": "未能回访",
+        # what was looked at
+        "level": "等级",
+        "crisis": "舆情",
+        "clock": "时限",
+        "why": "原因",
+        "what": "对象",
+        "count": "工单数",
+        "within_seconds": "时间跨度（秒）",
+        "percent": "百分比",
+        "broken": "未兑现",
+        "of": "总数",
+        "all promises": "全部时限",
         # escalations
         "breached": "承诺未兑现",
         "unacknowledged": "上一级无人应答",
@@ -143,7 +181,14 @@ CHINESE: Final = Language(
         "social": "社交媒体",
         "web": "网页",
     },
+    {
+        "no letter was taken": "邮件未能送达",
+        "nobody is there": "无人在岗",
+        "nobody is there for '(.*)'": r"“\1”无人在岗",
+        "the directory has no audience '(.*)', and none for all others": r"通讯录中没有“\1”，也没有默认对象",
+    },
     ("天", "小时", "分", "秒"),
     "、",
+    "（{}）",
 )
 LANGUAGES: Final = {language.locale: language for language in (ENGLISH, CHINESE)}

@@ -1,12 +1,15 @@
 """The report of an incident: made from its events, byte by byte the same each time."""
 
 import re
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
+from google.protobuf.message import Message
 
-from casetrail.v1.event_pb2 import Event
+from casetrail.v1.effect_pb2 import DepartmentUnreachable
+from casetrail.v1.event_pb2 import Event, TaskRefused
 from reports.document import Document, Paragraph, Section, Table
 from reports.facts import facts_of
 from reports.incident import incident_report
@@ -27,6 +30,39 @@ def test_a_report_can_be_made_at_any_point_of_an_incident(locale: str) -> None:
     for count in range(1, len(known) + 1):
         report = incident_report(known[:count], locale)
         assert f" {count} " in report.footer[0]
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """All texts inside a message."""
+    for field, value in message.ListFields():
+        values = list(value.items()) if isinstance(value, Mapping) else value if field.is_repeated else [value]
+        for each in values:
+            if isinstance(each, Message):
+                yield from _texts(each)
+            elif isinstance(each, tuple):
+                yield from each
+            elif isinstance(each, str):
+                yield each
+
+
+def test_a_chinese_report_says_in_english_only_what_people_and_the_policy_have_written() -> None:
+    known = events()
+    for event in known:
+        if event.HasField("staff_alerted"):
+            event.staff_alerted.text = ""
+    written = sorted({text for event in known for text in _texts(event) if text}, key=len, reverse=True)
+    for count in range(1, len(known) + 1):
+        report = re.sub(r"!\[.*", "", incident_report(known[:count], "zh-CN").to_markdown().replace("\\", ""))
+        for text in written:
+            report = report.replace(text, "")
+        assert set(re.findall(r"[A-Za-z]{2,}", report)) <= {"UTC"}, count
+
+
+def test_what_the_engine_wrote_into_the_log_is_translated_and_what_people_wrote_is_not() -> None:
+    event = Event(department_unreachable=DepartmentUnreachable(task_id="T1", why="nobody is there for 'kitchen'"))
+    assert Teller(CHINESE, {}).tell(event).endswith("“kitchen”无人在岗")
+    event = Event(task_refused=TaskRefused(task_id="T1", why="not_ours"))
+    assert Teller(CHINESE, {}).tell(event).endswith("not_ours")
 
 
 def test_a_report_needs_the_events_from_the_first_one_on() -> None:
