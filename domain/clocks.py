@@ -25,6 +25,9 @@ from casetrail.v1.types_pb2 import Cause
 from domain.instants import Instant, timestamp
 from domain.rulebook import Rulebook, Target
 
+# Asked of every clock at every event: a protobuf enum looks its values up each time.
+_OPEN = (Clock.STATE_RUNNING, Clock.STATE_PAUSED)
+
 
 def running(clock: Clock) -> bool:
     """Whether a clock is counting now."""
@@ -33,7 +36,7 @@ def running(clock: Clock) -> bool:
 
 def is_open(clock: Clock) -> bool:
     """Whether a clock still measures its promise, counting or not."""
-    return clock.state in (Clock.STATE_RUNNING, Clock.STATE_PAUSED)
+    return clock.state in _OPEN
 
 
 def open_clocks(case: Case, name: str = "", subject: str = "") -> list[Clock]:

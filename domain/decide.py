@@ -157,6 +157,17 @@ def decide(
     Raises:
         Rejected: Nothing happens, and why.
     """
+    draft = begun(case, command, at, rules, rules_before=rules_before)
+    if case is not None:
+        # A promise that the command itself made due, such as one with a shorter target, is broken now.
+        pass_time(draft, at)
+    return draft.events
+
+
+def begun(
+    case: Case | None, command: Command, at: Instant, rules: Rulebook, *, rules_before: Rulebook | None = None
+) -> Draft:
+    """What `decide` says, with the case as it is then, but without what time owes because of it."""
     name = command.WhichOneof("action") or ""
     authority.require_role(name, command.actor)
     if case is None:
@@ -167,11 +178,9 @@ def decide(
         action = _action(case, name)
         draft = Draft(fold((), case), at, command.actor, rules, rules_before=rules_before)
         action.decide(draft, getattr(command, name))
-        # A promise that the command itself made due, such as one with a shorter target, is broken now.
-        pass_time(draft, at)
     if command.source_activity:
         draft.events[0].source_activity = command.source_activity
-    return draft.events
+    return draft
 
 
 def act(

@@ -5,7 +5,7 @@ timer, a command or a replay looks at the case, and however often.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from casetrail.v1.case_pb2 import Alarm, Case
 from casetrail.v1.clock_pb2 import Clock
@@ -18,8 +18,7 @@ from domain.lifecycles import closing, parcels, waiting
 from domain.rulebook import Rulebook
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Due:
+class Due(NamedTuple):
     """Something that time brings. The order decides what comes first at the same instant."""
 
     at: Instant
@@ -43,8 +42,8 @@ def expire(case: Case, at: Instant, rules: Rulebook) -> list[Event]:
     return draft.events
 
 
-def pass_time(draft: Draft, at: Instant) -> None:
-    """Let everything happen that is due up to and including `at`."""
+def pass_time(draft: Draft, at: Instant) -> Instant | None:
+    """Let everything happen that is due up to and including `at`; returns when time will owe something next."""
     actor, now, key = draft.actor, draft.at, draft.key
     draft.actor = SYSTEM
     while (due := _next_due(draft.case)) is not None and due.at <= at:
@@ -53,6 +52,7 @@ def pass_time(draft: Draft, at: Instant) -> None:
         draft.key = _key(draft.case, due)
         _bring(draft, due)
     draft.actor, draft.at, draft.key = actor, now, key
+    return due.at if due else None
 
 
 def next_wake(case: Case) -> Instant | None:

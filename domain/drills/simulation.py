@@ -7,37 +7,27 @@ a person would do besides the script is not known, so that a run says how the sc
 import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Final
 
 from casetrail.v1.case_pb2 import Case, TimeBase
-from casetrail.v1.command_pb2 import Absorb, Command, Open, RelayNotice, ReportOutcome
-from casetrail.v1.drill_pb2 import DrillExpectation
-from casetrail.v1.effect_pb2 import (
-    Effect,
-    LinkAccepted,
-    NoticePublished,
-    NotificationDelivered,
-    Outcome,
-    RelayAccepted,
-    StaffReached,
-)
+from casetrail.v1.command_pb2 import Absorb, Command, RelayNotice, ReportOutcome
+from casetrail.v1.effect_pb2 import Effect, LinkAccepted, Outcome, RelayAccepted
 from casetrail.v1.event_pb2 import Event
-from casetrail.v1.inject_pb2 import Inject, SilenceInject
+from casetrail.v1.inject_pb2 import FaultInject, Inject, SilenceInject
 from casetrail.v1.scenario_pb2 import Answer, Delay, Participant, Scenario
-from casetrail.v1.types_pb2 import Actor, Kind, Role
-from domain.decide import decide
+from casetrail.v1.types_pb2 import Kind, Role
 from domain.draft import SYSTEM
 from domain.drills import injects, script
-from domain.drills.matching import History, Judgement, is_cue, judge, points
+from domain.drills.matching import History, Judgement, is_cue, judge, meets, points
+from domain.drills.moments import Meaning, Moment, World
 from domain.drills.moves import actor_of, command_of
-from domain.evolve import apply
 from domain.instants import Instant
-from domain.passing import expire, next_wake
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
 
@@ -45,6 +35,19 @@ Draw = Callable[[], float]
 """Draws a number between 0 and 1, both excluded."""
 
 DRILL_ID = "DRL-SIMULATED"
+
+# What tells whether promises were kept, and how far their ladders were climbed.
+_OF_PROMISES = frozenset(
+    {
+        "clock_started",
+        "clock_met",
+        "clock_met_late",
+        "clock_cancelled",
+        "clock_breached",
+        "escalation_stepped",
+        "escalation_acknowledged",
+    }
+)
 
 _STANDARD = NormalDist()
 _AT_P90 = _STANDARD.inv_cdf(0.9)
@@ -95,46 +98,112 @@ def draw_delay(delay: Delay, draw: Draw) -> int | None:
     return max(1, round(median * math.exp(spread * _STANDARD.inv_cdf(draw()))))
 
 
-def run(scenario: Scenario, rules: Rulebook, start: Instant, draw: Draw) -> Run:
-    """Run a scenario once.
+class Simulator:
+    """A scenario to be run again and again. What of it does not depend on chance is found once."""
 
-    Args:
-        scenario: The script.
-        rules: The policy.
-        start: When it begins: a night has other business hours than a day.
-        draw: Where response times come from.
-    """
-    return _Simulation(scenario, rules, start, draw).run()
+    def __init__(self, scenario: Scenario, rules: Rulebook, start: Instant) -> None:
+        """Prepare a scenario.
+
+        Args:
+            scenario: The script.
+            rules: The policy.
+            start: When it begins: a night has other business hours than a day.
+        """
+        self.scenario: Final = scenario
+        self.begins: Final = {inject.id: start + inject.at.seconds for inject in scenario.injects}
+        _, self.planned = script.plan(scenario, start)
+        self.ends: Final = max(expectation.expires_at.seconds for expectation in self.planned)
+        self.answers: Final = [
+            (script.answer_name(participant, number), participant, answer)
+            for participant in scenario.participants
+            for number, answer in enumerate(participant.answers)
+        ]
+        self._answers_to = _places(answer.to for _, _, answer in self.answers)
+        self._expectations_of = _places(expectation.event for expectation in scenario.expectations)
+        self._told = {*self._answers_to, *self._expectations_of, *_OF_PROMISES}
+        self._world = World(rules, self._meaning, [*_outages(scenario, start)])
+        self._openings: dict[tuple[str, int], Moment] = {}
+
+    def run(self, draw: Draw) -> Run:
+        """Run it once, with response times from these numbers."""
+        return _Rehearsal(self, draw).run()
+
+    def opened(self, inject: Inject, number: int, at: Instant) -> Moment:
+        """One of the cases that an inject brings, as it begins."""
+        known = self._openings.get((inject.id, number))
+        if known is None:
+            known = Moment.opened(_opening(inject, number), at, self._world)
+            self._openings[inject.id, number] = known
+        return known
+
+    def _meaning(self, case: Case, event: Event) -> Meaning | None:
+        name = event.WhichOneof("body") or ""
+        if name not in self._told:
+            return None
+        brought_by, expected = case.inject_id, self.scenario.expectations
+        answers = [
+            place for place in self._answers_to.get(name, ()) if is_cue(self.answers[place][2], brought_by, event)
+        ]
+        met = [place for place in self._expectations_of.get(name, ()) if meets(expected[place], brought_by, event)]
+        promises = name in _OF_PROMISES
+        return Meaning(event, answers, met, promises) if answers or met or promises else None
+
+
+def _places(names: Iterable[str]) -> Mapping[str, Sequence[int]]:
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return places
+
+
+def _outages(scenario: Scenario, start: Instant) -> Iterator[tuple[Instant, Instant]]:
+    for inject in scenario.injects:
+        if inject.fault.system == FaultInject.SYSTEM_MAIL:
+            begin = start + inject.at.seconds
+            yield begin, begin + inject.fault.lasts.seconds
+
+
+def _opening(inject: Inject, number: int) -> Command:
+    declared = inject.HasField("declare")
+    opening = injects.declaration(inject) if declared else injects.customer_turns_up(inject.wave, number)
+    opening.inject_id, opening.drill_id = inject.id, DRILL_ID
+    opening.time_base.mode = TimeBase.MODE_LIVE
+    return Command(
+        case_id=f"{Kind.Name(opening.kind)[5:8]}-{inject.id}-{number}",
+        request_id="open",
+        actor=injects.MONITORING if declared else injects.CUSTOMER,
+        open=opening,
+    )
 
 
 @dataclass(slots=True)
-class _Simulation:
-    scenario: Scenario
-    rules: Rulebook
-    start: Instant
+class _Course:
+    """A case in a run: as it is now, and what has happened in it that means something."""
+
+    now: Moment
+    news: list[Meaning] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Rehearsal:
+    """One run."""
+
+    script: Simulator
     draw: Draw
-    cases: dict[str, Case] = field(default_factory=dict)
-    events: dict[str, list[Event]] = field(default_factory=dict)
+    courses: dict[str, _Course] = field(default_factory=dict)
     brought: dict[str, list[str]] = field(default_factory=dict)
     silences: list[tuple[Instant, SilenceInject]] = field(default_factory=list)
-    answers: dict[str, list[tuple[str, Participant, Answer]]] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     agenda: list[tuple[Instant, int, Callable[[Instant], None]]] = field(default_factory=list)
     order: "count[int]" = field(default_factory=count)
 
     def run(self) -> Run:
-        for participant in self.scenario.participants:
-            for number, answer in enumerate(participant.answers):
-                named = (script.answer_name(participant, number), participant, answer)
-                self.answers.setdefault(answer.to, []).append(named)
-        _, planned = script.plan(self.scenario, self.start)
-        ends = max(expectation.expires_at.seconds for expectation in planned)
-        for inject in self.scenario.injects:
-            self._at(self.start + inject.at.seconds, partial(self._inject, inject))
-        while self.agenda and self.agenda[0][0] <= ends:
+        for inject in self.script.scenario.injects:
+            self._at(self.script.begins[inject.id], partial(self._inject, inject))
+        while self.agenda and self.agenda[0][0] <= self.script.ends:
             at, _, act = heapq.heappop(self.agenda)
             act(at)
-        return self._result(planned)
+        return self._result()
 
     def _at(self, at: Instant, act: Callable[[Instant], None]) -> None:
         heapq.heappush(self.agenda, (at, next(self.order), act))
@@ -144,119 +213,118 @@ class _Simulation:
     def _inject(self, inject: Inject, at: Instant) -> None:
         match inject.WhichOneof("what"):
             case "declare":
-                self._open(inject.id, 0, injects.declaration(inject), injects.MONITORING, at)
+                self._open(inject, 0, at)
             case "wave":
                 for number in range(inject.wave.count):
-                    opening = injects.customer_turns_up(inject.wave, number)
                     due = at + injects.wave_offset(inject.wave, number)
-                    self._at(due, partial(self._open, inject.id, number, opening, injects.CUSTOMER))
+                    self._at(due, partial(self._open, inject, number))
             case "message":
                 for case_id in self.brought.get(inject.message.to, ()):
-                    self._command(injects.message_to(self.cases[case_id], inject), at)
+                    self._command(injects.message_to(self.courses[case_id].now.case, inject), at)
             case "silence":
                 self.silences.append((at + inject.silence.lasts.seconds, inject.silence))
 
-    def _open(self, inject_id: str, number: int, opening: Open, actor: Actor, at: Instant) -> None:
-        case_id = f"{Kind.Name(opening.kind)[5:8]}-{inject_id}-{number}"
-        opening.inject_id, opening.drill_id = inject_id, DRILL_ID
-        opening.time_base.mode = TimeBase.MODE_LIVE
-        command = Command(case_id=case_id, request_id="open", actor=actor, open=opening)
-        events = decide(None, command, at, self.rules)
-        self.cases[case_id] = Case()
-        self.events[case_id] = []
-        self.brought.setdefault(inject_id, []).append(case_id)
-        self._take(case_id, events, at)
+    def _open(self, inject: Inject, number: int, at: Instant) -> None:
+        opened = self.script.opened(inject, number, at)
+        case_id = opened.case.case_id
+        self.courses[case_id] = _Course(opened)
+        self.brought.setdefault(inject.id, []).append(case_id)
+        self._go_on(self.courses[case_id], opened, at)
 
     def _command(self, command: Command, at: Instant) -> None:
-        case_id = command.case_id
-        if case_id not in self.cases:
+        course = self.courses.get(command.case_id)
+        if course is None:
             return
-        self._pass_time(case_id, at)
-        try:
-            events = decide(self.cases[case_id], command, at, self.rules)
-        except Rejected:
-            # As in a drill: somebody was too early, too late, or may not.
-            return
-        self._take(case_id, events, at)
+        # Time first, as everywhere.
+        while (wake := course.now.wake) is not None and wake <= at:
+            self._wake(course, course.now, at)
+        # Somebody may be too early, too late, or may not, as in a drill.
+        with suppress(Rejected):
+            self._go_on(course, course.now.after(command, at), at)
 
-    def _pass_time(self, case_id: str, at: Instant) -> None:
-        if owed := expire(self.cases[case_id], at, self.rules):
-            self._take(case_id, owed, at)
+    def _wake(self, course: _Course, asleep: Moment, at: Instant) -> None:
+        if course.now is asleep and (awake := asleep.later()):
+            self._go_on(course, awake, at)
 
-    def _take(self, case_id: str, events: Sequence[Event], at: Instant) -> None:
-        case = self.cases[case_id]
-        for event in events:
-            event.event_id = f"{case_id}:{event.seq}"
-            apply(case, event)
-            self.events[case_id].append(event)
-        for event in events:
-            self._cue(event)
-        for effect in list(case.pending_effects):
-            self._ask_other(case_id, effect, at)
-            outcome = _at_once(effect)
-            if outcome is not None:
-                report = ReportOutcome(effect_id=effect.effect_id, outcome=outcome)
-                self._command(Command(case_id=case_id, actor=SYSTEM, report_outcome=report), at)
-        wake = next_wake(case)
-        if wake is not None:
-            self._at(max(wake, at + 1), lambda now: self._pass_time(case_id, now))
+    def _go_on(self, course: _Course, now: Moment, at: Instant) -> None:
+        course.now = now
+        course.news += now.news
+        if now.wake is not None:
+            self._at(now.wake, partial(self._wake, course, now))
+        for meaning in now.news:
+            for place in meaning.answers:
+                self._cue(place, meaning.event)
+        for effect in now.asks:
+            self._ask_other(now.case.case_id, effect, at)
 
     def _ask_other(self, case_id: str, effect: Effect, at: Instant) -> None:
-        """Have the other case do its part, where an effect is for one."""
+        """Have another case do its part, and say so."""
         if effect.HasField("link"):
+            other, outcome = effect.link.case_id, Outcome(link_accepted=LinkAccepted(case_id=effect.link.case_id))
             absorb = Absorb(case_id=case_id, only_link=True, drill_id=DRILL_ID, incident=effect.link.incident)
-            self._command(Command(case_id=effect.link.case_id, actor=SYSTEM, absorb=absorb), at)
-        elif effect.HasField("relay"):
-            asked = effect.relay
+            self._command(Command(case_id=other, actor=SYSTEM, absorb=absorb), at)
+        else:
+            asked, outcome = effect.relay, Outcome(relay_accepted=RelayAccepted())
             relay = RelayNotice(incident_id=case_id, notice_id=asked.notice_id, text=asked.text, drill_id=DRILL_ID)
             self._command(Command(case_id=asked.case_id, actor=SYSTEM, relay_notice=relay), at)
+        report = ReportOutcome(effect_id=effect.effect_id, outcome=outcome)
+        self._command(Command(case_id=case_id, actor=SYSTEM, report_outcome=report), at)
 
     # --- who answers --------------------------------------------------------------------------------------------------
 
-    def _cue(self, event: Event) -> None:
-        for name, participant, answer in self.answers.get(event.WhichOneof("body") or "", ()):
-            if answer.once and name in self.answered:
-                continue
-            if not is_cue(answer, self.cases[event.case_id].inject_id, event):
-                continue
-            self.answered.add(name)
-            delay = draw_delay(script.delay_of(participant, answer), self.draw)
-            if delay is not None:
-                self._will_move(participant, answer, event, event.at.seconds + delay)
+    def _cue(self, place: int, event: Event) -> None:
+        name, participant, answer = self.script.answers[place]
+        if answer.once and name in self.answered:
+            return
+        self.answered.add(name)
+        delay = draw_delay(script.delay_of(participant, answer), self.draw)
+        if delay is not None:
+            self._at(event.at.seconds + delay, partial(self._move, participant, answer, event))
 
-    def _will_move(self, participant: Participant, answer: Answer, event: Event, at: Instant) -> None:
-        def move(now: Instant) -> None:
-            if self._is_silent(participant, now):
-                return
-            command = command_of(answer.do, event, self.brought)
-            command.actor.CopyFrom(actor_of(participant, DRILL_ID))
-            self._command(command, now)
-
-        self._at(at, move)
+    def _move(self, participant: Participant, answer: Answer, event: Event, at: Instant) -> None:
+        if self._is_silent(participant, at):
+            return
+        command = command_of(answer.do, event, self.brought)
+        command.actor.CopyFrom(actor_of(participant, DRILL_ID))
+        self._command(command, at)
 
     def _is_silent(self, participant: Participant, at: Instant) -> bool:
         return any(at < until and script.is_for(silence, participant) for until, silence in self.silences)
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
-    def _result(self, planned: Sequence[DrillExpectation]) -> Run:
-        histories = [History(self.cases[case_id].inject_id, events) for case_id, events in self.events.items()]
-        begins = {inject.id: self.start + inject.at.seconds for inject in self.scenario.injects}
+    def _result(self) -> Run:
         judgements, seconds, won = {}, {}, 0
-        for expectation, expected in zip(self.scenario.expectations, planned, strict=True):
-            judged = judge(expectation, expected, begins[expectation.after], histories)
+        histories = self._histories()
+        for place, (expectation, planned) in enumerate(
+            zip(self.script.scenario.expectations, self.script.planned, strict=True)
+        ):
+            begins = self.script.begins[expectation.after]
+            judged = judge(expectation, planned, begins, histories[place])
             judgements[expectation.id] = judged
             won += points(expectation, judged.verdict)
             if judged.met_at is not None:
-                seconds[expectation.id] = judged.met_at - begins[expectation.after]
+                seconds[expectation.id] = judged.met_at - begins
         started: Counter[str] = Counter()
         climbs: list[Climb] = []
-        for events in self.events.values():
-            _count_clocks(events, started, climbs)
-        return Run(judgements, seconds, won / script.max_score(self.scenario), started, climbs)
+        for course in self.courses.values():
+            _count_clocks([one.event for one in course.news if one.promises], started, climbs)
+        return Run(judgements, seconds, won / script.max_score(self.script.scenario), started, climbs)
+
+    def _histories(self) -> Sequence[Sequence[History]]:
+        """For each expectation, what could meet it in each case."""
+        found: list[list[History]] = [[] for _ in self.script.planned]
+        for course in self.courses.values():
+            told: dict[int, list[Event]] = {}
+            for meaning in course.news:
+                for place in meaning.expectations:
+                    told.setdefault(place, []).append(meaning.event)
+            for place, events in told.items():
+                found[place].append(History(course.now.case.inject_id, events))
+        return found
 
 
-def _count_clocks(events: Sequence[Event], started: Counter[str], climbs: list[Climb]) -> None:
+def _count_clocks(events: Iterable[Event], started: Counter[str], climbs: list[Climb]) -> None:
     names: dict[str, str] = {}
     steps: dict[str, list[Role.ValueType]] = {}
     answered: set[str] = set()
@@ -267,8 +335,6 @@ def _count_clocks(events: Sequence[Event], started: Counter[str], climbs: list[C
             continue
         if name == "escalation_acknowledged":
             answered.add(event.escalation_acknowledged.clock_id)
-            continue
-        if not name.startswith("clock_"):
             continue
         reckoning: Any = getattr(event, name).clock
         if name == "clock_started":
@@ -281,23 +347,3 @@ def _count_clocks(events: Sequence[Event], started: Counter[str], climbs: list[C
     for clock_id, roles in steps.items():
         if clock_id in names:
             climbs.append(Climb(names[clock_id], tuple(roles), clock_id in answered))
-
-
-# --- the world outside, when nothing goes wrong ---
-
-
-def _at_once(effect: Effect) -> Outcome | None:
-    """What comes of an effect where everything outside works; None for what a simulation leaves open."""
-    match effect.WhichOneof("demand"):
-        case "notification":
-            return Outcome(notification_delivered=NotificationDelivered(purpose=effect.notification.purpose))
-        case "staff_alert":
-            return Outcome(staff_reached=StaffReached(role=effect.staff_alert.role))
-        case "public_notice":
-            return Outcome(notice_published=NoticePublished())
-        case "relay":
-            return Outcome(relay_accepted=RelayAccepted())
-        case "link":
-            return Outcome(link_accepted=LinkAccepted(case_id=effect.link.case_id))
-        case _:
-            return None

@@ -22,14 +22,14 @@ from casetrail.v1.effect_pb2 import (
 from casetrail.v1.event_pb2 import Event, IncidentGraded
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.inject_pb2 import Inject, MessageInject
-from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase
+from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase, Scenario
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
 from domain import Rejected, act, fold, next_wake, pending_effects
 from domain.draft import SYSTEM
 from domain.drills import script
 from domain.drills.matching import History, judge, points, word_at
 from domain.drills.score import Tally, by_phase, by_role
-from domain.drills.simulation import draw_delay, run
+from domain.drills.simulation import Simulator, draw_delay
 from tests.domain.rehearsal import LEAD, MINUTE, SCENARIO, Rehearsal
 from tests.domain.story import OPENED, RULES
 
@@ -323,12 +323,24 @@ def test_the_score_is_told_by_phase_and_by_every_role_that_may() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
 def test_whoever_always_takes_the_median_meets_everything_that_is_shipped(path: Path) -> None:
     """With every draw in the middle nobody is slow and nobody is missing."""
-    result = run(load(path), RULES, OPENED, lambda: 0.5)
+    result = Simulator(load(path), RULES, OPENED).run(lambda: 0.5)
     assert {one: judged.verdict for one, judged in result.judgements.items() if judged.verdict == MISSED} == {}
 
 
 def test_the_same_numbers_give_the_same_run() -> None:
-    assert run(SCENARIO, RULES, OPENED, Random(7).random) == run(SCENARIO, RULES, OPENED, Random(7).random)
+    fresh, used = Simulator(SCENARIO, RULES, OPENED), Simulator(SCENARIO, RULES, OPENED)
+    used.run(Random(6).random)
+    assert used.run(Random(7).random) == fresh.run(Random(7).random), "runs leave nothing behind"
+
+
+def test_a_letter_that_is_sent_while_mail_is_down_arrives_when_it_is_up_again() -> None:
+    scenario = Scenario()
+    scenario.CopyFrom(load(ROOT / "scenarios" / "several-lines.en.yaml"))
+    fault = next(inject for inject in scenario.injects if inject.HasField("fault"))
+    ends = fault.at.seconds + fault.fault.lasts.seconds
+    assert Simulator(scenario, RULES, OPENED).run(lambda: 0.5).seconds["told"] == ends
+    scenario.injects.remove(fault)
+    assert Simulator(scenario, RULES, OPENED).run(lambda: 0.5).seconds["told"] < ends
 
 
 def test_delays_have_the_median_and_the_ninth_tenth_that_were_asked_for() -> None:
