@@ -205,8 +205,10 @@ class Log(Protocol):
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of all cases, in the order of commits, without a gap."""
 
-    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> "Sequence[StoredEvent]":
-        """Events of all cases as their stored bytes, in the order of commits."""
+    async def rows(
+        self, *, after_position: int = 0, limit: int = 1000, case_ids: Sequence[str] = ()
+    ) -> "Sequence[StoredEvent]":
+        """Events of all cases, or of these, as their stored bytes, in the order of commits."""
 
     async def projection(self, case_id: str) -> "Projected | None":
         """A case as the projection has it, with the columns that it is found by."""
@@ -282,8 +284,8 @@ class Log(Protocol):
     async def checkpoints(self, *, after_size: int = 0, limit: int = 1000) -> Sequence[Checkpoint]:
         """Published checkpoints by size."""
 
-    async def newest_checkpoint(self) -> Checkpoint | None:
-        """The published checkpoint of the largest tree."""
+    async def newest_checkpoint(self, *, witnesses: Sequence[str] = ()) -> Checkpoint | None:
+        """The published checkpoint of the largest tree; of those that all of these witnesses have signed."""
 
     async def case_ends(self, size: int) -> Sequence[CaseEnd]:
         """The last event of each case among the first `size` events, by the case id's bytes; LOG_ITSELF is no case."""

@@ -34,6 +34,7 @@ class Publisher:
     """Publishes the checkpoints of a log.
 
     Attributes:
+        kept: Of how many events the folder has a checkpoint; None without a folder.
         trouble: Why the folder does not have the newest checkpoint; empty while it has.
     """
 
@@ -41,6 +42,7 @@ class Publisher:
         self, log: Log, notary: Notary, folder: CheckpointFolder | None = None, witnesses: Sequence[Witness] = ()
     ) -> None:
         """Say what to publish, and where besides the database."""
+        self.kept = 0 if folder is not None else None
         self.trouble = ""
         self._log = log
         self._notary = notary
@@ -64,6 +66,7 @@ class Publisher:
             kept = await asyncio.to_thread(self._folder.newest, self._notary.origin)
             if kept is not None:
                 await self._check(kept.size, kept.root, str(self._folder.path))
+                self.kept = kept.size
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -116,6 +119,7 @@ class Publisher:
             if self.trouble:
                 _log.info("checkpoints are kept outside the database again", size=checkpoint.size)
             self.trouble = ""
+            self.kept = max(checkpoint.size, self.kept or 0)
 
     async def _check(self, size: int, root: bytes, where: str) -> None:
         there = await self._log.size()

@@ -1,5 +1,6 @@
 """What the log is asked, and what is changed beside appending: the same words on both databases."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from audit.log import LOG_ITSELF, Checkpoint
@@ -31,6 +32,11 @@ class Answer(NamedTuple):
     changed: int
 
 
+def _named(stem: str, values: Sequence[str]) -> dict[str, Any]:
+    """Names for values of which there can be any number."""
+    return {f"{stem}_{number}": value for number, value in enumerate(values)}
+
+
 # Events and cases
 
 
@@ -59,6 +65,16 @@ def events_of_all(*, after_position: int, limit: int) -> Question:
     """Rows of all cases, in order."""
     return Question(
         f"{_ROWS} WHERE event.pos > :after ORDER BY event.pos LIMIT :limit", {"after": after_position, "limit": limit}
+    )
+
+
+def events_of_cases(case_ids: Sequence[str], *, after_position: int, limit: int) -> Question:
+    """Rows of these cases, in the order of the log."""
+    cases = _named("case", case_ids)
+    return Question(
+        f"{_ROWS} WHERE case_id IN ({', '.join(f':{name}' for name in cases)}) AND event.pos > :after "
+        "ORDER BY event.pos LIMIT :limit",
+        {**cases, "after": after_position, "limit": limit},
     )
 
 
@@ -179,9 +195,18 @@ def checkpoints(*, after_size: int, limit: int) -> Question:
     )
 
 
-def newest_checkpoint() -> Question:
-    """The checkpoint of the largest tree."""
-    return Question("SELECT size, root, note, published_at FROM checkpoint ORDER BY size DESC LIMIT 1", {})
+def newest_checkpoint(witnesses: Sequence[str]) -> Question:
+    """The checkpoint of the largest tree; of those that all of these witnesses have signed."""
+    values = _named("witness", witnesses)
+    signed = " AND ".join(
+        f"EXISTS (SELECT 1 FROM cosignature WHERE cosignature.size = checkpoint.size AND witness = :{name})"  # noqa: S608 - our own names
+        for name in values
+    )
+    return Question(
+        "SELECT size, root, note, published_at FROM checkpoint "  # noqa: S608 - our own names
+        f"WHERE {signed or 'true'} ORDER BY size DESC LIMIT 1",
+        values,
+    )
 
 
 def cosignatures(first: int, last: int) -> Question:

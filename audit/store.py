@@ -131,9 +131,15 @@ class Store(ABC):
         """Events of all cases, in the order of commits, without a gap."""
         return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _events)
 
-    async def rows(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[StoredEvent]:
-        """Events of all cases as their stored bytes, in the order of commits."""
-        return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _stored)
+    async def rows(
+        self, *, after_position: int = 0, limit: int = 1000, case_ids: Sequence[str] = ()
+    ) -> Sequence[StoredEvent]:
+        """Events of all cases, or of these, as their stored bytes, in the order of commits."""
+        if case_ids:
+            question = questions.events_of_cases(case_ids, after_position=after_position, limit=limit)
+        else:
+            question = questions.events_of_all(after_position=after_position, limit=limit)
+        return await self._ask(question, _stored)
 
     async def projection(self, case_id: str) -> Projected | None:
         """A case as the projection has it, with the columns that it is found by."""
@@ -251,9 +257,9 @@ class Store(ABC):
         """Published checkpoints by size."""
         return await self._checkpoints(questions.checkpoints(after_size=after_size, limit=limit))
 
-    async def newest_checkpoint(self) -> Checkpoint | None:
-        """The published checkpoint of the largest tree."""
-        return next(iter(await self._checkpoints(questions.newest_checkpoint())), None)
+    async def newest_checkpoint(self, *, witnesses: Sequence[str] = ()) -> Checkpoint | None:
+        """The published checkpoint of the largest tree; of those that all of these witnesses have signed."""
+        return next(iter(await self._checkpoints(questions.newest_checkpoint(witnesses))), None)
 
     async def case_ends(self, size: int) -> Sequence[CaseEnd]:
         """The last event of each case among the first `size` events, by the case id's bytes; LOG_ITSELF is no case."""

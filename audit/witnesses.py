@@ -23,6 +23,7 @@ from casetrail.proof.submission import Submission
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _LONGEST: Final = 16 * 1024  # bytes of an answer that are read
 _SIZE: Final = re.compile(r"[0-9]{1,18}")
+_ATTEMPTS: Final = 5
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 
@@ -74,7 +75,9 @@ class HttpWitness:
         trouble: Why it has not signed the newest; empty while it has.
     """
 
-    def __init__(self, address: WitnessAddress, log: Log, session: aiohttp.ClientSession, keep: Keep) -> None:
+    def __init__(
+        self, address: WitnessAddress, log: Log, session: aiohttp.ClientSession, keep: Keep, *, size: int = 0
+    ) -> None:
         """Say who is asked.
 
         Args:
@@ -82,9 +85,10 @@ class HttpWitness:
             log: For proofs, and to keep co-signatures.
             session: To ask with.
             keep: Takes a checkpoint that has one more co-signature.
+            size: Of the largest tree that it has co-signed, as far as the log knows.
         """
         self.address = address
-        self.size = 0
+        self.size = size
         self.trouble = ""
         self._log = log
         self._session = session
@@ -117,22 +121,33 @@ class HttpWitness:
                 pause = _FIRST_PAUSE
 
     async def _ask(self, checkpoint: Checkpoint) -> None:
-        answer = await self._submit(checkpoint, self.size)
-        if isinstance(answer, int):
-            # It has signed more, or less, than we remember: before we were started, or for another server of this log.
-            if answer > checkpoint.size:
-                raise WitnessRefusedError(
-                    f"{self.address.key.name} has signed a tree of {answer} events, and the log has {checkpoint.size}: "
-                    "the log was cut off, or restored from an old copy"
-                )
-            self.size = answer
+        for _ in range(_ATTEMPTS):
+            if self.size > checkpoint.size:
+                return  # another server of this log had a later one signed, which vouches for this one, too
             answer = await self._submit(checkpoint, self.size)
-        if isinstance(answer, int):
+            if isinstance(answer, str):
+                await self._take(checkpoint, answer)
+                return
+            await self._learn(answer)
+        raise WitnessRefusedError(f"{self.address.key.name} signs for others faster than for this server")
+
+    async def _learn(self, size: int) -> None:
+        """Take its word that it signed another size last: before we were started, or for another server of this log."""
+        if size == self.size:
             raise WitnessRefusedError(
-                f"{self.address.key.name} has signed another tree of {answer} events: the log has two histories"
+                f"{self.address.key.name} has signed another tree of {size} events: the log has two histories"
             )
+        there = await self._log.size()
+        if size > there:
+            raise WitnessRefusedError(
+                f"{self.address.key.name} has signed a tree of {size} events, and the log has {there}: "
+                "the log was cut off, or restored from an old copy"
+            )
+        self.size = size
+
+    async def _take(self, checkpoint: Checkpoint, line: str) -> None:
         self.size = checkpoint.size
-        await self._log.keep_cosignature(checkpoint.size, self.address.key.name, answer)
+        await self._log.keep_cosignature(checkpoint.size, self.address.key.name, line)
         newest = next(iter(await self._log.checkpoints(after_size=checkpoint.size - 1, limit=1)))
         await self._keep(newest)
 

@@ -24,7 +24,7 @@ from server.proving import Proving
 from server.serving import AddressTakenError, Server
 from server.settings import Settings
 from server.temporal import Temporal
-from telemetry import LogGauges, Telemetry, observed, start
+from telemetry import LogGauges, ProofGauges, Telemetry, observed, start
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
 
@@ -86,7 +86,8 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
                 background.create_task(proving.run()),
             ]
             if telemetry.measuring:
-                tasks.append(background.create_task(LogGauges(log).follow()))
+                gauges = LogGauges(log), ProofGauges(log, proving.publisher, proving.witnesses)
+                tasks += (background.create_task(each.follow()) for each in gauges)
             _log.info("serving", port=port, log=stores.shown(settings.log), policy=policy.policy_id)
             await stopping.wait()
             _log.info("stopping")

@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,8 +20,10 @@ from server.calls import Stream, Unary
 from server.errors import unknown_case
 from server.principals import Principal
 from server.proving import Proving
+from server.witnessed import PATIENCE, Ending, ending
 
 _PAGE: Final = 500
+_PAGE_OF_CASES: Final = 5000  # of chosen cases: they are sorted for each page
 _CHUNK_BYTES: Final = 256 * 1024
 _REMEMBERED_CASES: Final = 10_000
 
@@ -59,24 +61,23 @@ class ExportServicer:
             yield ExportLogResponse(lines=bytes(chunk))
 
     async def _lines(self, wanted: "_Wanted") -> AsyncIterator[Line]:
-        # Signed as of now, so that all that is exported lies under a checkpoint.
-        await self._proving.publisher.attempt()
-        newest = await self._log.newest_checkpoint()
-        size = newest.size if newest is not None else 0
-        yield await self._header(size, wanted)
+        end = await ending(self._log, self._proving, patience=wanted.patience)
+        tree = proofs.Tree(self._log, end.size)
+        yield await self._header(end, tree, wanted)
         if wanted.all:
-            async for line in self._seals(size):
+            async for line in self._seals(end.size):
                 yield line
-        async for line in self._events(size, wanted):
+        async for line in self._events(end.size, tree, wanted):
             yield line
         for digest, policy_id, body in await self._log.policies():
             yield {"kind": "policy", "digest": digest, "policy_id": policy_id, "body": _base64(body)}
-        async for line in self._cases(size, wanted):
+        async for line in self._cases(end.size, wanted):
             yield line
-        async for line in self._checkpoints(size):
+        # Of an extract only the newest can be compared with anything.
+        async for line in self._checkpoints(0 if wanted.all else end.size - 1, end.size):
             yield line
 
-    async def _header(self, size: int, wanted: "_Wanted") -> Line:
+    async def _header(self, end: Ending, tree: proofs.Tree, wanted: "_Wanted") -> Line:
         notary = self._proving.notary
         head = await self._log.tree_head()
         return {
@@ -85,12 +86,15 @@ class ExportServicer:
             "version": 1,
             "log": head.log,
             "origin": notary.origin,
-            "size": size,
+            "size": end.size,
             "scope": "log" if wanted.all else "extract",
-            "root": (await proofs.root(self._log, size)).hex(),
+            "root": (await tree.root()).hex(),
             "keys": [str(key) for key in notary.keys],
             "witnesses": [str(witness.address.key) for witness in self._proving.witnesses],
             "exported_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "log_size": end.there,
+            "witnessed": end.witnessed,
+            "unwitnessed_because": list(end.trouble),
         }
 
     async def _seals(self, size: int) -> AsyncIterator[Line]:
@@ -109,33 +113,42 @@ class ExportServicer:
                     }
             seq = events[-1].seq
 
-    async def _events(self, size: int, wanted: "_Wanted") -> AsyncIterator[Line]:
+    async def _events(self, size: int, tree: proofs.Tree, wanted: "_Wanted") -> AsyncIterator[Line]:
+        async for row in self._rows(size, wanted.case_ids):
+            if not await wanted.event(row):
+                continue
+            line = _event_line(row)
+            if not wanted.all:
+                line["inclusion"] = [_base64(node) for node in await tree.inclusion(row.position)]
+            yield line
+
+    async def _rows(self, size: int, case_ids: Sequence[str]) -> AsyncIterator[StoredEvent]:
         position = 0
-        while position < size:
-            rows = await self._log.rows(after_position=position, limit=min(_PAGE, size - position))
-            if not rows:
-                return
-            position = rows[-1].position
+        limit = _PAGE_OF_CASES if case_ids else _PAGE
+        while rows := await self._log.rows(after_position=position, limit=limit, case_ids=case_ids):
             for row in rows:
-                if not await wanted.event(row):
-                    continue
-                line = _event_line(row)
-                if not wanted.all:
-                    proof = await proofs.inclusion(self._log, row.position, size)
-                    line["inclusion"] = [_base64(node) for node in proof]
-                yield line
+                if row.position > size:
+                    return
+                yield row
+            position = rows[-1].position
 
     async def _cases(self, size: int, wanted: "_Wanted") -> AsyncIterator[Line]:
         if wanted.by_time:
             return  # the events of a time alone do not make a case
+        async for case_id in self._case_ids(wanted):
+            line = await self._case_line(case_id, size)
+            if line is not None:
+                yield line
+
+    async def _case_ids(self, wanted: "_Wanted") -> AsyncIterator[str]:
+        for case_id in wanted.case_ids:
+            if await wanted.of_kind(case_id):
+                yield case_id
         token = ""
-        while True:
+        while not wanted.case_ids:
             page = await self._log.list_cases(wanted.case_filter, page_size=_PAGE, token=token)
             for case in page.cases:
-                if wanted.case(case.case_id):
-                    line = await self._case_line(case.case_id, size)
-                    if line is not None:
-                        yield line
+                yield case.case_id
             if not page.next_token:
                 return
             token = page.next_token
@@ -170,8 +183,7 @@ class ExportServicer:
             events += page
         return events
 
-    async def _checkpoints(self, size: int) -> AsyncIterator[Line]:
-        after = 0
+    async def _checkpoints(self, after: int, size: int) -> AsyncIterator[Line]:
         while page := await self._log.checkpoints(after_size=after, limit=_PAGE):
             for published in page:
                 if published.size <= size:
@@ -180,12 +192,18 @@ class ExportServicer:
 
 
 class _Wanted:
-    """Which events a request is about."""
+    """Which events a request is about.
+
+    Attributes:
+        patience: Seconds for which witnesses are waited for.
+        case_ids: Only of these cases; of all when empty.
+    """
 
     def __init__(self, request: ExportLogRequest, log: Log) -> None:
         self._log = log
+        self.patience = 0 if request.unwitnessed else PATIENCE
+        self.case_ids = tuple(request.case_ids)
         self._kinds = frozenset(request.kinds)
-        self._case_ids = frozenset(request.case_ids)
         self._from = request.happened_from.seconds if request.HasField("happened_from") else None
         self._before = request.happened_before.seconds if request.HasField("happened_before") else None
         self._known: OrderedDict[str, bool] = OrderedDict()
@@ -198,29 +216,26 @@ class _Wanted:
     @property
     def all(self) -> bool:
         """Whether the whole log is."""
-        return not (self._kinds or self._case_ids or self.by_time)
+        return not (self._kinds or self.case_ids or self.by_time)
 
     @property
     def case_filter(self) -> CaseFilter:
         """The wanted cases, as far as a list can tell."""
         return CaseFilter(kinds=sorted(self._kinds))
 
-    def case(self, case_id: str) -> bool:
-        """Whether a listed case is wanted."""
-        return not self._case_ids or case_id in self._case_ids
-
     async def event(self, row: StoredEvent) -> bool:
         """Whether an event is."""
         if self.all:
             return True
-        if row.case_id == LOG_ITSELF or not self.case(row.case_id) or not await self._of_kind(row.case_id):
+        if row.case_id == LOG_ITSELF or not await self.of_kind(row.case_id):
             return False
         if not self.by_time:
             return True
         at = event_of(row).at.seconds
         return (self._from is None or at >= self._from) and (self._before is None or at < self._before)
 
-    async def _of_kind(self, case_id: str) -> bool:
+    async def of_kind(self, case_id: str) -> bool:
+        """Whether a case is of a wanted kind."""
         if not self._kinds:
             return True
         if case_id not in self._known:

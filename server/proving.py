@@ -72,7 +72,10 @@ class Proving:
             witnesses: list[HttpWitness] = []
             publisher = Publisher(log, notary, folder, witnesses)
             await publisher.check()
-            witnesses += (HttpWitness(address, log, session, publisher.keep_outside) for address in addresses)
+            for address in addresses:
+                signed = await log.newest_checkpoint(witnesses=[address.key.name])
+                size = signed.size if signed is not None else 0
+                witnesses.append(HttpWitness(address, log, session, publisher.keep_outside, size=size))
             yield cls(notary, publisher, witnesses)
             await publisher.attempt()
 

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from casetrail.proof.note import WITNESS_KEY, SigningKey
 from casetrail.v1.case_service_pb2 import ExecuteRequest, GetCaseRequest, OpenCaseRequest
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.command_pb2 import Command
@@ -31,6 +32,7 @@ from telemetry.discreet import DiscreetExporter
 from tests.collector import Collector, collecting
 
 ROOT = Path(__file__).parents[1]
+WITNESS = "silent.example"
 SECRET_WORDS = "Wang-Xiaoming-12-Fuxing-Road"
 
 
@@ -102,6 +104,8 @@ async def _run(folder: Path) -> Seen:
             port,
             OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
             OTEL_METRIC_EXPORT_INTERVAL="200",
+            CASETRAIL_CHECKPOINTS=str(folder),
+            CASETRAIL_WITNESSES=str(_silent_witness(folder)),
         ) as process,
         grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
@@ -115,11 +119,33 @@ async def _run(folder: Path) -> Seen:
         with pytest.raises(grpc.aio.AioRpcError):
             await cases.GetCase(GetCaseRequest(case_id=SECRET_WORDS), metadata=metadata)
         await asyncio.wait_for(collector.until(lambda it: "casetrail.clocks.open" in it.metric_names), 20)
+        await asyncio.wait_for(collector.until(lambda it: figure(it, "casetrail.witness.lag", WITNESS) > 0), 20)
         process.send_signal(signal.SIGTERM)
         _, raw_log = await asyncio.wait_for(process.communicate(), 30)
     lines = [json.loads(line) for line in raw_log.splitlines()]
     assert process.returncode is not None
     return Seen(collector, trace_id, caller_span, opened.case.case_id, lines, raw_log, process.returncode)
+
+
+def _silent_witness(folder: Path) -> Path:
+    witnesses = folder / "witnesses"
+    witnesses.write_text(f"http://127.0.0.1:1 {SigningKey.generate(WITNESS, WITNESS_KEY).verifier}\n")
+    return witnesses
+
+
+def figure(collector: Collector, name: str, label: str) -> float:
+    """What a gauge said last of what has this label; 0 where it has said nothing."""
+    found = [
+        point.as_double or point.as_int
+        for request in collector.metrics
+        for resource in request.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.gauge.data_points
+        if any(each.value.string_value == label for each in point.attributes)
+    ]
+    return found[-1] if found else 0
 
 
 def _free_port() -> int:
@@ -167,7 +193,16 @@ def test_the_figures_are_there(seen: Seen) -> None:
         "casetrail.clocks.overdue",
         "casetrail.cases.open",
         "casetrail.cases.unserved",
+        "casetrail.checkpoint.age",
     } <= seen.collector.metric_names
+
+
+def test_how_far_behind_the_log_its_proofs_are_can_be_alarmed_on(seen: Seen) -> None:
+    """The witness does not answer; checkpoints are published and kept in the folder within about a second."""
+    assert figure(seen.collector, "casetrail.witness.lag", WITNESS) >= 1
+    assert 0 < figure(seen.collector, "casetrail.witness.age", WITNESS) < 60
+    assert figure(seen.collector, "casetrail.checkpoint.age", "database") < 5
+    assert figure(seen.collector, "casetrail.checkpoint.age", "folder") < 5
 
 
 def test_calls_are_counted_by_method_and_status(seen: Seen) -> None:

@@ -1,7 +1,9 @@
 """AuditService proves: receipts, checkpoints, inclusion, consistency, the change of key, and witnesses."""
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from casetrail.v1.audit_service_pb2 import (
 from casetrail.v1.case_service_pb2 import BatchExecuteRequest, Receipt
 from casetrail.v1.command_pb2 import Command
 from server.proving import ProofSettings, Proving
+from server.witnessed import Ending, ending
 from tests.server.running import Running, refusal, serving, token
 from tests.witness.standing import Standing, listening
 
@@ -413,6 +416,111 @@ async def test_a_log_that_was_cut_off_is_told_by_its_witness(tmp_path: Path) -> 
             await running.open("other")
             (witness,) = running.proving.witnesses
             await become_true(lambda: _is(lambda: "was cut off" in witness.trouble))
+
+
+async def test_two_servers_of_one_log_share_a_witness_without_false_alarm(tmp_path: Path) -> None:
+    """Each has others' checkpoints signed behind its back: the witness is ahead of what either remembers."""
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        async with (
+            serving(tmp_path, settings(tmp_path, url, standing)) as first,
+            serving(tmp_path, settings(tmp_path, url, standing)) as second,
+        ):
+            standing.trust(*first.proving.notary.keys)
+            await first.open("first")
+            await become_true(lambda: is_witnessed(first))
+            early = await first.log.newest_checkpoint()
+            await second.open("second")
+            await become_true(lambda: is_witnessed(second))
+            assert early is not None
+            (witness,) = first.proving.witnesses
+            witness.tell(early)
+            await first.open("third")
+            await become_true(lambda: is_witnessed(first))
+            assert [each.trouble for each in (*first.proving.witnesses, *second.proving.witnesses)] == ["", ""]
+
+
+# How far an export goes
+
+
+async def test_an_export_waits_until_the_witnesses_have_signed_what_it_has(tmp_path: Path) -> None:
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+            standing.trust(*running.proving.notary.keys)
+            await running.open()
+            end = await ending(running.log, running.proving)
+            signed = await running.log.newest_checkpoint(witnesses=["w1.example"])
+            assert signed is not None
+            assert end == Ending(signed.size, signed.size, witnessed=True)
+            assert end.size == await running.log.size()
+
+
+async def test_what_a_silent_witness_has_not_signed_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+            standing.trust(*running.proving.notary.keys)
+            await running.open()
+            await become_true(lambda: is_witnessed(running))
+            signed = await running.log.size()
+    async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+        await running.open("unseen")
+        there = await running.log.size()
+        (witness,) = running.proving.witnesses
+        assert witness.size == signed, "a server begins with what the log knows of its witnesses"
+        await become_true(lambda: _is(lambda: bool(witness.trouble)))
+
+        end = await ending(running.log, running.proving, patience=0.2)
+        everything = await ending(running.log, running.proving, patience=0)
+
+        assert (end.size, end.there, end.witnessed) == (signed, there, True)
+        assert "does not answer" in end.trouble[0]
+        assert everything == Ending(there, there)
+
+
+async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.exporting.PATIENCE", 0.5)
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+            standing.trust(*running.proving.notary.keys)
+            await running.open()
+            await become_true(lambda: is_witnessed(running))
+            size = await running.log.size()
+            assert f"All witnesses of the log have signed it, up to position {size}." in await export(running, tmp_path)
+    async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+        await running.open("unseen")
+        there = await running.log.size()
+        said = await export(running, tmp_path)
+        assert f"ends at position {size}, the last that all witnesses have signed" in said
+        assert f"{there - size} later events of the log are not in it" in said
+        assert f"{there} events written" in await export(running, tmp_path, "--unwitnessed")
+
+
+async def export(running: Running, folder: Path, *more: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("casetrail")), "export", "log.jsonl", "--format", "jsonl", *more),
+        cwd=folder,
+        env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret", "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return said.decode()
+
+
+async def test_an_export_of_a_log_that_no_witness_has_signed_has_all_of_it_and_says_so(tmp_path: Path) -> None:
+    standing = Standing.begin(tmp_path / "witness")
+    with listening(standing.witness()) as url:
+        pass
+    async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
+        await running.open()
+        end = await ending(running.log, running.proving, patience=0.2)
+        assert (end.size, end.witnessed, len(end.trouble)) == (await running.log.size(), False, 1)
 
 
 # At the start

@@ -1,10 +1,11 @@
 """The command `casetrail export`."""
 
+import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
@@ -17,6 +18,8 @@ from casetrail.export.selection import Selection
 from casetrail.v1.types_pb2 import Kind
 from casetrail.words import value_of
 
+_Written = TypeVar("_Written")
+
 
 class Format(Enum):
     """What can be written."""
@@ -28,7 +31,6 @@ class Format(Enum):
 
 
 _WRITERS: dict[Format, Callable[[Client, Selection, BinaryIO], Awaitable[int]]] = {
-    Format.JSONL: jsonl.write,
     Format.PARQUET: parquet.write,
     Format.XES: xes.write,
     Format.OCEL: ocel.write,
@@ -54,11 +56,15 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     receipts: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A file of receipts, to be put into jsonl.")
     ] = None,
+    unwitnessed: Annotated[
+        bool, typer.Option("--unwitnessed", help="jsonl: do not wait for the log's witnesses, and leave nothing out.")
+    ] = False,
     terms: Terms,
 ) -> None:
     """Export events to a file.
 
     --from and --to are about when events happened, in case time. The file is there when it is whole, and not before.
+    With proofs, it ends where all of the log's witnesses have signed; what came later waits for the next export.
     """
     if form is Format.JSONL and source_activities:
         raise typer.BadParameter(
@@ -66,6 +72,8 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         )
     if form is not Format.JSONL and receipts is not None:
         raise typer.BadParameter("receipts belong to jsonl", param_hint="--receipts")
+    if form is not Format.JSONL and unwitnessed:
+        raise typer.BadParameter("only jsonl is for witnesses to vouch for", param_hint="--unwitnessed")
     selection = Selection(
         kinds=tuple(value_of(Kind, word) for word in kind or ()),
         case_ids=tuple(dict.fromkeys(case or ())),
@@ -74,23 +82,49 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         source_activities=source_activities,
     )
 
-    async def write(client: Client, part: BinaryIO) -> int:
+    async def write(client: Client, part: BinaryIO) -> int | jsonl.Written:
         if form is Format.JSONL:
-            return await jsonl.write(client, selection, part, receipts)
+            return await jsonl.write(client, selection, part, receipts, unwitnessed=unwitnessed)
         return await _WRITERS[form](client, selection, part)
 
     try:
-        count = _whole(file, lambda part: call(terms, lambda client: write(client, part)))
+        written = _whole(file, lambda part: call(terms, lambda client: write(client, part)))
     except (parquet.ParquetMissing, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
+    count, proven = (written, None) if isinstance(written, int) else (written.events, written)
     if terms.as_json:
-        typer.echo(f'{{"events":{count}}}')
-    else:
-        output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
+        typer.echo(json.dumps({"events": count} | (_as_json(proven) if proven else {}), separators=(",", ":")))
+        return
+    output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
+    for line in _of_witnesses(proven) if proven else ():
+        output.console.print(line, markup=False)
 
 
-def _whole(file: Path, write: Callable[[BinaryIO], int]) -> int:
+def _as_json(written: jsonl.Written) -> dict[str, Any]:
+    return {
+        "size": written.size,
+        "logSize": written.there,
+        "witnessed": written.witnessed,
+        "unwitnessedBecause": list(written.trouble),
+    }
+
+
+def _of_witnesses(written: jsonl.Written) -> Iterator[str]:
+    """How far witnesses vouch for it, and what was left out for that; nothing where the log has none."""
+    why = f": {'; '.join(written.trouble)}" if written.trouble else ""
+    left_out = written.there - written.size
+    if left_out:
+        yield f"It ends at position {written.size:,}, the last that all witnesses have signed."
+        yield f"{left_out:,} later event{'' if left_out == 1 else 's'} of the log are not in it{why}."
+        yield "With --unwitnessed nothing is left out."
+    elif written.witnessed:
+        yield f"All witnesses of the log have signed it, up to position {written.size:,}."
+    elif why:
+        yield f"No checkpoint has been signed by all witnesses{why}."
+
+
+def _whole(file: Path, write: Callable[[BinaryIO], _Written]) -> _Written:
     """Write a file that is there only when it is whole.
 
     Raises:
@@ -99,11 +133,11 @@ def _whole(file: Path, write: Callable[[BinaryIO], int]) -> int:
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("wb") as opened:
-            count = write(opened)
+            written = write(opened)
             opened.flush()
             os.fsync(opened.fileno())
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return count
+    return written

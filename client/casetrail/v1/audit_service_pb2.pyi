@@ -801,6 +801,11 @@ class ExportLogRequest(google.protobuf.message.Message):
     CASE_IDS_FIELD_NUMBER: builtins.int
     HAPPENED_FROM_FIELD_NUMBER: builtins.int
     HAPPENED_BEFORE_FIELD_NUMBER: builtins.int
+    UNWITNESSED_FIELD_NUMBER: builtins.int
+    unwitnessed: builtins.bool
+    """Up to the newest event, whoever has signed it. Otherwise the export waits some seconds for the log's witnesses, and
+    ends at the newest checkpoint that all of them have signed.
+    """
     @property
     def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]:
         """Only cases that are of these lifecycles now."""
@@ -822,9 +827,10 @@ class ExportLogRequest(google.protobuf.message.Message):
         case_ids: collections.abc.Iterable[builtins.str] | None = ...,
         happened_from: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         happened_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        unwitnessed: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["happened_before", b"happened_before", "happened_from", b"happened_from"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "happened_before", b"happened_before", "happened_from", b"happened_from", "kinds", b"kinds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "happened_before", b"happened_before", "happened_from", b"happened_from", "kinds", b"kinds", "unwitnessed", b"unwitnessed"]) -> None: ...
 
 Global___ExportLogRequest: typing_extensions.TypeAlias = ExportLogRequest
 
