@@ -77,12 +77,12 @@ class Staff:
 
 
 def _letter(errand: Errand, person: Person, what: str) -> Message:
-    """A letter with no word of the customer's in it: it leaves the system."""
+    """A letter with no word of a customer's in it: it leaves the system."""
     case = errand.case
     lines = [f"{case.case_id}: {what}.", "", *_facts(case)]
     clock = find_clock(case, errand.effect.staff_alert.clock_id)
     if clock is not None:
-        lines += ["", *_about(clock, errand.effect.staff_alert.step)]
+        lines += ["", *_about(case, clock, errand.effect.staff_alert.step)]
     return Message.for_effect(
         f"{errand.effect.effect_id}/{person.name}",
         case=case.case_id,
@@ -93,6 +93,8 @@ def _letter(errand: Errand, person: Person, what: str) -> Message:
 
 
 def _facts(case: Case) -> list[str]:
+    if case.kind == Kind.KIND_INCIDENT:
+        return _of_an_incident(case)
     return [
         f"Kind      {_word(Kind.Name(case.kind))}",
         f"Stage     {_word(Stage.Name(case.stage))}",
@@ -101,13 +103,27 @@ def _facts(case: Case) -> list[str]:
     ]
 
 
-def _about(clock: Clock, step: int) -> list[str]:
+def _of_an_incident(case: Case) -> list[str]:
+    """What whoever is woken at night wants to know first. No customer has written any of it."""
+    incident = case.incident
+    level = f"{incident.level}{'' if incident.graded else ', as suspected'}" if incident.level else "not known yet"
+    return [
+        f"Incident  {case.subject}",
+        f"Level     {level}",
+        f"Stage     {_word(Stage.Name(case.stage))}",
+        f"Led by    {incident.commander or 'nobody yet'}",
+        *(f"Waits for {awaited}" for awaited in incident.waits_for),
+    ]
+
+
+def _about(case: Case, clock: Clock, step: int) -> list[str]:
     due = to_datetime(instant(clock.due_at)) if clock.HasField("due_at") else None
     lines = [f"Promise   {clock.name}, within {clock.target_seconds} s of its calendar"]
     if due:
         lines.append(f"Due       {due:%Y-%m-%d %H:%M:%S} UTC")
     if step:
-        lines.append(f"Step      {step} of the ladder. Acknowledge it, or the next one follows.")
+        lines.append(f"Step      {step} of the ladder. The next one follows, unless you take it on:")
+        lines.append(f"          casetrail do {case.case_id} acknowledge")
     return lines
 
 

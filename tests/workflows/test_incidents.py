@@ -32,6 +32,14 @@ async def test_an_incident_is_led_from_its_declaration_to_its_end(world: World) 
     assert any("Paying fails for some of you." in text for text in customers)
 
 
+async def test_whoever_is_told_of_an_incident_reads_what_it_is_and_what_it_waits_for(world: World) -> None:
+    incident_id = await declared(world, suspected_level=2)
+    await world.until(incident_id, "staff_reached")
+    (letter,) = [letter for letter in world.mailbox.to("daniel@staff.example") if incident_id in letter.subject]
+    for line in ("Incident  Paying fails", "Level     2, as suspected", "Led by    nobody yet", "Waits for its level"):
+        assert line in letter.text
+
+
 async def test_tasks_are_workflows_of_their_own_that_end_when_they_are_settled(world: World) -> None:
     incident_id = await declared(world, suspected_level=2)
     await world.do(incident_id, actor=DANIEL, grade_incident={"level": 2, "why": "orders are lost"})

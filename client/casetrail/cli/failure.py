@@ -15,7 +15,7 @@ _ADVICE = {
     "CASE_CLOSED": "A customer's case can go on: `casetrail do CASE reopen --why …` begins another round.",
     "REQUEST_ID_REUSED": "Leave --request-id out, or choose another.",
     "UNKNOWN_PRINCIPAL": "Say who asks: --token, CASETRAIL_TOKEN, or CASETRAIL_DATA (the engine's data folder).",
-    "BEYOND_AUTHORITY": "Let somebody do it who may; with a customer's case, `casetrail do CASE escalate --question …`.",
+    "BEYOND_AUTHORITY": "Let somebody do it who may; a customer's case can go up: `casetrail do CASE escalate`.",
     "MAY_NOT_ACT_FOR": "Leave --as out, or use the token of somebody who may.",
     "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
     "LOG_DAMAGED": "`casetrail verify` says what is wrong in the log.",
