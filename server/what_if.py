@@ -54,6 +54,8 @@ class WhatIfServicer:
         for case_id in request.case_ids:
             if await self._log.read_case(case_id) is None:
                 raise unknown_case(case_id)
+        # Whoever names a case of a drill means it.
+        request.filter.include_drills |= bool(wanted)
         token = ""
         while True:
             page = await self._log.list_cases(request.filter, page_size=_PAGE, token=token)

@@ -1,5 +1,7 @@
 """Recorded cases, run again: under the same policy nothing differs; under another, what its figures change does."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 
@@ -7,9 +9,10 @@ from audit.reconstruction import deeds
 from audit.what_if import what_if
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd
 from casetrail.v1.policy_pb2 import Policy
-from casetrail.v1.types_pb2 import Priority
+from casetrail.v1.types_pb2 import Priority, Role
 from domain import Rulebook
 from tests.audit.recorded import Recorded, action_of, known
+from tests.audit.test_reconstruction import STORIES, history, recorded
 from tests.domain.story import RULES, Story, rules_with
 from tests.domain.test_machine import Machine
 
@@ -78,6 +81,14 @@ class Rerun(Machine):
 
 Rerun.TestCase.settings = settings(max_examples=30, stateful_step_count=30)
 TestUnderTheSamePolicyNothingDiffers = Rerun.TestCase
+
+
+@pytest.mark.parametrize("tell", [tell for tell in STORIES if tell is not history])
+def test_under_the_same_policy_nothing_differs_in_a_story(tell: Callable[[Recorded], None]) -> None:
+    rerun = again(recorded(tell))
+
+    assert not rerun.remarks
+    assert not differing(rerun)
 
 
 def a_return_to_its_end(story: Recorded) -> None:
@@ -228,6 +239,93 @@ def test_a_change_of_policy_is_left_out(story: Recorded) -> None:
     rerun = what_if(story.events, RULES, known(other), story.now)
 
     assert remarks(rerun) == [("POLICY_CHANGE_LEFT_OUT", changed)]
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+
+def an_incident_of_two_tasks(story: Recorded) -> None:
+    story.declare(4)
+    story.at("+5m").lead().confirm_nature("A bad batch")
+    story.lead().grade_incident(4)
+    story.lead("ivy").assume_command()
+    story.lead("ivy").add_task("legal", what="Read the contract")
+    story.at("+10m").agent().complete_task("T1")
+    story.at("+20m").agent().complete_task("T2")
+
+
+def test_an_incident_has_other_promises_under_another_policy(story: Recorded) -> None:
+    an_incident_of_two_tasks(story)
+
+    assert differing(again(story, target("initial_response", 240))) == {"initial_response": ("met", "breached")}
+
+
+def test_a_task_is_done_when_it_was_done_though_it_has_another_number(story: Recorded) -> None:
+    """The other policy asks operations first: what was T1 and T2 is T2 and T3 there."""
+
+    def ask_operations_first(policy: Policy) -> None:
+        tasks = policy.incidents.levels[3].tasks
+        [given] = tasks
+        added = tasks.add()
+        added.CopyFrom(given)
+        given.department, given.what = "operations", "Stop the sale"
+
+    an_incident_of_two_tasks(story)
+    rerun = again(story, rules_with(ask_operations_first))
+
+    ends = {
+        clock.subject.partition(":")[0]: (clock.recorded.verdict, clock.what_if.verdict, clock.what_if.elapsed_seconds)
+        for clock in rerun.clocks
+        if clock.name == "task"
+    }
+    assert ends == {
+        "customer-care": (Verdict.VERDICT_MET, Verdict.VERDICT_MET, 300),
+        "legal": (Verdict.VERDICT_MET, Verdict.VERDICT_MET, 900),
+        "operations": (Verdict.VERDICT_ABSENT, Verdict.VERDICT_OPEN, 900),
+    }
+    assert [remark.message for remark in rerun.remarks] == ["task that the record does not have is left open"]
+
+
+def test_a_task_that_the_other_policy_does_not_give_cannot_be_done_there(story: Recorded) -> None:
+    def no_tasks(policy: Policy) -> None:
+        del policy.incidents.levels[3].tasks[:]
+
+    an_incident_of_two_tasks(story)
+    done = next(event.seq for event in story.events if event.HasField("task_completed"))
+
+    rerun = again(story, rules_with(no_tasks))
+
+    [clock] = [clock for clock in rerun.clocks if clock.subject == "legal: Read the contract"]
+    assert (clock.recorded.verdict, clock.what_if.verdict) == (Verdict.VERDICT_MET, Verdict.VERDICT_MET)
+    assert remarks(rerun) == [("REFUSED", done)]
+
+
+def test_where_a_notice_takes_a_higher_role_it_stays_unsent(story: Recorded) -> None:
+    def by_the_executive(policy: Policy) -> None:
+        policy.incidents.levels[1].notice_role = Role.ROLE_EXECUTIVE
+
+    story.declare(2)
+    story.lead().confirm_nature("Paying fails")
+    story.lead().grade_incident(2)
+    story.agent().draft_notice("We are on it", audience="all users")
+    story.director().approve_notice("N1")
+    story.director().send_notice("N1")
+    story.at("+5m").outcome("public_notice", notice_published={})
+
+    rerun = again(story, rules_with(by_the_executive))
+
+    assert differing(rerun) == {"public_notice": ("met", "open"), "notice_update": ("open", "absent")}
+    refused = [remark.message.partition(":")[0] for remark in rerun.remarks]
+    assert refused == ["approve_notice", "send_notice"]
+
+
+def test_a_policy_without_incidents_takes_none(story: Recorded) -> None:
+    an_incident_of_two_tasks(story)
+
+    rerun = again(story, rules_with(lambda policy: policy.ClearField("incidents")))
+
+    assert {clock.what_if.verdict for clock in rerun.clocks} == {Verdict.VERDICT_ABSENT}
+    assert {reason for reason, _ in remarks(rerun)} == {"REFUSED"}
 
 
 def test_time_goes_on_until_the_given_instant_in_both(story: Recorded) -> None:

@@ -57,6 +57,23 @@ async def test_only_clocks_that_would_have_ended_differently_are_listed_and_all_
     assert list(asked.case_ids) == ["INQ-7K3"]
 
 
+async def test_cases_of_drills_are_asked_for_by_name_and_a_long_subject_is_cut(
+    service: Service, casetrail: Casetrail
+) -> None:
+    task = ComparedClock(
+        name="task",
+        subject="customer-care: Give every agent one answer, and call touched customers before they call.",
+        ordinal=1,
+        recorded=MET,
+        what_if=BREACHED,
+    )
+    service.script("WhatIf", [WhatIfResponse(rerun=CaseRerun(case_id="INC-7K3", seq=9, clocks=[task]))])
+    ran = await casetrail("what-if", "--policy", POLICY, "--drills")
+    assert "task (customer-care: Give every …)" in ran.out
+    [asked] = service.requests("WhatIf")
+    assert asked.filter.include_drills
+
+
 async def test_every_clock_is_listed_when_that_is_asked_for(service: Service, casetrail: Casetrail) -> None:
     service.script("WhatIf", [WhatIfResponse(rerun=RERUN)])
     ran = await casetrail("what-if", "--policy", POLICY, "--all")

@@ -1,20 +1,25 @@
 """AuditService.WhatIf over a real socket: an imported log, run again."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from casetrail import policy_file
+from casetrail import policy_file, scenario_file
 from casetrail.client import Client
 from casetrail.errors import CasetrailError
 from casetrail.play.playback import Playback
 from casetrail.play.sending import send_history
+from casetrail.v1 import command_pb2 as c
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Kind
 from tests.play.logs import SAMPLE, SERVICENOW, plans
 from tests.server.running import POLICY, Running
+from tests.server.test_incidents import LEAD, an_incident
+
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
 
 
 @pytest.fixture
@@ -67,6 +72,48 @@ async def test_cases_are_chosen_by_filter_and_by_number(auditor: Client) -> None
 
     assert one.case_id == "INC0000045"
     assert await reruns(auditor, policy, CaseFilter(kinds=[Kind.KIND_RETURN])) == []
+
+
+@pytest.fixture
+async def lead(running: Running) -> AsyncIterator[Client]:
+    running.principals.write_text(running.principals.read_text() + LEAD)
+    async with Client(running.address, "iris-secret") as client:
+        yield client
+
+
+async def test_an_incident_is_run_again_like_any_case(lead: Client) -> None:
+    incident_id = await an_incident(lead, c.ConfirmNature(nature="The payment provider is down"), level=3)
+    await lead.incidents.lead(incident_id, c.GradeIncident(level=2, why="orders are lost"))
+
+    [same] = await reruns(lead, policy_file.load(POLICY))
+    [other] = await reruns(lead, without_tasks())
+
+    assert (same.kind, len(same.remarks)) == (Kind.KIND_INCIDENT, 0)
+    assert [clock for clock in same.clocks if clock.recorded.verdict != clock.what_if.verdict] == []
+    gone = [clock for clock in other.clocks if clock.what_if.verdict == ClockEnd.VERDICT_ABSENT]
+    assert {clock.name for clock in gone} == {"task"}
+    assert len(gone) == 3
+
+
+def without_tasks() -> Policy:
+    policy = changed()
+    for level in policy.incidents.levels:
+        del level.tasks[:]
+    return policy
+
+
+async def test_cases_of_drills_are_run_again_only_when_they_are_asked_for(lead: Client) -> None:
+    scenario = scenario_file.load(SCENARIO)
+    drill_id = (await lead.drills.start(scenario)).case_id
+    policy = policy_file.load(POLICY)
+
+    left_out = await reruns(lead, policy)
+    included = await reruns(lead, policy, CaseFilter(include_drills=True))
+    named = [rerun async for rerun in lead.what_if(policy, case_ids=[drill_id])]
+
+    assert left_out == []
+    assert [rerun.case_id for rerun in included] == [rerun.case_id for rerun in named] == [drill_id]
+    assert [list(rerun.remarks) for rerun in named] == [[]]
 
 
 async def test_an_unknown_case_and_a_policy_without_work_are_refused(auditor: Client) -> None:

@@ -1,6 +1,7 @@
 """Commands that compare: the record with another policy, and the log with what else knows the cases."""
 
 import json
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -53,13 +54,15 @@ def what_if(
     case: CasesOption = None,
     opened_from: FromOption = None,
     opened_before: ToOption = None,
+    drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List clocks that end the same, too.")] = False,
     terms: Terms,
 ) -> None:
     """Run recorded cases again under another policy, and list the clocks that would have ended differently.
 
     --from and --to are about when cases were opened. What people did is taken from the record as it was: this is a
-    calculation, no forecast.
+    calculation, no forecast. Cases of drills are left out unless they are named, or --drills asks for them; what the
+    script of a drill did is taken as it was, too.
     """
     other = policy_file.load(policy)
     case_filter = CaseFilter(
@@ -67,6 +70,7 @@ def what_if(
         category=category,
         opened_from=opened_from,
         opened_before=opened_before,
+        include_drills=drills,
     )
     tally = Tally()
 
@@ -182,11 +186,18 @@ def _print_rerun(rerun: CaseRerun, *, every: bool) -> None:
     for clock in rerun.clocks:
         if every or differs(clock):
             style = _STYLES.get((clock.recorded.verdict, clock.what_if.verdict), "")
-            name = clock.name.replace("_", " ") + (f" ({clock.subject})" if clock.subject else "")
+            name = clock.name.replace("_", " ") + (f" ({_short(clock.subject)})" if clock.subject else "")
             number = f" #{clock.ordinal}" if clock.ordinal > 1 else ""
             ends = f"{_told(clock.recorded)} → {_told(clock.what_if)}"
             output.console.print(f"{rerun.case_id:<20}{name + number:<28}{ends}", style=style, markup=False)
 
+
+def _short(subject: str) -> str:
+    """A subject in a column: a task's is all that is to be done."""
+    return textwrap.shorten(subject, _SUBJECT, placeholder=" …")
+
+
+_SUBJECT = 32
 
 _STYLES = {
     (_Verdict.VERDICT_MET, _Verdict.VERDICT_BREACHED): "red",
