@@ -5,7 +5,9 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,10 +20,10 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from activities.directory import Directory, DirectoryError
 from activities.drill_systems import FaultSwitches
 from activities.mail import SmtpMailer
-from activities.outside import NoShop, Rehearsal
+from activities.outside import DRILL_HEADER, Rehearsal
 from activities.registry import all_activities
 from activities.sealing import Sealing
-from activities.shop import HttpShop, Shop
+from activities.shop import HttpShop
 from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file
@@ -129,16 +131,16 @@ def _mailer(settings: Settings, server: tuple[str, int]) -> SmtpMailer:
 
 async def _rehearsal(settings: Settings, ending: AsyncExitStack) -> Rehearsal:
     """What drills have for themselves."""
-    shop: Shop = NoShop()
-    if settings.drill_shop_url:
-        shop = await ending.enter_async_context(HttpShop.connect(settings.drill_shop_url))
     switches = {"shop": settings.drill_shop_url, "mail": settings.drill_mail_faults_url}
-    return Rehearsal(
+    rehearsal = Rehearsal(
         mailer=_mailer(settings, settings.drill_smtp or settings.smtp),
         sink=settings.drill_sink,
-        shop=shop,
-        faults=await ending.enter_async_context(FaultSwitches.connect(switches)),
+        faults=await ending.enter_async_context(FaultSwitches.connect(switches, settings.drill_sink)),
     )
+    if not settings.drill_shop_url:
+        return rehearsal
+    shop = await ending.enter_async_context(HttpShop.connect(settings.drill_shop_url))
+    return replace(rehearsal, shop=partial(shop.marked, DRILL_HEADER))
 
 
 async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:

@@ -31,7 +31,8 @@ class Settings:
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
         queue: CASETRAIL_QUEUE, the Temporal task queue that work comes from: `casetrail` when left out. A worker
             of `casetrail-critical` has critical incidents for itself, and detection.
-        drill_sink: CASETRAIL_DRILL_SINK, the address that all letters of drills go to.
+        drill_sink: CASETRAIL_DRILL_SINK, the address that all letters of drills go to; `{drill}` in it stands for the
+            drill's number.
         drill_smtp: CASETRAIL_DRILL_SMTP_ADDRESS, the mail server of drills; that of everything else when left out.
         drill_shop_url: CASETRAIL_DRILL_SHOP_URL, the shop of drills; when left out they have none.
         drill_mail_faults_url: CASETRAIL_DRILL_MAIL_FAULTS_URL, where the mail server of drills is told to fail.
@@ -73,7 +74,7 @@ class Settings:
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
             drain_seconds=_seconds(environment, "CASETRAIL_DRAIN_SECONDS", "10"),
             queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
-            drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill@localhost",
+            drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill+{drill}@localhost",
             drill_smtp=(
                 _address(environment, "CASETRAIL_DRILL_SMTP_ADDRESS")
                 if environment.get("CASETRAIL_DRILL_SMTP_ADDRESS")

@@ -111,7 +111,7 @@ class Drills:
                     case "message":
                         await self._message(run, errand, inject)
                     case "fault":
-                        await self._begin_fault(inject.fault)
+                        await self._begin_fault(errand.case.case_id, inject.fault)
         except (Rejected, NoSuchSystem) as refused:
             failed = InjectFailed(inject_id=inject.id, why=str(refused))
             await self._errands.report(run, Outcome(inject_failed=failed))
@@ -196,7 +196,7 @@ class Drills:
         outcome = Outcome(system_restored=SystemRestored())
         try:
             with _faults_as_failures():
-                await self._faults.end(_system(errand.effect.restoration.system))
+                await self._faults.end(errand.case.case_id, _system(errand.effect.restoration.system))
         except NoSuchSystem as error:
             outcome = Outcome(restoration_failed=RestorationFailed(why=str(error)))
         await self._errands.report(run, outcome)
@@ -253,9 +253,9 @@ class Drills:
             with suppress(Rejected), _passing_refusals():
                 await self._errands.engine.execute(command)
 
-    async def _begin_fault(self, fault: FaultInject) -> None:
+    async def _begin_fault(self, drill_id: str, fault: FaultInject) -> None:
         with _faults_as_failures():
-            await self._faults.begin(_system(fault.system))
+            await self._faults.begin(drill_id, _system(fault.system))
 
     # --- what happens in the drill's cases ----------------------------------------------------------------------------
 

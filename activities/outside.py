@@ -4,8 +4,8 @@ Whoever does something for a case gets the outside from the errand, and has no o
 reaches a real customer, whichever activity it is.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn, Protocol
 
 from activities.mail import Mailer, Message
@@ -27,17 +27,17 @@ class Outside:
 
 
 class Faults(Protocol):
-    """Systems of a drill that can really be made to fail."""
+    """Systems of a drill that can really be made to fail, for this drill and no other."""
 
-    async def begin(self, system: str) -> None:
-        """Let `shop` or `mail` stop answering.
+    async def begin(self, drill_id: str, system: str) -> None:
+        """Let `shop` or `mail` stop answering to a drill.
 
         Raises:
             FaultsUnavailable: It cannot be done now.
             NoSuchSystem: It can never be done here.
         """
 
-    async def end(self, system: str) -> None:
+    async def end(self, drill_id: str, system: str) -> None:
         """Let it answer again. Raises likewise."""
 
 
@@ -53,12 +53,14 @@ class NoSuchSystem(Exception):  # noqa: N818 - likewise
 class NoFaults:
     """Nothing can be made to fail."""
 
-    async def begin(self, system: str) -> None:
+    async def begin(self, drill_id: str, system: str) -> None:
         """Refuse."""
+        del drill_id
         raise NoSuchSystem(f"drills have no {system} of their own here that could fail")
 
-    async def end(self, system: str) -> None:
+    async def end(self, drill_id: str, system: str) -> None:
         """Refuse."""
+        del drill_id
         raise NoSuchSystem(f"drills have no {system} of their own here")
 
 
@@ -111,25 +113,35 @@ def _refuse() -> NoReturn:
     raise ShopRefused("DRILL", "a drill does not reach the shop")
 
 
+def sink_of(sink: str, drill_id: str) -> str:
+    """The address that stands for everybody in one drill."""
+    return sink.replace("{drill}", drill_id)
+
+
+def _no_shop(drill_id: str) -> Shop:
+    del drill_id
+    return NoShop()
+
+
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What drills have for themselves.
+    """What drills have for themselves, each its own.
 
     Attributes:
         mailer: Takes their letters, which all go to the sink.
-        sink: The address that stands for everybody.
-        shop: Their shop; without one the shop is not reached.
+        sink: The address that stands for everybody; `{drill}` in it is the drill's number.
+        shop: The shop of a drill; without one the shop is not reached.
         faults: What can be made to fail.
     """
 
     mailer: Mailer
-    sink: str = "drill@localhost"
-    shop: Shop = field(default_factory=NoShop)
-    faults: Faults = field(default_factory=NoFaults)
+    sink: str = "drill+{drill}@localhost"
+    shop: Callable[[str], Shop] = _no_shop
+    faults: Faults = NoFaults()
 
     def of(self, drill_id: str) -> Outside:
         """The outside of one drill's cases."""
-        return Outside(SinkMailer(self.mailer, self.sink, drill_id), self.shop)
+        return Outside(SinkMailer(self.mailer, sink_of(self.sink, drill_id), drill_id), self.shop(drill_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,10 +172,11 @@ class Shop(Protocol):
 class HttpShop:
     """The shop over HTTP: one JSON object each way, the idempotency key in a header."""
 
-    def __init__(self, http: aiohttp.ClientSession, base_url: str) -> None:
-        """Speak through a session that somebody else opens and closes; see ``connect``."""
+    def __init__(self, http: aiohttp.ClientSession, base_url: str, mark: Mapping[str, str] | None = None) -> None:
+        """Speak through a session that somebody else opens and closes; see ``connect`` and ``marked``."""
         self._http = http
         self._base_url = base_url.rstrip("/")
+        self._mark = mark or {}
 
     @classmethod
     @asynccontextmanager
@@ -187,6 +188,10 @@ class HttpShop:
         timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
             yield cls(http, base_url)
+
+    def marked(self, header: str, value: str) -> "HttpShop":
+        """The same shop, where every call carries one more header."""
+        return HttpShop(self._http, self._base_url, {**self._mark, header: value})
 
     async def order(self, order_id: str) -> Order | None:
         """Return the order, or ``None`` when the shop knows none of this id."""
@@ -256,6 +261,7 @@ class HttpShop:
         headers: Mapping[str, str] | None = None,
     ) -> "_Answer":
         url = URL(self._base_url + path, encoded=True)
+        headers = {**self._mark, **(headers or {})}
         try:
             # A redirect would repeat a POST as a GET, and could carry the token to another host.
             async with self._http.request(method, url, json=body, headers=headers, allow_redirects=False) as response:

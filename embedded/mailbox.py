@@ -5,7 +5,7 @@ It keeps what arrives as often as it arrives, so that a letter sent twice is see
     GET    /             the mails, for people
     GET    /messages     {"messages": [...]}, filters to= and case=
     DELETE /messages     forget them
-    POST   /faults       {mode, recipient?, count?}
+    POST   /faults       {mode, recipient?, count?}; without a recipient for everybody, instead of all before
 """
 
 import asyncio
@@ -111,32 +111,42 @@ class _Mode(StrEnum):
     LOST = "lost"  # kept, and yet answered 451: the sender cannot know
 
 
+@dataclass(slots=True)
+class _Fault:
+    """A mode for the next ``left`` mails, or for all of them."""
+
+    mode: _Mode
+    left: int | None
+
+
 class _FaultSwitch:
-    """The current fault: a mode for one recipient or all, for the next ``count`` mails or all."""
+    """The current faults: one for each recipient that has its own, and one for all others."""
 
     def __init__(self) -> None:
-        self._mode = _Mode.NONE
-        self._recipient = ""
-        self._left: int | None = None
+        self._faults: dict[str, _Fault] = {}
 
     async def set(self, request: web.Request) -> web.Response:
         body = await json_object(request)
         try:
-            self._mode = _Mode(field(body, "mode", ""))
+            mode = _Mode(field(body, "mode", ""))
         except ValueError:
             raise malformed(f"'mode' must be one of {', '.join(_Mode)}") from None
-        self._recipient = field(body, "recipient", "")
-        self._left = field(body, "count", 0) if body.get("count") is not None else None
-        return web.json_response({"mode": self._mode})
+        recipient = field(body, "recipient", "")
+        if not recipient:
+            self._faults.clear()
+        left = field(body, "count", 0) if body.get("count") is not None else None
+        self._faults[recipient] = _Fault(mode, left)
+        return web.json_response({"mode": mode})
 
     def strikes(self, recipients: list[str], *modes: _Mode) -> _Mode:
         """Return the mode if it is one of these and meant for one of the recipients; using it up by one."""
-        meant = not self._recipient or self._recipient in recipients
-        if self._mode not in modes or not meant or self._left == 0:
+        own = (self._faults[recipient] for recipient in recipients if recipient in self._faults)
+        fault = next(own, self._faults.get(""))
+        if fault is None or fault.mode not in modes or fault.left == 0:
             return _Mode.NONE
-        if self._left is not None:
-            self._left -= 1
-        return self._mode
+        if fault.left is not None:
+            fault.left -= 1
+        return fault.mode
 
 
 class _Postman:

@@ -17,16 +17,20 @@ Every POST of these carries an ``Idempotency-Key``. An error is ``{reason, messa
     GET  /admin/orders, /calls, /receipts, /stock, /reservations, /inquiries
     PUT  /admin/stock/{sku}                      {quantity}
     POST /admin/parcels/{carrier}/{tracking_no}  {}, also /scans {status, place?, at?}, /deliver, /stall
+
+A call that names a drill, ``X-Casetrail-Drill``, comes to a counter that is this drill's alone: with books and faults
+of its own, which end with the process.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from embedded import shop_books, shop_keys, shop_parcels
 from embedded.database import Database
@@ -40,6 +44,7 @@ from embedded.shop_parcels import Parcels, Scan
 Json = dict[str, Any]
 Clock = Callable[[], datetime]
 
+_DRILL: Final = "X-Casetrail-Drill"
 _SCHEMA: Final = shop_books.SCHEMA + shop_parcels.SCHEMA + shop_keys.SCHEMA
 
 
@@ -62,9 +67,13 @@ class DemoShop:
 
         With a scan scale, parcels travel by themselves: at 60, an hour of their journey takes a minute.
         """
-        with closing(Database(path, _SCHEMA)) as database:
-            counter = _Counter(database, clock, scan_scale)
-            async with serving(_application(counter, FaultSwitch()), port) as url:
+        with closing(Database(path, _SCHEMA)) as database, ExitStack() as ending:
+
+            def for_a_drill() -> _Counter:
+                return _Counter(ending.enter_context(closing(Database(None, _SCHEMA))), clock, scan_scale)
+
+            counters = _Counters(_Counter(database, clock, scan_scale), for_a_drill)
+            async with serving(_application(counters), port) as url:
                 yield cls(url)
 
 
@@ -77,6 +86,7 @@ class _Counter:
         self.parcels = Parcels(database, clock, scan_scale)
         self.books = Books(database, self.parcels, clock)
         self.keys = Keys(database)
+        self.faults = FaultSwitch()
 
     async def order(self, request: web.Request) -> web.Response:
         return web.json_response(self.books.order(request.match_info["order_id"]))
@@ -149,42 +159,69 @@ class _Counter:
         return web.json_response(self.keys.once(key, f"{request.method} {request.path}", content, act))
 
 
-def _application(counter: _Counter, faults: FaultSwitch) -> web.Application:
-    app = web.Application(middlewares=[refusals, faults.spoil])
+class _Counters:
+    """The counter for everybody, and those of drills, each made at its first call."""
+
+    def __init__(self, usual: _Counter, make: Callable[[], _Counter]) -> None:
+        self._usual = usual
+        self._make = make
+        self._of_drills: dict[str, _Counter] = {}
+
+    def of(self, request: web.Request) -> _Counter:
+        """Where a request is taken."""
+        drill = request.headers.get(_DRILL, "")
+        if not drill:
+            return self._usual
+        if drill not in self._of_drills:
+            self._of_drills[drill] = self._make()
+        return self._of_drills[drill]
+
+
+def _application(counters: _Counters) -> web.Application:
+    @web.middleware
+    async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await counters.of(request).faults.spoil(request, handler)
+
+    def taken(act: Callable[[_Counter, web.Request], Awaitable[web.Response]]) -> Handler:
+        async def take(request: web.Request) -> web.Response:
+            return await act(counters.of(request), request)
+
+        return take
+
+    def view(read: Callable[[_Counter], Json]) -> Handler:
+        async def show(request: web.Request) -> web.Response:
+            return web.json_response(read(counters.of(request)))
+
+        return show
+
+    app = web.Application(middlewares=[refusals, spoil])
     parcel = "/parcels/{carrier}/{tracking_no}"
     app.add_routes(
         [
-            web.get("/orders/{order_id}", counter.order),
-            web.post("/orders", counter.enter_order),
-            web.post("/refunds", counter.refund),
-            web.post("/compensations", counter.compensate),
-            web.post("/reservations", counter.reserve),
-            web.post("/reservations/{reservation_id}/dispatch", counter.dispatch),
-            web.post("/reservations/{reservation_id}/release", counter.release),
-            web.get(f"{parcel}/scans", counter.scans),
-            web.post(f"{parcel}/inquiries", counter.ask_carrier),
-            web.post("/faults", faults.set),
-            web.get("/admin/orders", _view(lambda: {"orders": counter.books.orders()})),
-            web.get("/admin/calls", _view(lambda: {"calls": counter.keys.calls()})),
-            web.get("/admin/receipts", _view(lambda: {"receipts": counter.books.receipts()})),
-            web.get("/admin/stock", _view(lambda: {"stock": counter.books.stock()})),
-            web.get("/admin/reservations", _view(lambda: {"reservations": counter.books.reservations()})),
-            web.get("/admin/inquiries", _view(lambda: {"inquiries": counter.parcels.inquiries()})),
-            web.put("/admin/stock/{sku}", counter.count_stock),
-            web.post(f"/admin{parcel}", counter.hand_over),
-            web.post(f"/admin{parcel}/scans", counter.scan),
-            web.post(f"/admin{parcel}/deliver", counter.deliver),
-            web.post(f"/admin{parcel}/stall", counter.stall),
+            web.get("/orders/{order_id}", taken(_Counter.order)),
+            web.post("/orders", taken(_Counter.enter_order)),
+            web.post("/refunds", taken(_Counter.refund)),
+            web.post("/compensations", taken(_Counter.compensate)),
+            web.post("/reservations", taken(_Counter.reserve)),
+            web.post("/reservations/{reservation_id}/dispatch", taken(_Counter.dispatch)),
+            web.post("/reservations/{reservation_id}/release", taken(_Counter.release)),
+            web.get(f"{parcel}/scans", taken(_Counter.scans)),
+            web.post(f"{parcel}/inquiries", taken(_Counter.ask_carrier)),
+            web.post("/faults", taken(lambda counter, request: counter.faults.set(request))),
+            web.get("/admin/orders", view(lambda counter: {"orders": counter.books.orders()})),
+            web.get("/admin/calls", view(lambda counter: {"calls": counter.keys.calls()})),
+            web.get("/admin/receipts", view(lambda counter: {"receipts": counter.books.receipts()})),
+            web.get("/admin/stock", view(lambda counter: {"stock": counter.books.stock()})),
+            web.get("/admin/reservations", view(lambda counter: {"reservations": counter.books.reservations()})),
+            web.get("/admin/inquiries", view(lambda counter: {"inquiries": counter.parcels.inquiries()})),
+            web.put("/admin/stock/{sku}", taken(_Counter.count_stock)),
+            web.post(f"/admin{parcel}", taken(_Counter.hand_over)),
+            web.post(f"/admin{parcel}/scans", taken(_Counter.scan)),
+            web.post(f"/admin{parcel}/deliver", taken(_Counter.deliver)),
+            web.post(f"/admin{parcel}/stall", taken(_Counter.stall)),
         ]
     )
     return app
-
-
-def _view(read: Callable[[], Json]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def view(_: web.Request) -> web.Response:
-        return web.json_response(read())
-
-    return view
 
 
 def _parcel(request: web.Request) -> tuple[str, str]:

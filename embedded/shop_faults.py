@@ -47,7 +47,6 @@ class FaultSwitch:
         self._hit = 0
         return web.json_response({"mode": self._fault.mode})
 
-    @web.middleware
     async def spoil(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass a call on, well or badly."""
         match self._next(request.path):

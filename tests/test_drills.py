@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,13 +14,15 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from activities.mail import MailUnavailable, Message, SmtpMailer
+from activities.outside import DRILL_HEADER
 from casetrail import CasetrailError, Client
 from casetrail.scenario_file import load
 from casetrail.v1.case_pb2 import Case, CaseLink
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.command_pb2 import Link
 from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
-from casetrail.v1.inject_pb2 import Inject, MessageInject
+from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject
 from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Kind, Stage
 from embedded.stack import Stack
@@ -81,9 +83,26 @@ async def happened(client: Client, case_id: str, name: str) -> None:
     raise AssertionError(f"{name} did not happen")
 
 
-async def shop_answers(stack: Stack) -> bool:
-    async with aiohttp.ClientSession(stack.drill_shop_url) as http, http.get("/orders/D1001") as answer:
+async def shop_answers(stack: Stack, drill_id: str) -> bool:
+    headers = {DRILL_HEADER: drill_id}
+    async with aiohttp.ClientSession(stack.drill_shop_url, headers=headers) as http, http.get("/orders/D1") as answer:
         return answer.status != 503
+
+
+async def mail_goes_out(stack: Stack, drill_id: str) -> bool:
+    host, _, port = stack.drill_smtp_address.partition(":")
+    mailer = SmtpMailer(host=host, port=int(port), sender="test@drill.example")
+    try:
+        await mailer.send(Message("<1@drill.example>", f"drill+{drill_id}@localhost", "?", "?"))
+    except MailUnavailable:
+        return False
+    return True
+
+
+async def until(ask: Callable[[], Awaitable[bool]], *, says: bool = True) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await ask() != says:  # noqa: ASYNC110 - systems tell nobody
+            await asyncio.sleep(0.1)
 
 
 async def letters(url: str) -> list[dict[str, Any]]:
@@ -123,9 +142,12 @@ async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_othe
     assert await letters(stack.mailbox_url) == [], "nothing has left by the real mail server"
     sent = await letters(stack.drill_mailbox_url)
     assert sent
-    assert {letter["to"] for letter in sent} == {"drill@localhost"}
+    assert {letter["to"] for letter in sent} <= {f"drill+{drill.case_id}@localhost" for drill in drills}
+    assert all(letter["to"] == f"drill+{letter['headers'][DRILL_HEADER]}@localhost" for letter in sent)
     assert all(letter["subject"].startswith("[DRILL 演练] ") for letter in sent)
-    assert await shop_answers(stack)
+    for drill in drills:
+        assert await shop_answers(stack, drill.case_id)
+        assert await mail_goes_out(stack, drill.case_id)
     await cli(stack, "verify")  # which says by its exit status whether the log is whole
 
 
@@ -149,19 +171,37 @@ async def test_a_drill_survives_the_death_of_worker_temporal_and_server_in_its_m
     verdicts = {judged.id: judged.verdict for judged in ended.drill.expectations}
     assert verdicts["confirmed"] in JUDGED
     assert verdicts["graded"] == DrillExpectation.VERDICT_MISSED, "nobody plays whoever grades"
-    assert await shop_answers(stack)
+    assert await shop_answers(stack, drill.case_id)
 
 
 async def test_a_system_really_fails_and_answers_again_when_the_drill_is_aborted(stack: Stack, client: Client) -> None:
     drill = await client.drills.start(_short())
     await happened(client, drill.case_id, "inject_made")
-    while await shop_answers(stack):  # noqa: ASYNC110 - the shop tells nobody
-        await asyncio.sleep(0.1)
+    await until(lambda: shop_answers(stack, drill.case_id), says=False)
     await client.drills.abort(drill.case_id, "a real emergency")
     ended = await over(client, drill.case_id)
     assert ended.drill.aborted
-    while not await shop_answers(stack):  # noqa: ASYNC110 - likewise
-        await asyncio.sleep(0.1)
+    await until(lambda: shop_answers(stack, drill.case_id))
+
+
+async def test_what_fails_in_one_drill_answers_in_another(stack: Stack, client: Client) -> None:
+    disturbed, undisturbed = await client.drills.start(_short()), await client.drills.start(_quiet())
+    mail = FaultInject(system=FaultInject.SYSTEM_MAIL)
+    mail.lasts.seconds = 7200
+    await client.drills.inject(disturbed.case_id, Inject(id="mail-down", title="Mail fails", fault=mail))
+    await until(lambda: shop_answers(stack, disturbed.case_id), says=False)
+    await until(lambda: mail_goes_out(stack, disturbed.case_id), says=False)
+    assert await shop_answers(stack, undisturbed.case_id)
+    assert await mail_goes_out(stack, undisturbed.case_id)
+    # Nor does the end of the other one mend anything.
+    await client.drills.abort(undisturbed.case_id, "seen enough")
+    await over(client, undisturbed.case_id)
+    assert not await shop_answers(stack, disturbed.case_id)
+    assert not await mail_goes_out(stack, disturbed.case_id)
+    await client.drills.abort(disturbed.case_id, "seen enough")
+    await over(client, disturbed.case_id)
+    await until(lambda: shop_answers(stack, disturbed.case_id))
+    await until(lambda: mail_goes_out(stack, disturbed.case_id))
 
 
 async def test_a_person_takes_part_and_what_is_injected_by_hand_arrives(client: Client) -> None:
@@ -264,6 +304,13 @@ async def test_a_scenario_that_is_wrong_starts_nothing(client: Client) -> None:
     with pytest.raises(CasetrailError, match=r"scenario.expectations\[0\].after") as refused:
         await client.drills.start(scenario)
     assert refused.value.reason == "INVALID"
+
+
+def _quiet() -> Scenario:
+    """As short, and nothing fails in it."""
+    scenario = _short()
+    del scenario.injects[1]
+    return scenario
 
 
 def _short() -> Scenario:

@@ -173,6 +173,17 @@ async def test_recipient_that_does_not_exist_is_refused_and_others_are_not(maile
     assert [mail["to"] for mail in await reader.mails()] == ["li@customer.example"]
 
 
+async def test_one_recipients_fault_neither_sets_nor_ends_anothers(mailer: SmtpMailer, reader: Reader) -> None:
+    for recipient in ("a@drill.example", "b@drill.example"):
+        await reader.fault("temporary", recipient=recipient)
+    await reader.fault("none", recipient="a@drill.example")
+    await mailer.send(letter(to="a@drill.example"))
+    with pytest.raises(MailUnavailable):
+        await mailer.send(letter(to="b@drill.example"))
+    await reader.fault("none")
+    await mailer.send(letter(to="b@drill.example"))
+
+
 async def test_busy_mailbox_is_unavailable_until_it_is_not(mailer: SmtpMailer, reader: Reader) -> None:
     await reader.fault("temporary", count=2)
     for _ in range(2):

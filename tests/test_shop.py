@@ -95,6 +95,22 @@ async def back(demo: DemoShop) -> AsyncIterator[Back]:
         yield Back(demo.url, http)
 
 
+async def test_a_drill_has_books_and_faults_of_its_own(shop: HttpShop, demo: DemoShop) -> None:
+    one, other = (shop.marked("X-Casetrail-Drill", drill) for drill in ("DRL-1", "DRL-2"))
+    receipts = [await each.refund("D1001", 1_000, "CNY", "k") for each in (one, other, shop)]
+    assert len(receipts) == 3
+    for each in (one, other, shop):
+        order = await each.order("D1001")
+        assert order is not None
+        assert order.refunded_minor == 1_000, "paid back once in each of them"
+    async with aiohttp.ClientSession(headers={"X-Casetrail-Drill": "DRL-1"}) as http:
+        await Back(demo.url, http).fault("down")
+    with pytest.raises(ShopUnavailable):
+        await one.order("D1001")
+    assert await other.order("D1001")
+    assert await shop.order("D1001")
+
+
 async def test_order_is_read_as_the_books_have_it(shop: HttpShop, back: Back) -> None:
     order_id = await back.sell(
         state="delivered",

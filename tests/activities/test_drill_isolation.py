@@ -36,7 +36,7 @@ from workflows.processes import PROCESSES
 ROOT = Path(__file__).parents[2]
 SCENARIO = load(ROOT / "scenarios" / "system-failure.en.yaml")
 REAL_ADDRESS = "li.lei@customer.example"
-SINK = "sink@drill.example"
+SINK = "sink+{drill}@drill.example"
 RESERVATION = Reservation("RS-1", "O-1", "SKU-2", 1)
 DEMANDS = [demand.name for demand in Effect.DESCRIPTOR.oneofs_by_name["demand"].fields]
 
@@ -52,13 +52,13 @@ class Untouchable:
 class Switches:
     """The fault switches of the drills' own systems."""
 
-    down: set[str] = field(default_factory=set)
+    down: set[tuple[str, str]] = field(default_factory=set)
 
-    async def begin(self, system: str) -> None:
-        self.down.add(system)
+    async def begin(self, drill_id: str, system: str) -> None:
+        self.down.add((drill_id, system))
 
-    async def end(self, system: str) -> None:
-        self.down.discard(system)
+    async def end(self, drill_id: str, system: str) -> None:
+        self.down.discard((drill_id, system))
 
 
 @dataclass
@@ -172,7 +172,7 @@ def stage(demand: str, folder: Path) -> Stage:
         real,
         Directory(folder / "staff.yaml"),
         log=engine,
-        rehearsal=Rehearsal(letters, SINK, shop, switches),
+        rehearsal=Rehearsal(letters, SINK, lambda _: shop, switches),
     )
     return Stage(only, letters, shop, switches, {activity.__name__: activity for activity in built})
 
@@ -243,11 +243,11 @@ async def test_what_the_shop_would_do_the_drills_shop_does(demand: str, tmp_path
 async def test_a_fault_is_of_the_drills_own_systems_and_is_undone(tmp_path: Path) -> None:
     on = stage("inject", tmp_path)
     await on.run("make_inject", 0)
-    assert on.switches.down == {"shop"}
+    assert on.switches.down == {("DRL-1", "shop")}
     over = stage("restoration", tmp_path)
-    over.switches.down.add("shop")
+    over.switches.down = {("DRL-1", "shop"), ("DRL-2", "shop")}
     await over.run("restore")
-    assert over.switches.down == set()
+    assert over.switches.down == {("DRL-2", "shop")}, "another drill's fault goes on"
 
 
 @pytest.mark.parametrize("demand", ["merge", "link", "relay", "follow_up"])
@@ -272,7 +272,7 @@ async def test_without_a_shop_of_their_own_drills_reach_none(tmp_path: Path) -> 
 
 
 def assert_says_that_it_is_a_drill(letter: Message) -> None:
-    assert letter.to == SINK
+    assert letter.to == "sink+DRL-1@drill.example"
     assert letter.subject.startswith(MARK)
     assert letter.headers[DRILL_HEADER] == "DRL-1"
     assert "This is a drill" in letter.text
