@@ -69,7 +69,7 @@ async def test_cases_of_drills_are_asked_for_by_name_and_a_long_subject_is_cut(
     )
     service.script("WhatIf", [WhatIfResponse(rerun=CaseRerun(case_id="INC-7K3", seq=9, clocks=[task]))])
     ran = await casetrail("what-if", "--policy", POLICY, "--drills")
-    assert "task (customer-care: Give every …)" in ran.out
+    assert "task (customer-care: Give every …) met, 5s to spare" in ran.out
     [asked] = service.requests("WhatIf")
     assert asked.filter.include_drills
 
@@ -100,6 +100,7 @@ async def test_a_policy_that_is_wrong_is_told_before_anything_is_asked(
     assert ran.code == 1
     assert "b.yaml" in ran.err
     assert "Traceback" not in ran.err
+    assert "should not have happened" not in ran.err
     assert service.asked == []
 
 

@@ -189,7 +189,7 @@ def _print_rerun(rerun: CaseRerun, *, every: bool) -> None:
             name = clock.name.replace("_", " ") + (f" ({_short(clock.subject)})" if clock.subject else "")
             number = f" #{clock.ordinal}" if clock.ordinal > 1 else ""
             ends = f"{_told(clock.recorded)} → {_told(clock.what_if)}"
-            output.console.print(f"{rerun.case_id:<20}{name + number:<28}{ends}", style=style, markup=False)
+            output.console.print(f"{rerun.case_id:<20}{name + number:<27} {ends}", style=style, markup=False)
 
 
 def _short(subject: str) -> str:

@@ -6,6 +6,7 @@ import traceback
 import typer
 
 from casetrail.errors import CasetrailError, Unavailable
+from casetrail.file_problems import FileError
 from casetrail.proof import ProofError
 
 _ADVICE = {
@@ -36,6 +37,8 @@ def _lines(error: Exception) -> list[str]:
     match error:
         case CasetrailError():
             return [_headline(error), *_details(error)]
+        case FileError():
+            return [str(problem) for problem in error.problems]
         case ProofError():
             return [f"Does not hold: {error}."]
         case ModuleNotFoundError(name="cryptography"):
