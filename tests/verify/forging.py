@@ -274,6 +274,7 @@ class World:
         kept_receipts: Receipts likewise.
         changes: What is done to the lines of the export, in turn.
         header: Members of the header that are to differ.
+        separators: Between members, and after their names: none is how Casetrail writes an export.
     """
 
     drafts: list[Draft] = field(default_factory=story)
@@ -284,6 +285,7 @@ class World:
     kept_receipts: list[Line] = field(default_factory=list)
     changes: list[Callable[[list[Line]], None]] = field(default_factory=list)
     header: Line = field(default_factory=dict)
+    separators: tuple[str, str] = (",", ":")
     log_keys: list[Key] = field(default_factory=lambda: [LOG_KEY])
     witnesses: list[Key] = field(default_factory=lambda: [WITNESS])
     positions: list[int] | None = None
@@ -350,9 +352,13 @@ class World:
             change(lines)
         return lines
 
+    def written(self, line: Line) -> bytes:
+        """A line as it stands in the file."""
+        return json.dumps(line, ensure_ascii=False, separators=self.separators).encode()
+
     def evidence(self, folder: Path) -> Evidence:
         """Write all of it into files."""
-        text = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in self.lines())
+        text = b"".join(self.written(line) + b"\n" for line in self.lines())
         end = {"kind": "end", "lines": text.count(b"\n"), "sha256": hashlib.sha256(text).hexdigest()}
         export = folder / "export.jsonl"
         export.write_bytes(self.end(text + json.dumps(end).encode() + b"\n"))

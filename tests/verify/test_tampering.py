@@ -10,9 +10,13 @@ from tests.verify.forging import World
 from tests.verify.tampering import TAMPERINGS, Tampering
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["as-exported", "with-spaces"])
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.name.replace(" ", "-"))
-def test_tampering_is_found_at_its_first_position(tampering: Tampering, tmp_path: Path) -> None:
-    world = World().write_down()
+def test_tampering_is_found_at_its_first_position(
+    tampering: Tampering, separators: tuple[str, str], tmp_path: Path
+) -> None:
+    """Also where the events are not written as Casetrail does, so that none is read the short way."""
+    world = World(separators=separators).write_down()
     tampering.do(world)
 
     report = verify(world.evidence(tmp_path))

@@ -11,10 +11,12 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casetrail_verify import Check, Report, envelope, export, verify
+from casetrail_verify import Check, Report, envelope, events, export, lines, plain, verify
 from casetrail_verify.envelope import EnvelopeError
+from casetrail_verify.faults import Faults
 from casetrail_verify.tree import ProofError, Tree, root_by_inclusion
 from tests.verify.forging import (
+    LOG,
     LOG_KEY,
     NEXT_KEY,
     Draft,
@@ -22,6 +24,7 @@ from tests.verify.forging import (
     b64,
     key_change,
     leaf,
+    leaves_of,
     note,
     path,
     receipt,
@@ -254,3 +257,37 @@ def test_the_auditors_page_explains_every_reason() -> None:
     page = (Path(__file__).parents[2] / "docs" / "auditors.md").read_text(encoding="utf-8")
 
     assert [check for check in Check if f"`{check}`" not in page] == []
+
+
+@given(st.fixed_dictionaries({name: st.text(max_size=6) for name in ("actor", "case", "key", "type", "via")}))
+def test_an_event_is_read_the_short_way_as_the_long_way_reads_it(texts: dict[str, str]) -> None:
+    world, found = World(), Faults()
+    world.drafts = [Draft("INQ-1", said=texts | {"id": f"{texts['case']}:1"})]
+    world.write_down(sign=False, elsewhere=False)
+    line = world.written(world.rows[0])
+
+    short = plain.read(line, tree_of(world))
+
+    assert (short is None) == any(character in '"\\' or character < " " for character in "".join(texts.values()))
+    assert short in (None, events.check(lines.parse(line), tree_of(world), found))
+    assert not found.in_order()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_fault_of_an_event_is_passed_over_on_the_short_way(seed: int) -> None:
+    world = World().write_down()
+    untouched = world.written(world.rows[3])
+    chance = random.Random(seed)
+    assert plain.read(untouched, tree_of(world)) is not None
+
+    for _ in range(200):
+        changed = bytearray(untouched)
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        short, found = plain.read(bytes(changed), tree_of(world)), Faults()
+        if short is not None:
+            assert short == events.check(lines.parse(bytes(changed)), tree_of(world), found)
+            assert not found.in_order()
+
+
+def tree_of(world: World) -> events.Tree:
+    return events.Tree(LOG, len(world.rows), root(leaves_of(world.rows)), whole=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from casetrail_verify import events, lines
+from casetrail_verify import events, lines, plain
 from casetrail_verify.events import Row, Tree
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.lines import Line, LineError
@@ -145,6 +145,9 @@ def check(stretch: Stretch) -> Checked:
     rows = []
     checked = Checked()
     for number, one in enumerate(raw, stretch.number):
+        if not checked.rest and (row := plain.read(one, stretch.tree)) is not None:
+            rows.append(row)
+            continue
         read = _line(one)
         if checked.rest or not isinstance(read, dict) or read.get("kind") != "event":
             checked.rest.append((number, read))
