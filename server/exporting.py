@@ -221,7 +221,7 @@ class _Wanted:
     @property
     def case_filter(self) -> CaseFilter:
         """The wanted cases, as far as a list can tell."""
-        return CaseFilter(kinds=sorted(self._kinds))
+        return CaseFilter(kinds=sorted(self._kinds), include_drills=True)
 
     async def event(self, row: StoredEvent) -> bool:
         """Whether an event is."""

@@ -24,6 +24,7 @@ from casetrail.export.selection import Selection
 from casetrail.play.playback import Playback
 from casetrail.play.sending import send_history
 from casetrail.proof.tree import hash_leaf
+from casetrail.scenario_file import load
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
@@ -32,6 +33,7 @@ from tests.server.running import Running
 
 Writer = Callable[[Client, Selection, BinaryIO], Awaitable[int | jsonl.Written]]
 WRITERS: dict[str, Writer] = {"jsonl": jsonl.write, "parquet": parquet.write, "xes": xes.write, "ocel": ocel.write}
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
 ACTIVITIES = Selection(source_activities=True)
 
 
@@ -183,6 +185,23 @@ async def test_all_formats_take_the_same_events(auditor: Client, tmp_path: Path,
         with (tmp_path / "log").open("wb") as file:
             written = await WRITERS[form](auditor, selection, file)
             assert getattr(written, "events", written) == expected
+
+
+@pytest.mark.parametrize("form", ["parquet", "xes", "ocel"])
+async def test_a_drill_is_no_work_for_customers_and_left_out_unless_it_is_asked_for(
+    running: Running, auditor: Client, tmp_path: Path, form: str
+) -> None:
+    real = [event async for event in auditor.events()]
+    async with Client(running.address, "chloe-secret") as lead:
+        drill = await lead.drills.start(load(SCENARIO), request_id="drill")
+    for selection, expected in (
+        (Selection(), len(real)),
+        (Selection(drills=True), len(real) + drill.seq),
+        (Selection(kinds=(Kind.KIND_DRILL,)), drill.seq),
+        (Selection(case_ids=(drill.case_id,)), drill.seq),
+    ):
+        with (tmp_path / "log").open("wb") as file:
+            assert await WRITERS[form](auditor, selection, file) == expected
 
 
 # --- tables and process mining ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from audit.sealing import seal
 from casetrail.client import Client
 from casetrail.export import jsonl
 from casetrail.export.selection import Selection
+from casetrail.scenario_file import load
 from casetrail.v1.audit_service_pb2 import RotateSigningKeyRequest
 from casetrail_verify import Check, Evidence, Report, verify
 from casetrail_verify.evidence import keys
@@ -21,6 +22,7 @@ from tests.server.running import Running, serving, token
 from tests.witness.standing import Standing, listening
 
 WHOLE = Selection()
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
 
 
 @pytest.fixture
@@ -35,11 +37,13 @@ async def auditor(tmp_path: Path) -> AsyncIterator["Auditor"]:
             serving(tmp_path, settings) as running,
             Client(running.address, "player-secret") as client,
             Client(running.address, "shop-secret", receipts=tmp_path / "receipts.jsonl") as shop,
+            Client(running.address, "chloe-secret") as lead,
         ):
             standing.trust(*running.proving.notary.keys)
             opened = [
                 await shop.open(kind="inquiry", customer=f"C-{n}", channel="email", subject="Hello") for n in range(3)
             ]
+            await lead.drills.start(load(SCENARIO), request_id="drill")
             await seal(running.log, date(2026, 11, 21))
             await running.proving.publisher.publish()
             await running.audit.RotateSigningKey(RotateSigningKeyRequest(request_id="r1"), metadata=token("admin"))
@@ -93,7 +97,7 @@ async def test_the_whole_log_holds(auditor: Auditor) -> None:
 
     assert report.holds, report.words
     events, cases, _, receipts, seals, listed, policies = report.checked.values()
-    assert (cases, receipts, seals, listed, policies) == (3, 4, 1, 3, 1)
+    assert (cases, receipts, seals, listed, policies) == (4, 4, 1, 4, 1), "with the drill"
     assert events > 5
 
 

@@ -53,6 +53,9 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         bool,
         typer.Option("--source-activities", help="Only the steps of an imported log, under their names there."),
     ] = False,
+    drills: Annotated[
+        bool, typer.Option("--drills", help="Drills as well; jsonl, and a case that is named, have them anyway.")
+    ] = False,
     receipts: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="A file of receipts, to be put into jsonl.")
     ] = None,
@@ -80,6 +83,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         happened_from=happened_from.seconds if happened_from else None,
         happened_before=happened_before.seconds if happened_before else None,
         source_activities=source_activities,
+        drills=drills,
     )
 
     async def write(client: Client, part: BinaryIO) -> int | jsonl.Written:

@@ -25,6 +25,8 @@ class Selection:
         happened_from: Only what happened from then on, in unix seconds of case time.
         happened_before: Only what happened before then.
         source_activities: Only the steps that came from another log, each once.
+        drills: Those of drills as well, which are no work for customers. Whoever names a case gets it in any event, and
+            proofs are about all that is in the log.
     """
 
     kinds: tuple[Kind.ValueType, ...] = ()
@@ -32,6 +34,7 @@ class Selection:
     happened_from: int | None = None
     happened_before: int | None = None
     source_activities: bool = False
+    drills: bool = False
 
     async def cases(self, client: Client) -> AsyncIterator[Case]:
         """The cases, as they are now.
@@ -45,7 +48,7 @@ class Selection:
                 if not self.kinds or case.kind in self.kinds:
                     yield case
             return
-        async for case in client.list(CaseFilter(kinds=self.kinds), page_size=_PAGE):
+        async for case in client.list(CaseFilter(kinds=self.kinds, include_drills=self._drills), page_size=_PAGE):
             yield case
 
     async def events_of(self, client: Client, case_id: str) -> AsyncIterator[Event]:
@@ -62,7 +65,7 @@ class Selection:
                     yield event
             return
         async for event in client.events():
-            if event.case_id != _LOG_ITSELF and self.takes(event):
+            if event.case_id != _LOG_ITSELF and (self.drills or not event.drill_id) and self.takes(event):
                 yield event
 
     def takes(self, event: Event) -> bool:
@@ -73,6 +76,10 @@ class Selection:
             and (self.happened_before is None or at < self.happened_before)
             and (not self.source_activities or bool(event.source_activity))
         )
+
+    @property
+    def _drills(self) -> bool:
+        return self.drills or Kind.KIND_DRILL in self.kinds
 
     def request(self) -> ExportLogRequest:
         """The same, as the service is asked for it."""
