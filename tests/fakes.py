@@ -133,3 +133,16 @@ class CornerShop:
         answer = self.answers[key]
         assert isinstance(answer, Receipt)
         return answer
+
+
+@dataclass
+class Switches:
+    """The fault switches of the drills' own systems."""
+
+    down: set[tuple[str, str]] = field(default_factory=set)
+
+    async def begin(self, drill_id: str, system: str) -> None:
+        self.down.add((drill_id, system))
+
+    async def end(self, drill_id: str, system: str) -> None:
+        self.down.discard((drill_id, system))

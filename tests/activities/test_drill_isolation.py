@@ -28,7 +28,7 @@ from domain import Rulebook
 from domain.drills import script
 from engine.engine import Outcome
 from tests.domain.story import OPENED, RULES
-from tests.fakes import CornerShop, Mailbox
+from tests.fakes import CornerShop, Mailbox, Switches
 from tests.workflows.world import STAFF
 from workflows.drill import PROCESSES as OF_DRILLS
 from workflows.processes import PROCESSES
@@ -46,19 +46,6 @@ class Untouchable:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AssertionError(f"a drill has touched the real world: {name}")
-
-
-@dataclass
-class Switches:
-    """The fault switches of the drills' own systems."""
-
-    down: set[tuple[str, str]] = field(default_factory=set)
-
-    async def begin(self, drill_id: str, system: str) -> None:
-        self.down.add((drill_id, system))
-
-    async def end(self, drill_id: str, system: str) -> None:
-        self.down.discard((drill_id, system))
 
 
 @dataclass

@@ -28,8 +28,7 @@ async def record(names: list[str]) -> None:
         for name in names:
             with tempfile.TemporaryDirectory() as folder:
                 async with world(environment, Path(folder)) as one:
-                    case_id = await STORIES[name](one)
-                    runs = await _runs(one, case_id)
+                    runs = await _runs(one, await STORIES[name](one))
             for number, history in enumerate(runs, 1):
                 # Where the code lay on the recorder's machine is nobody's concern.
                 text = _STACK_TRACE.sub(r'\1""', history.to_json())
@@ -37,12 +36,13 @@ async def record(names: list[str]) -> None:
                 sys.stdout.write(f"{name}, run {number}: {len(history.events)} events\n")
 
 
-async def _runs(one: World, case_id: str) -> list[WorkflowHistory]:
-    """The histories of a workflow's runs, the first one first."""
+async def _runs(one: World, told: str) -> list[WorkflowHistory]:
+    """The histories of the runs of a workflow, named by itself or by its case; the first one first."""
+    name = told if "/" in told else workflow_id(told)
     runs: list[WorkflowHistory] = []
-    run_id = (await one.handle(case_id).describe()).run_id
+    run_id = (await one.environment.client.get_workflow_handle(name).describe()).run_id
     while run_id:
-        handle = one.environment.client.get_workflow_handle(workflow_id(case_id), run_id=run_id)
+        handle = one.environment.client.get_workflow_handle(name, run_id=run_id)
         runs.insert(0, await handle.fetch_history())
         run_id = runs[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id
     return runs

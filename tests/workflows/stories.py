@@ -2,12 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from activities.shop import Scan, ScanStatus
+from casetrail import scenario_file
+from casetrail.v1.command_pb2 import Command
+from casetrail.v1.drill_service_pb2 import StartDrillRequest
 from casetrail.v1.event_pb2 import CallbackMade
+from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Kind, Remedy, RemedyKind, Words
-from engine.naming import EXECUTE
+from domain.drills import script
+from engine.naming import EXECUTE, SCHEDULED_DRILL
 from tests.asked import AMY, DANIEL, ERIN, command, declaring, returning
 from tests.workflows.world import World
 
@@ -176,6 +183,77 @@ async def incident_that_is_led_to_its_end(one: World) -> str:
     return incident_id
 
 
+# Ten minutes of it are a second.
+_SCALE: Final = 600.0
+_SCENARIO: Final = """\
+id: short
+title: Short
+locale: en
+scale: 600
+injects:
+  - {id: outage, at: 0s, title: Down, declare: {subject: Down, channel: app, suspected_level: 3}}
+  - {id: shop-down, at: 0s, title: The shop fails, fault: {system: shop, lasts: 20m}}
+  - {id: away, at: 10m, title: Nobody is there, silence: {role: agent, lasts: 20m}}
+  - id: calls
+    at: 10m
+    title: Customers ask
+    wave: {kind: inquiry, count: 2, over: 20m, channel: chat, subject: What is the matter?}
+  - {id: press, at: 20m, title: The press asks, message: {to: outage, text: "Well?", sender: press}}
+expectations:
+  - {id: confirmed, title: Looked at, after: outage, event: nature_confirmed, within: 40m, score: 10, phase: detection}
+  - id: answered
+    title: Answered
+    after: calls
+    event: replied
+    count: 2
+    within: 20m
+    late_until: 30m
+    score: 10
+    phase: response
+participants:
+  - name: duty-lead
+    role: team_lead
+    delay: {median: 10m}
+    answers: [{to: case_opened, of: outage, do: {confirm_nature: {nature: A gateway}}}]
+  - name: duty-agent
+    role: agent
+    delay: {median: 10m}
+    answers: [{to: case_opened, of: calls, do: {reply: {words: {text: We are on it}}}}]
+"""
+
+
+def _scenario() -> Scenario:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "short.yaml"
+        file.write_text(_SCENARIO)
+        return scenario_file.load(file)
+
+
+async def drill_that_runs_to_its_end(one: World) -> str:
+    """All kinds of injects, an expectation that is met and one that nobody meets."""
+    start = Command(request_id="drill", actor=ERIN, open=script.opening(_scenario(), _SCALE))
+    drill_id = (await one.engine.execute(start)).case.case_id
+    await one.until(drill_id, "drill_cleared")
+    await one.ended(drill_id)
+    return drill_id
+
+
+async def drill_that_a_schedule_starts(one: World) -> str:
+    """Returns its workflow's id, which is no case's."""
+    workflow_id = "drill/yearly-2026-11-01T02:00:00Z"
+    drill_id: str = await one.environment.client.execute_workflow(
+        SCHEDULED_DRILL,
+        StartDrillRequest(scenario=_scenario(), scale=_SCALE),
+        id=workflow_id,
+        task_queue=one.queue,
+        result_type=str,
+    )
+    await one.do(drill_id, actor=ERIN, abort_drill={"why": "seen enough"})
+    await one.until(drill_id, "drill_cleared")
+    await one.ended(drill_id)
+    return workflow_id
+
+
 STORIES: Final[dict[str, Story]] = {
     story.__name__: story
     for story in (
@@ -187,5 +265,7 @@ STORIES: Final[dict[str, Story]] = {
         return_that_is_exchanged,
         return_whose_exchange_is_not_dispatched,
         incident_that_is_led_to_its_end,
+        drill_that_runs_to_its_end,
+        drill_that_a_schedule_starts,
     )
 }

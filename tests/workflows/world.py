@@ -16,6 +16,7 @@ from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
 from activities.directory import Directory
+from activities.outside import Rehearsal
 from activities.registry import all_activities
 from audit.sqlite import SqliteLog
 from casetrail import policy_file
@@ -28,7 +29,7 @@ from engine.naming import CASE, CRITICAL, workflow_id
 from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
-from tests.fakes import CornerShop, Mailbox
+from tests.fakes import CornerShop, Mailbox, Switches
 from workflows.worker import sandbox, worker_for
 
 ROOT = Path(__file__).parent.parent.parent
@@ -177,7 +178,10 @@ async def world(
     try:
         rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
         engine = Engine(log, rulebooks, waker, clock.now)
-        activities = all_activities(engine, mailbox, shop, Directory(folder / "staff.yaml"), log=log)
+        rehearsal = Rehearsal(mailbox, shop=lambda _: shop, faults=Switches())
+        activities = all_activities(
+            engine, mailbox, shop, Directory(folder / "staff.yaml"), log=log, rehearsal=rehearsal
+        )
         async with AsyncExitStack() as working:
             for each in (queue + CRITICAL, queue)[: 1 + ordinary]:
                 await working.enter_async_context(_worker(environment.client, activities, each, interceptors))
