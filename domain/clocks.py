@@ -196,6 +196,7 @@ def reckoning(clock: Clock, at: Instant, rules: Rulebook) -> Reckoning:
         target_seconds=clock.target_seconds,
         paused=stood,
         calendar=clock.calendar,
+        subject=clock.subject,
     )
     if clock.HasField("due_at"):
         reckoned.due_at.seconds = clock.due_at.seconds

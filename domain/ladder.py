@@ -23,6 +23,7 @@ def step(draft: Draft, clock: Clock) -> None:
         role=taken.role,
         why=clock.climb.why,
         takes_over=taken.takes_over and number <= len(ladder.steps),
+        clock_subject=clock.subject,
     )
     if number < len(ladder.steps):
         interval = ladder.steps[number].after.seconds

@@ -92,8 +92,8 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "{clock.name}逾期{late_seconds}完成",
     ),
     "clock_rebased": (
-        "{clock.name}: {old_target_seconds} becomes {clock.target_seconds}[, due {clock.due_at}]",
-        "{clock.name}：时限由{old_target_seconds}改为{clock.target_seconds}[，截止 {clock.due_at}]",
+        "{clock.name}: [{old_target_seconds} becomes ]{clock.target_seconds}, ladder {ladder}[, due {clock.due_at}]",
+        "{clock.name}：时限[由{old_target_seconds}改]为{clock.target_seconds}，路径 {ladder}[，截止 {clock.due_at}]",
     ),
     "escalation_stepped": (
         "{clock_name} escalates, step {step}, to the {role}: {why}",
@@ -112,6 +112,8 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
 _OPTIONAL: Final = re.compile(r"\[([^\[\]]*)\]")
 _FIELD: Final = re.compile(r"\{([\w.]+)\}")
 # Texts that are names of the contract or of the policy.
+# What something was before, which is not worth a word where it still is so.
+_UNCHANGED: Final = {"old_level": "level", "old_target_seconds": "clock.target_seconds"}
 _CLOCK_NAMES: Final = frozenset({"name", "clock_name"})
 _NAMES: Final = _CLOCK_NAMES | {"department", "from_department", "to_department"}
 
@@ -155,8 +157,8 @@ class Teller:
         part: Any = reduce(getattr, steps, body)
         field: FieldDescriptor = part.DESCRIPTOR.fields_by_name[last]
         values = getattr(part, last) if field.is_repeated else (getattr(part, last),)
-        if last == "old_level" and part.old_level == part.level:
-            return ""  # graded as it was suspected
+        if last in _UNCHANGED and getattr(part, last) == reduce(getattr, _UNCHANGED[last].split("."), part):
+            return ""
         text = self._language.listed([_value(field, value, self._language) for value in values])
         subject = self._subjects.get(part.clock_id, "") if last in _CLOCK_NAMES else ""
         return self._language.of((f"{text} {subject}", f"{text}（{subject}）")) if subject else text

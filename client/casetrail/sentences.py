@@ -27,7 +27,8 @@ class Sentence:
     Attributes:
         weight: How much it matters.
         text: The template.
-        when: A field that must be filled, or `field=word` for an enum; empty when the sentence always fits.
+        when: A field that must be filled, `field=word` for an enum, or `field!=other` for two fields that must differ;
+            empty when the sentence always fits.
     """
 
     weight: Weight
@@ -43,13 +44,14 @@ _QUIET, _PLAIN, _SPOKEN = Weight.QUIET, Weight.PLAIN, Weight.SPOKEN
 _GOOD, _WARNING, _BAD = Weight.GOOD, Weight.WARNING, Weight.BAD
 
 _SAID = "[: {words.text:quote}][ ({words.attachments:count} attached)]"
+_CLOCK = "clock {clock.name:name}[ {clock.subject}]"
 _STOOD = "[; stood {clock.paused:paused}]"
 
 SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "CaseOpened": (
         Sentence(
             _BAD,
-            "incident declared[ by {incident.source.by}][ ({incident.source.rule})][: {subject:quote}]"
+            "incident declared[ by the rule {incident.source.rule}][: {subject:quote}]"
             "[, suspected level {incident.level}][, crisis {incident.crisis}][; drill {drill_id}]"
             "[; {words.text:quote}]",
             when="kind=incident",
@@ -81,35 +83,36 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "LinkRequested": _one(_QUIET, "asks {case_id} to note the link"),
     "ClockStarted": _one(
         _QUIET,
-        "clock {clock.name:name} starts[ for {clock.subject}]: {clock.target_seconds:span}[, due {clock.due_at}]",
+        _CLOCK + " starts: {clock.target_seconds:span}[, due {clock.due_at}]",
     ),
     "ClockPaused": _one(
         _WARNING,
-        "clock {clock.name:name} stands: waiting for the {cause}[; {clock.elapsed_seconds:span} counted]",
+        _CLOCK + " stands: waiting for the {cause}[; {clock.elapsed_seconds:span} counted]",
     ),
-    "ClockResumed": _one(_QUIET, "clock {clock.name:name} goes on[ after the {cause}][, due {clock.due_at}]" + _STOOD),
-    "ClockWarned": _one(_WARNING, "clock {clock.name:name} warns: {clock:left} left"),
-    "ClockFlagged": _one(
-        _WARNING, "clock {clock.name:name} flagged for quality review after {clock.elapsed_seconds:span}"
-    ),
-    "ClockBreached": _one(_BAD, "clock {clock.name:name} BREACHED: {clock.target_seconds:span} are over" + _STOOD),
-    "ClockMet": _one(
-        _GOOD, "clock {clock.name:name} met in {clock.elapsed_seconds:span}, {clock:left} to spare" + _STOOD
-    ),
+    "ClockResumed": _one(_QUIET, _CLOCK + " goes on[ after the {cause}][, due {clock.due_at}]" + _STOOD),
+    "ClockWarned": _one(_WARNING, _CLOCK + " warns: {clock:left} left"),
+    "ClockFlagged": _one(_WARNING, _CLOCK + " flagged for quality review after {clock.elapsed_seconds:span}"),
+    "ClockBreached": _one(_BAD, _CLOCK + " BREACHED: {clock.target_seconds:span} are over" + _STOOD),
+    "ClockMet": _one(_GOOD, _CLOCK + " met in {clock.elapsed_seconds:span}, {clock:left} to spare" + _STOOD),
     "ClockMetLate": _one(
         _WARNING,
-        "clock {clock.name:name} met {late_seconds:span} late, after {clock.elapsed_seconds:span}"
+        _CLOCK + " met {late_seconds:span} late, after {clock.elapsed_seconds:span}"
         " of {clock.target_seconds:span}" + _STOOD,
     ),
-    "ClockCancelled": _one(_QUIET, "clock {clock.name:name} no longer counts[: {why:quote}]" + _STOOD),
-    "ClockRebased": _one(
-        _PLAIN,
-        "clock {clock.name:name} changes from {old_target_seconds:span} to {clock.target_seconds:span}"
-        "[, due {clock.due_at}]",
+    "ClockCancelled": _one(_QUIET, _CLOCK + " no longer counts[: {why:quote}]" + _STOOD),
+    "ClockRebased": (
+        Sentence(
+            _PLAIN,
+            _CLOCK + " changes from {old_target_seconds:span} to {clock.target_seconds:span}[, due {clock.due_at}]",
+            when="old_target_seconds!=clock.target_seconds",
+        ),
+        Sentence(
+            _QUIET, _CLOCK + " is still {clock.target_seconds:span}, on the ladder {ladder:name}[, due {clock.due_at}]"
+        ),
     ),
     "EscalationStepped": _one(
         _BAD,
-        "escalation of {clock_name:name}, step {step}, to the {role}[: {why:why}]"
+        "escalation of {clock_name:name}[ {clock_subject}], step {step}, to the {role}[: {why:why}]"
         "[; the case passes to the {role}{takes_over:mark}][; next step {next_at}]",
     ),
     "EscalationAcknowledged": _one(_GOOD, "the escalation is taken on, the ladder of {clock_id} stops[: {why:quote}]"),
@@ -226,7 +229,9 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "CaseRestored": _one(_PLAIN, "{restored_case_id} restored from {archive_id}: {events} events[: {why:quote}]"),
     "NatureConfirmed": _one(_GOOD, "answered, and known for what it is[: {nature:quote}]"),
     "IncidentGraded": (
-        Sentence(_WARNING, "graded {level}, it was {old_level}[, crisis {crisis}][: {why:quote}]", when="old_level"),
+        Sentence(
+            _WARNING, "graded {level}[, it was {old_level}][, crisis {crisis}][: {why:quote}]", when="old_level!=level"
+        ),
         Sentence(_WARNING, "graded {level}[, crisis {crisis}][: {why:quote}]"),
     ),
     "CommandAssumed": _one(_GOOD, "{commander} ({role}) leads[, handed over by {handed_over_by}][: {why:quote}]"),

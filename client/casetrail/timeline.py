@@ -66,7 +66,7 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
         f"drill {case.drill_id}" if case.drill_id else "",
         f"priority {_word(Priority.DESCRIPTOR, case.priority)}",
         f"order {case.order_id}" if case.order_id else "",
-        f"with {case.owner}" if case.owner else "with nobody",
+        f"{'led by' if case.kind == Kind.KIND_INCIDENT else 'with'} {case.owner or 'nobody'}",
         f"waiting for the {_word(Cause.DESCRIPTOR, case.waiting.cause)}" if case.HasField("waiting") else "",
     )
     yield "  " + " · ".join(printable(fact) for fact in facts if fact)
@@ -98,7 +98,8 @@ def standing(case: Case, zone: tzinfo | None) -> Iterator[str]:
         due = f", due {_clock(clock.due_at, zone)}" if clock.HasField("due_at") else ""
         counted = f"{duration_text(clock.elapsed_seconds)} of {duration_text(clock.target_seconds)}"
         state = _word(Clock.State.DESCRIPTOR, clock.state)
-        yield f"  clock {_spaced(clock.name)}: {state}{breached}, {counted} counted{due}"
+        name = f"{_spaced(clock.name)} {clock.subject}".strip()
+        yield f"  clock {name}: {state}{breached}, {counted} counted{due}"
     for effect in case.pending_effects:
         yield f"  to be done: {_spaced(effect.WhichOneof('demand') or 'something')} ({effect.effect_id})"
 
@@ -138,9 +139,12 @@ def _told(body: Message, at: Timestamp, zone: tzinfo | None) -> tuple[Weight, st
 
 
 def _fits(sentence: Sentence, body: Message, at: Timestamp, zone: tzinfo | None) -> bool:
-    path, _, word = sentence.when.partition("=")
-    if not path:
+    if not sentence.when:
         return True
+    path, differs, other = sentence.when.partition("!=")
+    if differs:
+        return bool(_Leaf.of(body, path).value != _Leaf.of(body, other).value)
+    path, _, word = sentence.when.partition("=")
     leaf = _Leaf.of(body, path)
     return leaf.text(at, zone) == word if word else leaf.filled()
 

@@ -49,7 +49,7 @@ def require_lead(draft: Draft) -> None:
     leads = incident.commander or "nobody"
     raise Rejected(
         RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
-        f"this takes whoever leads {draft.case.case_id} ({leads}), or a {awaited.leaders(incident)}",
+        f"this takes whoever leads {draft.case.case_id} ({leads}), or the role of {awaited.leaders(incident)}",
     )
 
 
@@ -63,6 +63,6 @@ def require_qualified(draft: Draft, role: Role.ValueType, *, field: str = "") ->
     if not awaited.may_lead(role, incident):
         raise Rejected(
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
-            f"an incident of level {incident.level} is led by a {awaited.leaders(incident)}",
+            f"leading an incident of level {incident.level} takes the role of {awaited.leaders(incident)}",
             field=field,
         )

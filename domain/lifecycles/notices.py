@@ -40,8 +40,8 @@ def approve(draft: Draft, command: ApproveNotice) -> None:
     if draft.actor.role < needed:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
-            f"a notice about an incident of level {draft.case.incident.level} is approved by a {role_word(needed)}; "
-            f"you act as {role_word(draft.actor.role)}",
+            f"approving a notice about an incident of level {draft.case.incident.level} takes the role of "
+            f"{role_word(needed)}; you act as {role_word(draft.actor.role)}",
         )
     draft.add(
         NoticeApproved(notice_id=command.notice_id, role=draft.actor.role, needed_role=needed),
@@ -64,8 +64,8 @@ def send(draft: Draft, command: SendNotice) -> None:
     if notice.approved_role < needed:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,
-            f"{notice.notice_id} was approved by a {role_word(notice.approved_role)}; "
-            f"it now takes a {role_word(needed)}: approve it again",
+            f"{notice.notice_id} was approved in the role of {role_word(notice.approved_role)}; "
+            f"it now takes {role_word(needed)}: approve it again",
         )
     text = notice.text
     draft.add(NoticeRequested(notice_id=command.notice_id, text=text, audience=notice.audience))

@@ -20,10 +20,12 @@ from casetrail.v1.event_pb2 import (
     ClockMet,
     ClockMetLate,
     ClockPaused,
+    ClockRebased,
     ClockStarted,
     CustomerTold,
     EscalationStepped,
     Event,
+    IncidentGraded,
     Rated,
     Replied,
     SettlementProposed,
@@ -150,6 +152,15 @@ def test_a_score_of_zero_is_none_but_a_recommendation_of_zero_is_one() -> None:
     assert what(Rated(recommend=0)) == "the customer is DISSATISFIED, recommends 0 of 10"
 
 
+def test_what_has_not_changed_is_not_told_as_a_change() -> None:
+    assert what(IncidentGraded(level=1, old_level=2)) == "graded 1, it was 2"
+    assert what(IncidentGraded(level=2, old_level=2)) == "graded 2"
+    task = Reckoning(name="task", subject="T1", target_seconds=3600)
+    assert what(ClockRebased(clock=task, old_target_seconds=7200)) == "clock task T1 changes from 2h to 1h"
+    still = ClockRebased(clock=task, old_target_seconds=3600, ladder="incident_major")
+    assert what(still) == "clock task T1 is still 1h, on the ladder incident major"
+
+
 def test_a_remedy_is_told_with_its_amount() -> None:
     refund = Remedy(kind=RemedyKind.REMEDY_KIND_REFUND, amount_minor=1_234_500, currency="CNY")
     assert what(SettlementProposed(remedy=refund)) == "proposed refund of 12,345.00 CNY"
@@ -248,8 +259,9 @@ def test_the_last_sentence_of_every_event_always_fits() -> None:
 @pytest.mark.parametrize(("name", "sentence"), list(sentences()))
 def test_a_sentence_speaks_only_of_fields_that_its_event_has(name: str, sentence: Sentence) -> None:
     body = getattr(Event(), FIELDS[name])
-    paths = re.findall(r"\{([\w.]+)", sentence.text) + [sentence.when.partition("=")[0]] * bool(sentence.when)
-    for path in paths:
+    path, differs, other = sentence.when.partition("!=")
+    asked = [path, other] if differs else [path.partition("=")[0]]
+    for path in [*re.findall(r"\{([\w.]+)", sentence.text), *filter(None, asked)]:
         message = body
         for step in path.split("."):
             assert step in message.DESCRIPTOR.fields_by_name, path

@@ -246,12 +246,15 @@ class Reckoning(google.protobuf.message.Message):
     PAUSED_FIELD_NUMBER: builtins.int
     DUE_AT_FIELD_NUMBER: builtins.int
     CALENDAR_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
     name: builtins.str
     clock_id: builtins.str
     elapsed_seconds: builtins.int
     """Seconds of the clock's calendar."""
     target_seconds: builtins.int
     calendar: builtins.str
+    subject: builtins.str
+    """What of the case it is about, for example a department's task; empty for the case itself."""
     @property
     def paused(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PausedTime]:
         """Seconds that it stood, by cause."""
@@ -270,8 +273,9 @@ class Reckoning(google.protobuf.message.Message):
         paused: collections.abc.Iterable[Global___PausedTime] | None = ...,
         due_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         calendar: builtins.str = ...,
+        subject: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["due_at", b"due_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["calendar", b"calendar", "clock_id", b"clock_id", "due_at", b"due_at", "elapsed_seconds", b"elapsed_seconds", "name", b"name", "paused", b"paused", "target_seconds", b"target_seconds"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["calendar", b"calendar", "clock_id", b"clock_id", "due_at", b"due_at", "elapsed_seconds", b"elapsed_seconds", "name", b"name", "paused", b"paused", "subject", b"subject", "target_seconds", b"target_seconds"]) -> None: ...
 
 Global___Reckoning: typing_extensions.TypeAlias = Reckoning

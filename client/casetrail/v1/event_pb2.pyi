@@ -1307,6 +1307,7 @@ class EscalationStepped(google.protobuf.message.Message):
     WHY_FIELD_NUMBER: builtins.int
     NEXT_AT_FIELD_NUMBER: builtins.int
     TAKES_OVER_FIELD_NUMBER: builtins.int
+    CLOCK_SUBJECT_FIELD_NUMBER: builtins.int
     clock_id: builtins.str
     clock_name: builtins.str
     step: builtins.int
@@ -1315,6 +1316,8 @@ class EscalationStepped(google.protobuf.message.Message):
     why: casetrail.v1.clock_pb2.Climb.Why.ValueType
     takes_over: builtins.bool
     """The case passed to this role with the step."""
+    clock_subject: builtins.str
+    """What of the case the clock is about; empty for the case itself."""
     @property
     def next_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the next step comes unless somebody acknowledges."""
@@ -1329,9 +1332,10 @@ class EscalationStepped(google.protobuf.message.Message):
         why: casetrail.v1.clock_pb2.Climb.Why.ValueType = ...,
         next_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         takes_over: builtins.bool = ...,
+        clock_subject: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["next_at", b"next_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["clock_id", b"clock_id", "clock_name", b"clock_name", "next_at", b"next_at", "role", b"role", "step", b"step", "takes_over", b"takes_over", "why", b"why"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["clock_id", b"clock_id", "clock_name", b"clock_name", "clock_subject", b"clock_subject", "next_at", b"next_at", "role", b"role", "step", b"step", "takes_over", b"takes_over", "why", b"why"]) -> None: ...
 
 Global___EscalationStepped: typing_extensions.TypeAlias = EscalationStepped
 
