@@ -28,8 +28,10 @@ from engine.engine import Engine
 from engine.naming import DETECTION
 from engine.numbers import numbers
 
-# How often the workflow hears that this is alive; it begins anew elsewhere when it hears nothing for three times that.
-BEAT_SECONDS: Final = 4.0
+# How often the workflow hears that this is alive while nothing happens, and a worker that stops is noticed.
+_BEAT_SECONDS: Final = 1.0
+# When the workflow takes it for dead, and begins anew elsewhere.
+SILENCE_SECONDS: Final = 12.0
 # What was looked at since the last time that this was remembered is looked at again after a crash.
 _REMEMBER_SECONDS: Final = 5.0
 _PAGE: Final = 500
@@ -48,7 +50,7 @@ class Detecting:
 
     @activity.defn
     async def watch_log(self, seconds: float) -> int:
-        """Follow the log for so many seconds; returns how far that came.
+        """Follow the log for so many seconds, or until this worker stops; returns how far that came.
 
         Raises:
             ApplicationError: The log cannot be used now.
@@ -57,7 +59,7 @@ class Detecting:
         with refusals_as_failures():
             state = await self._recall()
             kept, kept_at = state.position, monotonic()
-            while monotonic() < ends:
+            while monotonic() < ends and not activity.is_worker_shutdown():
                 events = await self._log.scan(after_position=state.position, limit=_PAGE)
                 state, found = observe(state, events, self._engine.newest_rules.policy)
                 await self._act_on(found)
@@ -78,7 +80,7 @@ class Detecting:
     async def _until_there_is_more(self, position: int) -> None:
         async with aclosing(self._log.follow(after_position=position)) as coming:
             with suppress(TimeoutError):
-                async with timeout(BEAT_SECONDS):
+                async with timeout(_BEAT_SECONDS):
                     await anext(coming, None)
 
     async def _act_on(self, found: Sequence[Finding]) -> None:

@@ -14,12 +14,12 @@ from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.detecting import BEAT_SECONDS, Detecting
+    from activities.detecting import SILENCE_SECONDS, Detecting
     from engine.naming import DETECTION
 
 _WATCH: Final = timedelta(minutes=30)
 _GRACE: Final = timedelta(minutes=5)
-_SILENCE: Final = timedelta(seconds=3 * BEAT_SECONDS)
+_SILENCE: Final = timedelta(seconds=SILENCE_SECONDS)
 _RETRIES: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 _SOON: Final = 5.0
 _LATER: Final = 60.0

@@ -1,5 +1,6 @@
 """Detection's hands: it follows the log by position, declares once, and remembers beside the log."""
 
+from asyncio import timeout
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,6 +42,13 @@ async def look(engine: Engine, log: SqliteLog) -> int:
     """One look by a process that remembers nothing itself."""
     position: int = await ActivityEnvironment().run(Detecting(engine, log).watch_log, 0.05)
     return position
+
+
+async def test_a_worker_that_stops_is_not_held_up(engine: Engine, log: SqliteLog) -> None:
+    environment = ActivityEnvironment()
+    environment.worker_shutdown()
+    async with timeout(5):
+        await environment.run(Detecting(engine, log).watch_log, 600.0)
 
 
 async def incidents(log: SqliteLog) -> list[Event]:
