@@ -12,6 +12,7 @@ from audit.envelope import Draft, Place, StoredEvent, drafts_of, seal, sealed_ev
 from audit.log import LOG_ITSELF, Batch, Need
 from audit.merkle import Frontier, Growth
 from audit.projection import Findable, findable, milliseconds, newest_effect
+from audit.questions import Question
 from casetrail.v1.event_pb2 import Event
 
 INDEX_COLUMNS: Final = (
@@ -37,6 +38,7 @@ class PreparedBatch(NamedTuple):
 
     Attributes:
         findable: None for what happens to the log itself, of which there is no projection.
+        besides: What is changed in the same transaction, after its events are there and before the head moves.
     """
 
     case_id: str
@@ -47,6 +49,7 @@ class PreparedBatch(NamedTuple):
     newest_effect: int
     need: Need
     body: bytes
+    besides: Sequence[Question] = ()
 
 
 class Written(NamedTuple):
@@ -65,7 +68,11 @@ class CaseHasMoved(NamedTuple):
     """The case has not the seq that was expected."""
 
 
-Fate = Written | KeyIsKnown | CaseHasMoved
+class CaseIsArchived(NamedTuple):
+    """The case is in an archive, and nothing more is written to it here."""
+
+
+Fate = Written | KeyIsKnown | CaseHasMoved | CaseIsArchived
 
 
 class Tip(NamedTuple):
@@ -77,6 +84,9 @@ class Tip(NamedTuple):
 
 
 NOWHERE = Tip(seq=0, leaf_hash=b"", opened=0)
+
+ARCHIVED: Final = -1
+"""Stands where a tip's seq does, of a case that is in an archive."""
 
 
 class Head(NamedTuple):
@@ -140,9 +150,11 @@ class Group:
 
     def decide(self, batch: PreparedBatch) -> Fate:
         """Give the next batch its place, or say why it has none."""
+        tip = self.tips.get(batch.case_id) or self._tips_before.get(batch.case_id, NOWHERE)
+        if tip.seq == ARCHIVED:
+            return CaseIsArchived()
         if (batch.case_id, batch.key) in self._keys:
             return KeyIsKnown()
-        tip = self.tips.get(batch.case_id) or self._tips_before.get(batch.case_id, NOWHERE)
         if tip.seq != batch.expected_seq:
             return CaseHasMoved()
         return self._take(batch, tip)
@@ -184,6 +196,16 @@ class Group:
             self._recorded_at // 1000 if batch.need.effects else None,
             batch.body,
         )
+
+
+def besides(batches: Sequence[PreparedBatch], fates: Sequence[Fate]) -> list[Question]:
+    """What is changed beside the events of the batches that are written."""
+    return [
+        change
+        for batch, fate in zip(batches, fates, strict=True)
+        if isinstance(fate, Written)
+        for change in batch.besides
+    ]
 
 
 def prepare(batch: Batch) -> PreparedBatch:

@@ -29,6 +29,17 @@ class LogDamagedError(Exception):
     """What the log holds is not what it wrote."""
 
 
+class ArchivingRefusedError(Exception):
+    """The database does not let this be archived, or restored. Nothing has happened."""
+
+    _MARK: Final = "archive: "
+
+    @classmethod
+    def is_meant_by(cls, message: str) -> bool:
+        """Whether the database says this: the tables' own triggers do so in these words."""
+        return message.startswith(cls._MARK)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a case needs from Temporal after an append.
@@ -162,6 +173,56 @@ class CaseEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedCase:
+    """A case that was archived.
+
+    Attributes:
+        archive_id: The archive that has its payloads.
+        case_id: The case.
+        opened: Position of its first event.
+        seq: Of its last event.
+        leaf_hash: Of its last event.
+        removed: Position of the log's event that says so.
+        restored: Position of the log's event that says that it is back; None while only the archive has it.
+    """
+
+    archive_id: str
+    case_id: str
+    opened: int
+    seq: int
+    leaf_hash: bytes
+    removed: int
+    restored: int | None = None
+
+    @property
+    def end(self) -> CaseEnd:
+        """Its last event."""
+        return CaseEnd(self.case_id, self.seq, self.leaf_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCase:
+    """A closed case of which nothing is pending.
+
+    Attributes:
+        opened: Position of its first event.
+        seq: Of its last event.
+        leaf_hash: Of its last event.
+        case: As the projection has it.
+    """
+
+    opened: int
+    seq: int
+    leaf_hash: bytes
+    case: Case
+
+    @property
+    def end(self) -> CaseEnd:
+        """Its last event."""
+        return CaseEnd(self.case.case_id, self.seq, self.leaf_hash)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something in the log that does not hold."""
 
@@ -188,6 +249,7 @@ class Log(Protocol):
         """Write a batch; many callers share one commit.
 
         Raises:
+            Rejected: CASE_ARCHIVED; so do all that read a case whose payloads only an archive has.
             LogUnavailableError: Nothing was written.
             LogDamagedError: The log contradicts itself; nothing was written.
             ValueError: The batch contradicts itself, or time has an event under its key already.
@@ -203,7 +265,7 @@ class Log(Protocol):
         """Events of a case, in order."""
 
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of all cases, in the order of commits, without a gap."""
+        """Events of all cases, in the order of commits, without a gap but those of cases that only an archive has."""
 
     async def rows(
         self, *, after_position: int = 0, limit: int = 1000, case_ids: Sequence[str] = ()
@@ -289,6 +351,52 @@ class Log(Protocol):
 
     async def case_ends(self, size: int) -> Sequence[CaseEnd]:
         """The last event of each case among the first `size` events, by the case id's bytes; LOG_ITSELF is no case."""
+
+    async def closed_cases(
+        self, *, opened_before: int, after_opened: int = 0, limit: int = 1000
+    ) -> Sequence[ClosedCase]:
+        """Closed cases of which nothing is pending, those that were opened first.
+
+        Args:
+            opened_before: In unix seconds of case time.
+            after_opened: Only those whose first event stands behind this position.
+            limit: At most so many.
+        """
+
+    async def archive(self, batch: Batch, archive_id: str, cases: Sequence[ClosedCase]) -> AppendResult:
+        """Remove the payloads and the projection of cases in the transaction that writes the event that says so.
+
+        Args:
+            batch: That event, of LOG_ITSELF, with the key `archive ARCHIVE_ID`.
+            archive_id: Proposed and approved in the log, by two.
+            cases: As the archive has them.
+
+        Raises:
+            ArchivingRefusedError: Nobody else has approved it, or a case is not as it was. Nothing was removed.
+            LogUnavailableError: As for `append`.
+        """
+
+    async def restore(
+        self, batch: Batch, archived: ArchivedCase, rows: "Sequence[StoredEvent]", case: Case
+    ) -> AppendResult:
+        """Put a case back in the transaction that writes the event that says so.
+
+        Args:
+            batch: That event, of LOG_ITSELF, with the key `restore ARCHIVE_ID CASE_ID`.
+            archived: What the log knows of the case.
+            rows: All of its events, with their payloads.
+            case: The fold of them.
+
+        Raises:
+            ArchivingRefusedError: It is not in that archive, or not all is there. Nothing was written.
+            LogUnavailableError: As for `append`.
+        """
+
+    async def archived_cases(self, archive_id: str) -> Sequence[ArchivedCase]:
+        """The cases that were archived so, by the case id's bytes."""
+
+    async def archive_of(self, case_id: str) -> str | None:
+        """The archive that alone has a case's payloads; None when they are here, or there is no such case."""
 
     async def gauges(self, *, now: datetime) -> dict[str, int]:
         """How many open cases, running and overdue clocks, and unserved cases there are."""

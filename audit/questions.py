@@ -41,8 +41,12 @@ def _named(stem: str, values: Sequence[str]) -> dict[str, Any]:
 
 
 def case(case_id: str) -> Question:
-    """Body of a case as the projection has it."""
-    return Question("SELECT body FROM case_index WHERE case_id = :case_id", {"case_id": case_id})
+    """Body of a case as the projection has it, or the archive that alone has it."""
+    return Question(
+        "SELECT body, NULL FROM case_index WHERE case_id = :case_id "
+        "UNION ALL SELECT NULL, archive_id FROM archived WHERE case_id = :case_id AND restored IS NULL",
+        {"case_id": case_id},
+    )
 
 
 def events_of_case(case_id: str, *, after_seq: int, limit: int) -> Question:

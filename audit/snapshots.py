@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from audit import questions
+from audit import archive_questions, questions
 from audit.envelope import StoredEvent
+from audit.log import ArchivedCase
 from audit.merkle import Subtree
 from audit.projection import Findable
 from audit.questions import Question
@@ -48,6 +49,9 @@ class _WholeLog:
     def projected(self) -> Iterator[Projected]:
         return self._projected(questions.all_projected())
 
+    def archived(self) -> Iterator[ArchivedCase]:
+        return (ArchivedCase(*row) for row in self._select(archive_questions.all_archived()))
+
     def policies(self) -> Iterator[tuple[str, str, bytes]]:
         return ((digest, policy_id, body) for digest, policy_id, body in self._select(questions.policies()))
 
@@ -80,6 +84,9 @@ class _OneCase(_WholeLog):
 
     def projected(self) -> Iterator[Projected]:
         return self._projected(questions.projected(self._case_id))
+
+    def archived(self) -> Iterator[ArchivedCase]:
+        return (ArchivedCase(*row) for row in self._select(archive_questions.archived_as(self._case_id)))
 
     def policies(self) -> Iterator[tuple[str, str, bytes]]:
         return iter(())

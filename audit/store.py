@@ -6,24 +6,26 @@ that a `Log` offers is made of these here.
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
-from audit import questions
+from audit import archive_questions, questions
 from audit.bell import Bell
 from audit.envelope import StoredEvent, digest_of, event_of, facts_of
-from audit.group import CaseHasMoved, Fate, KeyIsKnown, PreparedBatch, prepare, written_events
+from audit.group import CaseHasMoved, CaseIsArchived, Fate, KeyIsKnown, PreparedBatch, prepare, written_events
 from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
 from audit.log import (
     Appended,
     AppendResult,
+    ArchivedCase,
     Batch,
     Behind,
     CaseEnd,
     CasePage,
     Checkpoint,
+    ClosedCase,
     Known,
     LogDamagedError,
     LogUnavailableError,
@@ -37,7 +39,9 @@ from audit.snapshots import projected_of
 from audit.verify import Projected
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
+from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
+from domain.refusal import Rejected
 
 _PAGE: Final = 500  # events read at once while following or catching up
 _AROUND: Final = 100  # events read at once beside a request's
@@ -77,6 +81,10 @@ class Store(ABC):
     async def _change(self, *changes: Question) -> Sequence[Answer]:
         """Have something written beside events, in one transaction; returns after the commit what each gave."""
 
+    @abstractmethod
+    def _removal(self, archive_id: str, cases: Sequence[ClosedCase]) -> Sequence[Question]:
+        """What removes archived cases, once the event that says so has been written."""
+
     # Appending
 
     async def append(self, batch: Batch) -> AppendResult:
@@ -85,13 +93,19 @@ class Store(ABC):
         A caller that is cancelled meanwhile does not know whether it was written, and asks again with the same key.
 
         Raises:
+            Rejected: CASE_ARCHIVED; nothing was written.
             LogUnavailableError: Nothing was written, or the same key asked again tells what was.
             LogDamagedError: The log contradicts itself.
             ValueError: The batch is not one that a log can hold.
         """
         self._check_open()
-        prepared = prepare(batch)
+        return await self._append(batch, prepare(batch))
+
+    async def _append(self, batch: Batch, prepared: PreparedBatch) -> AppendResult:
         fate = await self._submit(prepared)
+        if isinstance(fate, CaseIsArchived):
+            await self._refuse_archived(batch.case_id)
+            return await self._append(batch, prepared)  # it has just been restored
         if isinstance(fate, KeyIsKnown):
             known = await self.find_key(batch.case_id, batch.key)
             if known is None:
@@ -108,6 +122,8 @@ class Store(ABC):
         first = await self._ask(questions.first_under_key(case_id, key), _stored, brief=True)
         if not first:
             return None
+        if first[0].payload is None:
+            await self._refuse_archived(case_id)
         digest = digest_of(first[0])
         if not digest:
             return None  # time's own key, not a request's
@@ -121,15 +137,29 @@ class Store(ABC):
 
     async def read_case(self, case_id: str) -> Case | None:
         """The case from the projection, as of the last commit of any process."""
-        return await self._ask(questions.case(case_id), lambda rows: case_of(rows[0][0]) if rows else None, brief=True)
+        return await self._ask(questions.case(case_id), lambda rows: _case(case_id, rows), brief=True)
 
     async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of a case, in order."""
-        return await self._ask(questions.events_of_case(case_id, after_seq=after_seq, limit=limit), _events)
+        question = questions.events_of_case(case_id, after_seq=after_seq, limit=limit)
+        try:
+            return await self._ask(question, _events)
+        except LogDamagedError:
+            await self._refuse_archived(case_id)
+            return await self._ask(question, _events)  # it may just have been restored
 
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """Events of all cases, in the order of commits, without a gap."""
-        return await self._ask(questions.events_of_all(after_position=after_position, limit=limit), _events)
+        """Events of all cases, in the order of commits, without a gap but those of cases that only an archive has."""
+        found: list[Event] = []
+        while len(found) < limit:
+            page = await self._ask(
+                questions.events_of_all(after_position=after_position, limit=limit - len(found)), _with_payloads
+            )
+            if not page:
+                break
+            after_position = page[-1].position
+            found += await self._but_archived(page)
+        return found
 
     async def rows(
         self, *, after_position: int = 0, limit: int = 1000, case_ids: Sequence[str] = ()
@@ -275,6 +305,56 @@ class Store(ABC):
             Checkpoint(size, root, note, published_at, tuple(lines[size])) for size, root, note, published_at in found
         ]
 
+    # Archiving
+
+    async def closed_cases(
+        self, *, opened_before: int, after_opened: int = 0, limit: int = 1000
+    ) -> Sequence[ClosedCase]:
+        """Closed cases of which nothing is pending, those that were opened first."""
+        question = archive_questions.closed_cases(opened_before=opened_before, after_opened=after_opened, limit=limit)
+        return await self._ask(question, _closed)
+
+    async def archive(self, batch: Batch, archive_id: str, cases: Sequence[ClosedCase]) -> AppendResult:
+        """Remove the payloads and the projection of cases in the transaction that writes the event that says so."""
+        return await self._append(batch, prepare(batch)._replace(besides=self._removal(archive_id, cases)))
+
+    async def restore(
+        self, batch: Batch, archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case
+    ) -> AppendResult:
+        """Put a case back in the transaction that writes the event that says so."""
+        changes = archive_questions.restoration(archived, rows, case)
+        return await self._append(batch, prepare(batch)._replace(besides=changes))
+
+    async def archived_cases(self, archive_id: str) -> Sequence[ArchivedCase]:
+        """The cases that were archived so, by the case id's bytes."""
+        return await self._ask(
+            archive_questions.archived_cases(archive_id), lambda rows: [ArchivedCase(*row) for row in rows]
+        )
+
+    async def archive_of(self, case_id: str) -> str | None:
+        """The archive that alone has a case's payloads; None when they are here, or there is no such case."""
+        return await self._ask(
+            archive_questions.archive_of(case_id), lambda rows: rows[0][0] if rows else None, brief=True
+        )
+
+    async def _refuse_archived(self, case_id: str) -> None:
+        archive_id = await self.archive_of(case_id)
+        if archive_id is not None:
+            raise _archived(case_id, archive_id)
+
+    async def _but_archived(self, page: Sequence[Event | StoredEvent]) -> Iterator[Event]:
+        """The events of a page; those without their payloads must be an archived case's, which are left out."""
+        gone = [each for each in page if isinstance(each, StoredEvent)]
+        if gone:
+            case_ids = {row.case_id for row in gone}
+            archived = await self._ask(
+                archive_questions.archived_among(case_ids), lambda rows: {row[0] for row in rows}
+            )
+            for row in gone:
+                if row.case_id not in archived:
+                    event_of(row)  # says what is wrong
+        return (each for each in page if isinstance(each, Event))
+
     async def _beside(self, question: Callable[[int], Question], seq: int, key: str) -> list[StoredEvent]:
         """What the same request wrote, going from an event in one direction."""
         found: list[StoredEvent] = []
@@ -304,6 +384,34 @@ def _stored(rows: Rows) -> list[StoredEvent]:
 
 def _events(rows: Rows) -> list[Event]:
     return [event_of(StoredEvent(*row)) for row in rows]
+
+
+def _with_payloads(rows: Rows) -> list[Event | StoredEvent]:
+    """Events; those whose payloads are not there, as they are."""
+    stored = map(StoredEvent._make, rows)
+    return [row if row.payload is None else event_of(row) for row in stored]
+
+
+def _closed(rows: Rows) -> list[ClosedCase]:
+    return [ClosedCase(opened, seq, leaf_hash, case_of(body)) for opened, seq, leaf_hash, body in rows]
+
+
+def _case(case_id: str, rows: Rows) -> Case | None:
+    if not rows:
+        return None
+    body, archive_id = rows[0]
+    if body is None:
+        raise _archived(case_id, archive_id)
+    return case_of(body)
+
+
+def _archived(case_id: str, archive_id: str) -> Rejected:
+    return Rejected(
+        RefusalReason.REFUSAL_REASON_CASE_ARCHIVED,
+        f"{case_id} is in the archive {archive_id}: what it says can be read there, and "
+        f"`casetrail archive restore {archive_id} {case_id}` brings it back",
+        field="case_id",
+    )
 
 
 def _tree_head(rows: Rows) -> TreeHead:

@@ -20,8 +20,9 @@ import rfc8785
 from google.protobuf.message import DecodeError
 
 from audit import envelope as enveloping
+from audit.archived import Archived
 from audit.envelope import SCHEMA, VERSION, StoredEvent, event_of, leaf_hash
-from audit.log import LOG_ITSELF, Finding, LogDamagedError, Verification
+from audit.log import LOG_ITSELF, ArchivedCase, Finding, LogDamagedError, Verification
 from audit.merkle import Frontier, Subtree
 from audit.projection import Findable, findable
 from casetrail.v1.case_pb2 import Case
@@ -84,6 +85,9 @@ class Snapshot(Protocol):
     def projected(self) -> Iterable[Projected]:
         """The projection by case id."""
 
+    def archived(self) -> Iterable[ArchivedCase]:
+        """What was ever archived, of this case or of all, by archive and case id."""
+
     def policies(self) -> Iterable[tuple[str, str, bytes]]:
         """Digest, id and body of each policy."""
 
@@ -91,8 +95,12 @@ class Snapshot(Protocol):
 def verify(snapshot: Snapshot) -> Verification:
     """Check a log, or one case of it."""
     found = _Findings()
-    events = _check_rows(snapshot, found)
-    cases = _check_cases(snapshot, found)
+    archived = Archived(snapshot.archived())
+    events = _check_rows(snapshot, archived, found)
+    cases = _check_cases(snapshot, archived, found)
+    if snapshot.size is not None:
+        for position, words in archived.faults():
+            found.add("ARCHIVE_WRONG", words, position=position)
     for digest, policy_id, body in snapshot.policies():
         if hashlib.sha256(body).hexdigest() != digest:
             found.add("POLICY_CHANGED", f"policy {policy_id} is not what its digest {digest} was made of")
@@ -119,7 +127,7 @@ class _Findings:
         return tuple(sorted(self._found, key=attrgetter("position")))
 
 
-def _check_rows(snapshot: Snapshot, found: _Findings) -> int:
+def _check_rows(snapshot: Snapshot, archived: Archived, found: _Findings) -> int:
     """By position: gapless, in the order of time, each row right in itself. Returns how many there are."""
     count = position = recorded_at = 0
     tree = _Tree(snapshot, found)
@@ -131,7 +139,7 @@ def _check_rows(snapshot: Snapshot, found: _Findings) -> int:
         if row.recorded_at < recorded_at:
             found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
         position, recorded_at = row.position, row.recorded_at
-        _check_row(row, snapshot.log, found)
+        _check_row(row, snapshot.log, archived, found)
     if snapshot.size is not None and snapshot.size != position:
         found.add(
             "HEAD_WRONG",
@@ -201,7 +209,7 @@ class _Tree:
             self._next = None  # those after it differ too
 
 
-def _check_row(row: StoredEvent, log: str, found: _Findings) -> None:
+def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings) -> None:
     if leaf_hash(row.envelope) != row.leaf_hash:
         found.add("HASH_WRONG", "the leaf hash is not that of the envelope", row)
     facts = _facts(row, found)
@@ -209,11 +217,13 @@ def _check_row(row: StoredEvent, log: str, found: _Findings) -> None:
         return
     _check_columns(row, facts, log, found)
     if row.payload is None:
-        found.add("PAYLOAD_MISSING", "the payload is gone", row)
+        if not archived.holds(row.case_id):
+            found.add("PAYLOAD_MISSING", "the payload is gone", row)
     elif hashlib.sha256(row.payload).hexdigest() != facts["payload_hash"]:
         found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
     else:
         _check_type(row, found)
+        archived.read(row)
 
 
 def _facts(row: StoredEvent, found: _Findings) -> dict[str, Any] | None:
@@ -269,7 +279,7 @@ def _check_type(row: StoredEvent, found: _Findings) -> None:
         found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
 
 
-def _check_cases(snapshot: Snapshot, found: _Findings) -> int:
+def _check_cases(snapshot: Snapshot, archived: Archived, found: _Findings) -> int:
     """By case: chained, numbered, and folded into what the projection has. Returns how many there are."""
     cases = 0
     projections = iter(snapshot.projected())
@@ -282,12 +292,13 @@ def _check_cases(snapshot: Snapshot, found: _Findings) -> int:
         while projected is not None and projected.case_id < case_id:
             _without_events(projected, found)
             projected = next(projections, None)
-        history = _History(rows, found)
-        if projected is None or projected.case_id != case_id:
-            found.add("PROJECTION_DIFFERS", "the projection lacks the case", history.last)
-            continue
-        _check_projection(projected, history, found)
-        projected = next(projections, None)
+        here = projected if projected is not None and projected.case_id == case_id else None
+        if archived.holds(case_id):
+            _check_archived(here, _History(rows, found, folding=False), archived, found)
+        else:
+            _check_projection(here, _History(rows, found), found)
+        if here is not None:
+            projected = next(projections, None)
     while projected is not None:
         _without_events(projected, found)
         projected = next(projections, None)
@@ -357,8 +368,18 @@ def _previous(row: StoredEvent) -> object:
         return None
 
 
-def _check_projection(projected: Projected, history: _History, found: _Findings) -> None:
+def _check_archived(here: Projected | None, history: _History, archived: Archived, found: _Findings) -> None:
+    if not archived.is_right(history.first.position, history.last):
+        found.add("ARCHIVE_WRONG", "the case is not as it was when it was archived", history.last)
+    if here is not None:
+        found.add("PROJECTION_DIFFERS", "the projection has a case that only an archive has", history.last)
+
+
+def _check_projection(projected: Projected | None, history: _History, found: _Findings) -> None:
     last = history.last
+    if projected is None:
+        found.add("PROJECTION_DIFFERS", "the projection lacks the case", last)
+        return
     if (projected.opened, projected.seq, projected.leaf_hash) != (
         history.first.position,
         last.seq,

@@ -461,13 +461,17 @@ def _moves(case: Case) -> bool:
 
 @contextmanager
 def _failing_closed(held: Held) -> Iterator[None]:
-    """Refuse when the log cannot be used, and believe nothing of the case any more.
+    """Refuse when the log cannot be used, and believe nothing of the case any more; nor when it has left the log.
 
     Raises:
         Rejected: LOG_UNAVAILABLE, LOG_DAMAGED.
     """
     try:
         yield
+    except Rejected as refusal:
+        if refusal.reason == RefusalReason.REFUSAL_REASON_CASE_ARCHIVED:
+            held.case = held.armed = None
+        raise
     except LogUnavailableError as error:
         held.case = held.armed = None
         raise _unavailable(error) from error

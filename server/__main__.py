@@ -76,6 +76,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             temporal=temporal,
             principals=principals,
             proving=proving,
+            archives=settings.archives,
             tracing=telemetry.tracing,
         )
         port = await server.start(settings.address)

@@ -102,7 +102,7 @@ class AuditServicer:
         Raises:
             Rejected: No such case.
         """
-        if request.case_id and await self._log.read_case(request.case_id) is None:
+        if request.case_id and not await self._has(request.case_id):
             raise unknown_case(request.case_id)
         found = await self._log.verify(request.case_id)
         return VerifyCaseResponse(
@@ -120,6 +120,10 @@ class AuditServicer:
                 for each in found.findings
             ],
         )
+
+    async def _has(self, case_id: str) -> bool:
+        """Whether there is such a case, here or in an archive."""
+        return await self._log.archive_of(case_id) is not None or await self._log.read_case(case_id) is not None
 
 
 def _fitting(events: Sequence[Event]) -> Sequence[Event]:

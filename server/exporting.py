@@ -1,33 +1,28 @@
 """AuditService.ExportLog: the log, or an extract of it, as lines that an offline verifier reads (docs/proof.md)."""
 
 import json
-from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
-
-from google.protobuf.json_format import MessageToDict
 
 from audit import proofs
 from audit.envelope import StoredEvent, event_of
-from audit.log import LOG_ITSELF, Checkpoint, Log, LogDamagedError
+from audit.log import LOG_ITSELF, Log
 from audit.projection import findable
 from casetrail.v1.audit_service_pb2 import ExportLogRequest, ExportLogResponse
 from casetrail.v1.case_service_pb2 import CaseFilter
 from domain import fold
 from server.calls import Stream, Unary
 from server.errors import unknown_case
+from server.export_lines import Line, archived_lines, checkpoint_line, encoded, event_line, header_line, policy_lines
 from server.principals import Principal
 from server.proving import Proving
-from server.witnessed import PATIENCE, Ending, ending
+from server.witnessed import PATIENCE, ending
 
 _PAGE: Final = 500
 _PAGE_OF_CASES: Final = 5000  # of chosen cases: they are sorted for each page
 _CHUNK_BYTES: Final = 256 * 1024
 _REMEMBERED_CASES: Final = 10_000
-
-Line = dict[str, Any]
 
 
 class ExportServicer:
@@ -63,39 +58,22 @@ class ExportServicer:
     async def _lines(self, wanted: "_Wanted") -> AsyncIterator[Line]:
         end = await ending(self._log, self._proving, patience=wanted.patience)
         tree = proofs.Tree(self._log, end.size)
-        yield await self._header(end, tree, wanted)
+        yield await header_line(self._log, self._proving, end, tree, scope="log" if wanted.all else "extract")
         if wanted.all:
             async for line in self._seals(end.size):
                 yield line
         async for line in self._events(end.size, tree, wanted):
             yield line
-        for digest, policy_id, body in await self._log.policies():
-            yield {"kind": "policy", "digest": digest, "policy_id": policy_id, "body": _base64(body)}
+        async for line in policy_lines(self._log):
+            yield line
         async for line in self._cases(end.size, wanted):
             yield line
+        if wanted.all:
+            async for line in archived_lines(self._log, end.size):
+                yield line
         # Of an extract only the newest can be compared with anything.
         async for line in self._checkpoints(0 if wanted.all else end.size - 1, end.size):
             yield line
-
-    async def _header(self, end: Ending, tree: proofs.Tree, wanted: "_Wanted") -> Line:
-        notary = self._proving.notary
-        head = await self._log.tree_head()
-        return {
-            "kind": "header",
-            "format": "casetrail-export",
-            "version": 1,
-            "log": head.log,
-            "origin": notary.origin,
-            "size": end.size,
-            "scope": "log" if wanted.all else "extract",
-            "root": (await tree.root()).hex(),
-            "keys": [str(key) for key in notary.keys],
-            "witnesses": [str(witness.address.key) for witness in self._proving.witnesses],
-            "exported_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "log_size": end.there,
-            "witnessed": end.witnessed,
-            "unwitnessed_because": list(end.trouble),
-        }
 
     async def _seals(self, size: int) -> AsyncIterator[Line]:
         seq = 0
@@ -117,9 +95,9 @@ class ExportServicer:
         async for row in self._rows(size, wanted.case_ids):
             if not await wanted.event(row):
                 continue
-            line = _event_line(row)
+            line = event_line(row)
             if not wanted.all:
-                line["inclusion"] = [_base64(node) for node in await tree.inclusion(row.position)]
+                line["inclusion"] = [encoded(node) for node in await tree.inclusion(row.position)]
             yield line
 
     async def _rows(self, size: int, case_ids: Sequence[str]) -> AsyncIterator[StoredEvent]:
@@ -171,7 +149,7 @@ class ExportServicer:
             "opened": projected.opened,
             "seq": seq,
             "leaf_hash": leaf_hash.hex(),
-            "body": _base64(body),
+            "body": encoded(body),
             "columns": {
                 name: int(value) if isinstance(value, bool) else value for name, value in columns._asdict().items()
             },
@@ -187,7 +165,7 @@ class ExportServicer:
         while page := await self._log.checkpoints(after_size=after, limit=_PAGE):
             for published in page:
                 if published.size <= size:
-                    yield _checkpoint_line(published)
+                    yield checkpoint_line(published)
             after = page[-1].size
 
 
@@ -227,12 +205,15 @@ class _Wanted:
         """Whether an event is."""
         if self.all:
             return True
-        if row.case_id == LOG_ITSELF or not await self.of_kind(row.case_id):
+        if row.case_id == LOG_ITSELF or await self._is_archived(row) or not await self.of_kind(row.case_id):
             return False
         if not self.by_time:
             return True
         at = event_of(row).at.seconds
         return (self._from is None or at >= self._from) and (self._before is None or at < self._before)
+
+    async def _is_archived(self, row: StoredEvent) -> bool:
+        return row.payload is None and await self._log.archive_of(row.case_id) is not None
 
     async def of_kind(self, case_id: str) -> bool:
         """Whether a case is of a wanted kind."""
@@ -244,44 +225,3 @@ class _Wanted:
             if len(self._known) > _REMEMBERED_CASES:
                 self._known.popitem(last=False)
         return self._known[case_id]
-
-
-def _event_line(row: StoredEvent) -> Line:
-    line: Line = {
-        "kind": "event",
-        "pos": row.position,
-        "case_id": row.case_id,
-        "seq": row.seq,
-        "key": row.key,
-        "ordinal": row.ordinal,
-        "event_id": row.event_id,
-        "type": row.type,
-        "recorded_at": row.recorded_at,
-        "dek_id": row.dek_id,
-        "leaf_hash": row.leaf_hash.hex(),
-        "payload": _base64(row.payload) if row.payload is not None else None,
-    }
-    try:
-        line["envelope"] = row.envelope.decode()
-    except UnicodeDecodeError:
-        line["envelope_base64"] = _base64(row.envelope)
-    # For people and programs that read, not for the verifier: what the bytes say.
-    try:
-        line["event"] = MessageToDict(event_of(row))
-    except LogDamagedError:
-        line["event"] = None
-    return line
-
-
-def _checkpoint_line(published: Checkpoint) -> Line:
-    at = datetime.fromtimestamp(published.published_at / 1_000_000, UTC)
-    return {
-        "kind": "checkpoint",
-        "size": published.size,
-        "note": published.note + "".join(published.cosignatures),
-        "published_at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-    }
-
-
-def _base64(data: bytes) -> str:
-    return b64encode(data).decode()

@@ -1,6 +1,7 @@
 """The gRPC server: services, health and reflection on one port, from start to graceful stop."""
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -11,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from audit.log import Log, LogDamagedError, LogUnavailableError
 from casetrail.v1 import audit_service_pb2, case_service_pb2
 from engine.engine import Engine
+from server.archiving import Archiving
 from server.audit import AuditServicer
 from server.calls import MAX_MESSAGE_BYTES, Gate
 from server.cases import CaseServicer
@@ -25,12 +27,14 @@ from server.principals import Principals
 from server.proofs import ProofServicer
 from server.proving import Proving
 from server.receipts import Receipts
+from server.retention import CONTRACT as _RETENTION
+from server.retention import RetentionServicer, keep_closed
 from server.temporal import Temporal
 from server.what_if import WhatIfServicer
 
 _CASES: Final = case_service_pb2.DESCRIPTOR.services_by_name["CaseService"]
 _AUDIT: Final = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"]
-_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name, _INCIDENTS.full_name, _DRILLS.full_name)
+_NAMES: Final = ("", _CASES.full_name, _AUDIT.full_name, _INCIDENTS.full_name, _DRILLS.full_name, _RETENTION.full_name)
 _BETWEEN_LOOKS: Final = 1.0
 
 _OPTIONS: Final = (
@@ -60,6 +64,7 @@ class Server:
         temporal: Temporal,
         principals: Principals,
         proving: Proving,
+        archives: Path = Path("archives"),
         tracing: bool = False,
     ) -> None:
         """Wire the services; `start` opens the port."""
@@ -68,12 +73,14 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
         cases = CaseServicer(engine, log, temporal, Receipts(log, proving.notary))
+        archiving = Archiving(log, proving, archives, keep_closed(engine))
         drills = DrillServicer(cases, log, engine, DrillSchedules(temporal))
         self._server.add_generic_rpc_handlers(
             (
                 self._gate.service(_CASES, cases.methods()),
                 self._gate.service(_INCIDENTS, IncidentServicer(cases, log).methods()),
                 self._gate.service(_DRILLS, drills.methods()),
+                self._gate.service(_RETENTION, RetentionServicer(log, engine, archiving).methods()),
                 self._gate.service(
                     _AUDIT,
                     {

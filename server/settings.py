@@ -24,6 +24,8 @@ class Settings:
         policy: CASETRAIL_POLICY, the policy file that new cases open under; the shipped one when left out.
         principals: CASETRAIL_PRINCIPALS, who may call; `principals.yaml` in CASETRAIL_DATA when left out.
         proofs: What makes the log provable.
+        archives: CASETRAIL_ARCHIVES, the folder that archived cases are kept in; `archives` in CASETRAIL_DATA when left
+            out.
         drain_seconds: CASETRAIL_DRAIN_SECONDS, how long calls that are under way may take to end at a stop.
     """
 
@@ -32,6 +34,7 @@ class Settings:
     policy: Path
     principals: Path
     proofs: ProofSettings
+    archives: Path
     drain_seconds: float
 
     @classmethod
@@ -57,6 +60,7 @@ class Settings:
                 checkpoints=_path(environment, "CASETRAIL_CHECKPOINTS"),
                 witnesses=_path(environment, "CASETRAIL_WITNESSES"),
             ),
+            archives=Path(environment.get("CASETRAIL_ARCHIVES") or data / "archives"),
             drain_seconds=drain_seconds,
         )
 

@@ -327,7 +327,7 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     assert {server.principals.parent, worker.staff.parent} == {Path(config["target"])}
     assert config["read_only"]
     targets = {volume.split(":")[1] for volume in SERVICES["server"]["volumes"] if isinstance(volume, str)}
-    assert {str(server.proofs.keys), str(server.proofs.checkpoints)} == targets
+    assert {str(server.proofs.keys), str(server.proofs.checkpoints), str(server.archives)} == targets
     assert worker.smtp_encryption == Encryption.STARTTLS
 
 
@@ -511,6 +511,7 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
             "CASETRAIL_ADDRESS": address,
             "CASETRAIL_KEYS": str(keys),
             "CASETRAIL_CHECKPOINTS": str(checkpoints),
+            "CASETRAIL_ARCHIVES": str(tmp_path / "archives"),
             "CASETRAIL_PRINCIPALS": str(config / "principals.yaml"),
             "CASETRAIL_STAFF": str(config / "staff.yaml"),
             "TEMPORAL_ADDRESS": temporal.client.service_client.config.target_host,

@@ -12,9 +12,10 @@ from typing import Any, Final, Self, TypeVar
 
 import psycopg
 
+from audit.archive_questions import as_json
 from audit.bell import Bell
 from audit.group import Fate, PreparedBatch
-from audit.log import LogUnavailableError, Verification
+from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema
 from audit.postgres.reading import Readers, placeholders
 from audit.postgres.server import Server, Timeouts
@@ -110,6 +111,13 @@ class PostgresLog(Store):
         self._check_open()
         answers: list[Answer] = await self._writer.submit(Errand(changes))
         return answers
+
+    def _removal(self, archive_id: str, cases: Sequence[ClosedCase]) -> Sequence[Question]:
+        return [
+            Question(
+                "SELECT archive_cases(:archive_id, :cases::jsonb)", {"archive_id": archive_id, "cases": as_json(cases)}
+            )
+        ]
 
     async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
         self._check_open()

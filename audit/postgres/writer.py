@@ -20,8 +20,8 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Fate, Group, Head, PreparedBatch, Tip, Written
-from audit.log import LOG_ITSELF, LogDamagedError, LogUnavailableError
+from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Fate, Group, Head, PreparedBatch, Tip, Written, besides
+from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError, LogUnavailableError
 from audit.merkle import Frontier
 from audit.postgres import schema
 from audit.postgres.reading import Row, placeholders
@@ -36,7 +36,11 @@ _LARGEST_GROUP: Final = 256
 _LOCK = "SELECT log, size, frontier FROM log_head FOR UPDATE"
 # A statement of its own: the one that waits for the lock still sees the rows from before the wait.
 _LAST = "SELECT recorded_at FROM event ORDER BY pos DESC LIMIT 1"
-_TIPS = "SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id = ANY(%s)"
+_TIPS = f"""
+  SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id = ANY(%(cases)s)
+  UNION ALL
+  SELECT case_id, {ARCHIVED}, leaf_hash, opened FROM archived WHERE case_id = ANY(%(cases)s) AND restored IS NULL
+"""  # noqa: S608 - a constant
 _TIP_OF_LOG = "SELECT case_id, seq, leaf_hash, 0 FROM event WHERE case_id = %s ORDER BY seq DESC LIMIT 1"
 _KEYS = """
   SELECT case_id, key FROM unnest(%s::text[], %s::text[]) AS asked (case_id, key)
@@ -178,6 +182,8 @@ class Writer:
     def _refusal(self, misfit: psycopg.Error) -> Exception:
         if isinstance(misfit, psycopg.DataError):
             return ValueError(f"PostgreSQL cannot hold this: {misfit}")
+        if ArchivingRefusedError.is_meant_by(misfit.diag.message_primary or ""):
+            return ArchivingRefusedError(misfit.diag.message_primary or "")
         if misfit.diag.constraint_name == "event_case_id_key_ordinal_key":
             return ValueError(f"the case has an event under this key already ({misfit.diag.message_detail})")
         return LogDamagedError(f"the log {self._server.name} contradicts itself ({misfit}): run verify")
@@ -226,7 +232,7 @@ class Writer:
             group = await self._read(connection, batches)
             fates = [group.decide(batch) for batch in batches]
             self._underway = _Underway(group, fates)
-            done = await _store(connection, group, errands)
+            done = await _store(connection, group, besides(batches, fates), errands)
             self._underway = None
         return _in_order(tasks, fates, done)
 
@@ -238,7 +244,7 @@ class Writer:
             await connection.execute("BEGIN")
             head = await connection.execute(_LOCK, binary=True)
             last = await connection.execute(_LAST, binary=True)
-            tips = await connection.execute(_TIPS, (cases,), binary=True)
+            tips = await connection.execute(_TIPS, {"cases": cases}, binary=True)
             tip_of_log = await connection.execute(_TIP_OF_LOG, (LOG_ITSELF,), binary=True)
             keys = await connection.execute(_KEYS, ([b.case_id for b in keyed], [b.key for b in keyed]), binary=True)
         found = [*await tips.fetchall(), *await tip_of_log.fetchall()]
@@ -270,11 +276,13 @@ class Writer:
             await connection.close()  # the server ends the transaction, also where this no longer reaches it
 
 
-async def _store(connection: Connection, group: Group, errands: Sequence[Errand]) -> list[list[Answer]]:
+async def _store(
+    connection: Connection, group: Group, beside: Sequence[Question], errands: Sequence[Errand]
+) -> list[list[Answer]]:
     """Write a group and commit; returns the errands' answers."""
     async with connection.pipeline():
         if group.events:
-            await _store_events(connection, group)
+            await _store_events(connection, group, beside)
         cursors = [
             [
                 await connection.execute(placeholders(change.text), change.values, binary=True)
@@ -294,7 +302,7 @@ async def _answer_of(cursor: psycopg.AsyncCursor[Row]) -> Answer:
     return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
 
-async def _store_events(connection: Connection, group: Group) -> None:
+async def _store_events(connection: Connection, group: Group, beside: Sequence[Question]) -> None:
     head, subtrees = group.head, group.growth.subtrees
     await connection.execute(_EVENT, _columns(event[:10] for event in group.events))
     await connection.execute(_PAYLOAD, _columns((e.position, e.dek_id, e.payload) for e in group.events))
@@ -302,6 +310,8 @@ async def _store_events(connection: Connection, group: Group) -> None:
         await connection.execute(_SUBTREE, _columns(subtrees))
     if group.index:
         await connection.execute(_INDEX, _columns(group.index.values()))
+    for change in beside:
+        await connection.execute(placeholders(change.text), change.values, binary=True)
     await connection.execute(_HEAD, (head.size, head.frontier.stored))
     await connection.execute(_NOTIFY, (CHANNEL, str(head.size)))
 

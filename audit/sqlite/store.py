@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+from audit import archive_questions
 from audit.bell import Bell
 from audit.group import Fate, PreparedBatch
-from audit.log import LogDamagedError, LogUnavailableError, Verification
+from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
 from audit.snapshots import snapshot
 from audit.sqlite import reading
@@ -76,6 +77,9 @@ class SqliteLog(Store):
             Errand(lambda connection: [reading.change(connection, change) for change in changes])
         )
         return answers
+
+    def _removal(self, archive_id: str, cases: Sequence[ClosedCase]) -> Sequence[Question]:
+        return archive_questions.removal(archive_id, cases)
 
     async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
         """Ask at once what is brief; where that would have to wait, and else, in the readers' thread."""

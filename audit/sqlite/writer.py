@@ -20,9 +20,11 @@ from typing import Any, Final, NamedTuple
 
 import pysqlite3.dbapi2 as sqlite
 
-from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written
-from audit.log import LOG_ITSELF, LogDamagedError
+from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written, besides
+from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError
 from audit.merkle import Frontier
+from audit.questions import Question
+from audit.sqlite import reading
 from audit.sqlite.file import Connection, DatabaseFile
 
 _LARGEST_GROUP: Final = 256
@@ -131,7 +133,9 @@ class Writer:
                 self._write([waiting])
             return
         error: Exception = LogDamagedError(f"the log {self._file.path} contradicts itself ({conflict}): run verify")
-        if "event.key" in str(conflict):
+        if ArchivingRefusedError.is_meant_by(str(conflict)):
+            error = ArchivingRefusedError(str(conflict))
+        elif "event.key" in str(conflict):
             error = ValueError(f"the case has an event under this key already ({conflict})")
         _answer(group, [error])
 
@@ -143,11 +147,14 @@ class Writer:
         batches = [task for task in tasks if isinstance(task, PreparedBatch)]
         group = Group(head, self._read_tips(connection, batches), _read_keys(connection, batches), self._clock())
         fates = [group.decide(batch) for batch in batches]
-        _store(connection, group)
+        beside = besides(batches, fates)
+        _store(connection, group, beside)
         done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
         connection.execute("COMMIT")
         self._head = group.head
         self._tips |= group.tips
+        if beside:
+            self._tips.clear()  # which cases there are has changed
         answers = {True: iter(fates), False: iter(done)}
         return [next(answers[isinstance(task, PreparedBatch)]) for task in tasks]
 
@@ -180,10 +187,12 @@ class Writer:
             self._tips.clear()
         unknown = list({batch.case_id for batch in batches if batch.case_id not in self._tips})
         if unknown:
+            marks = ", ".join("?" * len(unknown))
             found = connection.execute(
-                "SELECT case_id, seq, leaf_hash, opened FROM case_index "  # noqa: S608 - only question marks
-                f"WHERE case_id IN ({', '.join('?' * len(unknown))})",
-                unknown,
+                f"SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id IN ({marks}) "  # noqa: S608 - only question marks
+                f"UNION ALL SELECT case_id, {ARCHIVED}, leaf_hash, opened FROM archived "
+                f"WHERE case_id IN ({marks}) AND restored IS NULL",
+                [*unknown, *unknown],
             ).fetchall()
             self._tips |= {case_id: Tip(*tip) for case_id, *tip in found}
         if LOG_ITSELF in unknown:
@@ -212,7 +221,7 @@ def _tip_of_log(connection: Connection) -> dict[str, Tip]:
     return {case_id: Tip(seq, leaf_hash, opened=0) for case_id, seq, leaf_hash in found}
 
 
-def _store(connection: Connection, group: Group) -> None:
+def _store(connection: Connection, group: Group, beside: Sequence[Question]) -> None:
     if not group.events:
         return
     _insert(connection, _EVENT, [event[:10] for event in group.events])
@@ -221,6 +230,8 @@ def _store(connection: Connection, group: Group) -> None:
         _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
     if group.growth.subtrees:
         _insert(connection, _SUBTREE, group.growth.subtrees)
+    for change in beside:
+        reading.change(connection, change)
     head = group.head
     connection.execute("UPDATE log_head SET size = ?, frontier = ?", (head.size, head.frontier.stored))
 

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.audit.contract", "tests.audit.given", "tests.audit.tree_contract")
+pytest.register_assert_rewrite(
+    "tests.audit.archive_contract", "tests.audit.contract", "tests.audit.given", "tests.audit.tree_contract"
+)

@@ -20,6 +20,7 @@ from audit.postgres import PostgresLog
 from audit.postgres.reading import placeholders
 from audit.postgres.server import Server, Timeouts
 from casetrail.v1.case_service_pb2 import CaseFilter
+from tests.audit.archive_contract import ArchiveContract
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
@@ -87,6 +88,10 @@ class TestContract(LogContract):
 
 class TestTree(TreeContract):
     """And to that of the tree."""
+
+
+class TestArchive(ArchiveContract):
+    """And to that of archives."""
 
 
 # Groups and processes

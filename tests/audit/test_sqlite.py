@@ -20,6 +20,7 @@ from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableE
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import check_sqlite
 from audit.stores import sqlite_url
+from tests.audit.archive_contract import ArchiveContract
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
@@ -49,6 +50,10 @@ class TestContract(LogContract):
 
 class TestTree(TreeContract):
     """And to that of the tree."""
+
+
+class TestArchive(ArchiveContract):
+    """And to that of archives."""
 
 
 # Groups
@@ -353,7 +358,7 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
     await SqliteLog(path).close()
     with closing(sqlite.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 2\)"):
+    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 3\)"):
         SqliteLog(path)
 
 

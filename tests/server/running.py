@@ -18,6 +18,7 @@ from casetrail.v1.audit_service_pb2_grpc import AuditServiceStub
 from casetrail.v1.case_service_pb2 import ExecuteRequest, ExecuteResponse, OpenCaseRequest, OpenCaseResponse
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.command_pb2 import Command
+from casetrail.v1.retention_service_pb2_grpc import RetentionServiceStub
 from casetrail.v1.types_pb2 import Actor, Channel, Kind
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
@@ -29,6 +30,7 @@ from server.temporal import Temporal
 if TYPE_CHECKING:
     from casetrail.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
+    from casetrail.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
 
 POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
 
@@ -44,6 +46,7 @@ principals:
   - {{name: history, roles: [importer], may_act_as: [agent], token_sha256: {token_hash("history-secret")}}}
   - {{name: player, roles: [importer], may_act_as: [importer], token_sha256: {token_hash("player-secret")}}}
   - {{name: admin, roles: [admin], token_sha256: {token_hash("admin-secret")}}}
+  - {{name: audrey, roles: [auditor], token_sha256: {token_hash("audrey-secret")}}}
 """
 
 
@@ -83,6 +86,10 @@ class Running:
     @property
     def cases(self) -> "CaseServiceAsyncStub":
         return CaseServiceStub(self.channel)
+
+    @property
+    def retention(self) -> "RetentionServiceAsyncStub":
+        return RetentionServiceStub(self.channel)
 
     @property
     def audit(self) -> "AuditServiceAsyncStub":
@@ -125,7 +132,14 @@ async def serving(folder: Path, proofs: ProofSettings | None = None) -> AsyncIte
     async with AsyncExitStack() as ending:
         ending.push_async_callback(log.close)
         proving = await ending.enter_async_context(Proving.open(log, proofs or ProofSettings(folder / "keys")))
-        server = Server(engine=engine, log=log, temporal=temporal, principals=Principals(principals), proving=proving)
+        server = Server(
+            engine=engine,
+            log=log,
+            temporal=temporal,
+            principals=Principals(principals),
+            proving=proving,
+            archives=folder / "archives",
+        )
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
         ending.push_async_callback(server.stop, 0)
         for work in (server.watch_health(), proving.run()):

@@ -1,0 +1,214 @@
+"""What every store keeps to when cases leave it for an archive, and come back. Subclassed once for each database."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from audit.envelope import StoredEvent
+from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
+from audit.own_events import record
+from audit.replay import replay
+from audit.retention import root_of
+from casetrail.v1.case_service_pb2 import CaseFilter
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.event_pb2 import ArchiveApproved, ArchiveProposed, CaseClosed, CaseRestored, CasesArchived, Event
+from casetrail.v1.types_pb2 import Actor, Role
+from domain.evolve import fold
+from domain.refusal import Rejected
+from tests.audit.contract import opened
+from tests.audit.given import NOON, Writer, note, opening
+
+ANNA = Actor(name="anna", role=Role.ROLE_ADMIN)
+BORIS = Actor(name="boris", role=Role.ROLE_AUDITOR)
+A1 = "archive-1"
+
+
+async def closed(log: Log, case_id: str) -> Writer:
+    writer = Writer(log, case_id)
+    await writer.write(opening(imported=True), note(f"what {case_id} said"), key="open")
+    await writer.write(CaseClosed(), key="close")
+    return writer
+
+
+async def closed_cases(log: Log) -> Sequence[ClosedCase]:
+    return await log.closed_cases(opened_before=NOON + 1_000_000)
+
+
+async def agreed(
+    log: Log, cases: Sequence[ClosedCase], archive_id: str = A1, *, by: Actor = ANNA, approved_by: Actor | None = BORIS
+) -> None:
+    proposal = ArchiveProposed(archive_id=archive_id, cases=len(cases), root=root_of(cases))
+    await record(log, proposal, key=f"propose {archive_id}", actor=by)
+    if approved_by is not None:
+        approval = ArchiveApproved(archive_id=archive_id, cases=len(cases), root=root_of(cases))
+        await record(log, approval, key=f"approve {archive_id}", actor=approved_by)
+
+
+async def archived(log: Log, cases: Sequence[ClosedCase], archive_id: str = A1) -> Event:
+    body = CasesArchived(archive_id=archive_id, cases=len(cases), root=root_of(cases))
+    return await record(
+        log,
+        body,
+        key=f"archive {archive_id}",
+        actor=BORIS,
+        append=lambda batch: log.archive(batch, archive_id, cases),
+    )
+
+
+async def restored(log: Log, case: ArchivedCase, rows: Sequence[StoredEvent], events: Sequence[Event]) -> Event:
+    body = CaseRestored(archive_id=case.archive_id, restored_case_id=case.case_id)
+    return await record(
+        log,
+        body,
+        key=f"restore {case.archive_id} {case.case_id}",
+        actor=ANNA,
+        append=lambda batch: log.restore(batch, case, rows, fold(events)),
+    )
+
+
+def is_archived(refused: pytest.ExceptionInfo[Rejected]) -> bool:
+    return refused.value.reason == RefusalReason.REFUSAL_REASON_CASE_ARCHIVED and A1 in refused.value.message
+
+
+class ArchiveContract:
+    """The rules of `Log.archive` and `Log.restore`."""
+
+    async def test_what_is_archived_leaves_its_envelopes_and_the_log_still_verifies(self, log: Log) -> None:
+        for case_id in ("INQ-1", "INQ-2", "INQ-3"):
+            await closed(log, case_id)
+        await opened(log, "INQ-4")
+        before = await log.rows()
+        cases = [each for each in await closed_cases(log) if each.case.case_id != "INQ-2"]
+        await agreed(log, cases)
+        event = await archived(log, cases)
+        assert (await log.verify()).findings == ()
+        after = await log.rows(limit=len(before))
+        assert [row.envelope for row in after] == [row.envelope for row in before]
+        gone = {row.case_id for row in after if row.payload is None}
+        assert gone == {"INQ-1", "INQ-3"}
+        assert await log.archived_cases(A1) == [
+            ArchivedCase(A1, each.case.case_id, each.opened, each.seq, each.leaf_hash, event.position) for each in cases
+        ]
+        assert (await log.verify("INQ-1")).findings == ()
+        assert [each.case.case_id for each in await closed_cases(log)] == ["INQ-2"]
+
+    async def test_an_archived_case_is_refused_wherever_it_is_read_or_written(self, log: Log) -> None:
+        writer = await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+        assert await log.archive_of("INQ-1") == A1
+        for asked in (
+            log.read_case("INQ-1"),
+            log.events("INQ-1"),
+            log.find_key("INQ-1", "open"),
+            replay(log, "INQ-1"),
+            log.append(writer.batch(note(), key="later")),
+            log.append(Writer(log, "INQ-1").batch(opening(), key="open")),
+        ):
+            with pytest.raises(Rejected) as refused:
+                await asked
+            assert is_archived(refused)
+        assert (await log.list_cases(CaseFilter(), page_size=10, token="")).cases == []
+
+    async def test_who_follows_the_log_passes_by_what_is_archived(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        await closed(log, "INQ-2")
+        await opened(log, "INQ-3")
+        cases = (await closed_cases(log))[:1]
+        await agreed(log, cases)
+        await archived(log, cases)
+        assert [event.case_id for event in await log.scan(limit=5)] == [*["INQ-2"] * 3, "INQ-3", LOG_ITSELF]
+        assert [event.position for event in await log.scan(limit=1)] == [4]
+
+    @pytest.mark.parametrize("approved_by", [None, ANNA])
+    async def test_nothing_is_removed_without_the_approval_of_somebody_else(
+        self, log: Log, approved_by: Actor | None
+    ) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases, approved_by=approved_by)
+        with pytest.raises(ArchivingRefusedError, match="another who approves"):
+            await archived(log, cases)
+        assert len(await log.events("INQ-1")) == 3
+        assert (await log.verify()).findings == ()
+
+    async def test_nothing_is_removed_when_one_of_the_cases_has_moved_on(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        writer = await closed(log, "INQ-2")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await writer.write(note(), key="later")
+        size = await log.size()
+        with pytest.raises(ArchivingRefusedError, match="not as it was"):
+            await archived(log, cases)
+        assert await log.size() == size
+        assert len(await log.events("INQ-1")) == 3
+
+    async def test_an_archive_takes_nothing_more_once_it_is_carried_out(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        await closed(log, "INQ-2")
+        first, second = await closed_cases(log)
+        await agreed(log, [first])
+        event = await archived(log, [first])
+        assert await archived(log, [second]) == event
+        assert len(await log.events("INQ-2")) == 3
+
+    async def test_of_many_who_carry_it_out_at_once_one_does(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        events = await asyncio.gather(*(archived(log, cases) for _ in range(4)))
+        assert events == [events[0]] * 4
+        assert (await log.verify()).findings == ()
+
+    async def test_a_restored_case_is_what_it_was(self, log: Log) -> None:
+        for case_id in ("INQ-1", "INQ-2"):
+            await closed(log, case_id)
+        rows, events = await log.rows(case_ids=["INQ-1"]), await log.events("INQ-1")
+        case, projected = await log.read_case("INQ-1"), await log.projection("INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+        there, _ = await log.archived_cases(A1)
+        back = await restored(log, there, rows, events)
+        assert await log.rows(case_ids=["INQ-1"]) == rows
+        assert await log.events("INQ-1") == events
+        assert await log.read_case("INQ-1") == case
+        assert await log.projection("INQ-1") == projected
+        assert (await log.verify()).findings == ()
+        assert [each.restored for each in await log.archived_cases(A1)] == [back.position, None]
+
+    async def test_a_restored_case_goes_on_and_can_be_archived_again(self, log: Log) -> None:
+        writer = await closed(log, "INQ-1")
+        rows, events = await log.rows(case_ids=["INQ-1"]), await log.events("INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+        (there,) = await log.archived_cases(A1)
+        await restored(log, there, rows, events)
+        known = await log.append(Writer(log, "INQ-1").batch(opening(imported=True), key="open"))
+        assert isinstance(known, Known)
+        assert isinstance(await log.append(writer.batch(note(), key="later")), Appended)
+        again = await closed_cases(log)
+        await agreed(log, again, "archive-2")
+        await archived(log, again, "archive-2")
+        assert await log.archive_of("INQ-1") == "archive-2"
+        assert (await log.verify()).findings == ()
+
+    async def test_half_a_case_is_not_restored(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        rows, events = await log.rows(case_ids=["INQ-1"]), await log.events("INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+        (there,) = await log.archived_cases(A1)
+        with pytest.raises(ArchivingRefusedError, match="restored whole"):
+            await restored(log, there, rows[:-1], events)
+        assert await log.archive_of("INQ-1") == A1
+        assert (await log.verify()).findings == ()
+
+    async def test_a_case_with_work_ahead_is_not_to_be_archived(self, log: Log) -> None:
+        await opened(log, "INQ-1")
+        assert await closed_cases(log) == []
