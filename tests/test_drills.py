@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 SCALE = 240.0
 PATIENCE = 240.0
+MADE = DrillInject.STATE_MADE
 JUDGED = (DrillExpectation.VERDICT_MET, DrillExpectation.VERDICT_LATE, DrillExpectation.VERDICT_MISSED)
 
 SHORT = """\
@@ -219,6 +220,34 @@ async def test_a_person_takes_part_and_what_is_injected_by_hand_arrives(client: 
     assert seen.event.drill_id == drill.case_id
     await client.drills.abort(drill.case_id, "seen enough")
     await over(client, drill.case_id)
+
+
+async def test_whatever_a_script_can_have_can_be_injected_by_hand(stack: Stack, client: Client) -> None:
+    drill = await client.drills.start(_quiet())
+    await happened(client, drill.case_id, "inject_made")
+    for words in (
+        "declare second --subject=Parcels-stand-still --level=2 --crisis=major",
+        "wave calls --count=2 --subject=Where? --kind=complaint --channel=phone",
+        "silence nobody --department=technology --lasts=1h",
+        "fault mail-down --system=mail",
+    ):
+        kind, name, *more = words.split()
+        await cli(stack, "drill", "inject", kind, drill.case_id, name, *more)
+    async with asyncio.timeout(PATIENCE):
+        async for answer in client.drills.watch(drill.case_id):
+            made = {each.inject.id: len(each.case_ids) for each in answer.drill.drill.injects if each.state == MADE}
+            if made.keys() >= {"second", "calls", "nobody", "mail-down"}:
+                break
+    assert made == {"outage": 1, "second": 1, "calls": 2, "nobody": 0, "mail-down": 0}
+    said = ("message", drill.case_id, "again", "--to", "calls", "--text", "Hello?")
+    assert "again is due" in await cli(stack, "drill", "inject", *said)
+    assert "id of its own" in await cli(stack, "drill", "inject", *said, fails=True)
+    nobody = ("message", drill.case_id, "into-the-air", "--to", "mail-down", "--text", "Hello?")
+    assert "outage, second, calls" in await cli(stack, "drill", "inject", *nobody, fails=True)
+    assert "--department" in await cli(stack, "drill", "inject", "silence", drill.case_id, "x", fails=True)
+    await client.drills.abort(drill.case_id, "seen enough")
+    await over(client, drill.case_id)
+    assert "closed" in await cli(stack, "drill", "inject", "fault", drill.case_id, "y", "--system=shop", fails=True)
 
 
 async def test_a_real_case_cannot_be_linked_to_a_drill(client: Client) -> None:

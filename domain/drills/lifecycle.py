@@ -2,7 +2,7 @@
 
 from casetrail.v1.case_pb2 import Closure
 from casetrail.v1.command_pb2 import AbortDrill, EndDrillCase, InjectByHand, RemarkDrill
-from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject, DrillRemark
+from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject, DrillRemark
 from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, ObservationRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
@@ -40,7 +40,22 @@ def inject_by_hand(draft: Draft, command: InjectByHand) -> None:
             f"{draft.case.case_id} has an inject {command.inject.id!r} already; give this one an id of its own",
             field="inject_by_hand.inject.id",
         )
+    if command.inject.HasField("message"):
+        _require_listener(draft.case.drill, command.inject.message.to)
     draft.add(InjectRequested(inject=command.inject, by_hand=True))
+
+
+def _require_listener(drill: Drill, inject_id: str) -> None:
+    """Refuse a message that nobody would hear."""
+    bringing = [
+        planned.inject.id for planned in drill.injects if planned.inject.WhichOneof("what") in script.BRING_CASES
+    ]
+    if inject_id not in bringing:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_INVALID,
+            f"no inject {inject_id!r} brings cases to this drill; those that do are {', '.join(bringing) or 'none'}",
+            field="inject_by_hand.inject.message.to",
+        )
 
 
 def abort(draft: Draft, command: AbortDrill) -> None:

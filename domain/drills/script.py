@@ -11,6 +11,8 @@ from casetrail.v1.types_pb2 import Channel, Kind
 from domain.instants import Instant, timestamp
 
 ALWAYS_SILENT = 100
+BRING_CASES = ("declare", "wave")
+"""The injects that bring cases."""
 
 
 def canonical_bytes(scenario: Scenario) -> bytes:

@@ -175,6 +175,16 @@ def test_an_inject_by_hand_happens_at_once_and_has_an_id_of_its_own() -> None:
         drill.do(inject_by_hand=InjectByHand(inject=inject))
 
 
+def test_a_message_by_hand_needs_somebody_who_hears_it() -> None:
+    drill = Rehearsal()
+    said = Inject(id="press", title="The press", message=MessageInject(to="shop-down", text="Well?"))
+    with pytest.raises(Rejected, match="those that do are outage, calls") as refused:
+        drill.do(inject_by_hand=InjectByHand(inject=said))
+    assert refused.value.field == "inject_by_hand.inject.message.to"
+    said.message.to = "calls"
+    drill.do(inject_by_hand=InjectByHand(inject=said))
+
+
 def test_it_ends_when_everything_is_judged_with_the_points_that_could_be_won() -> None:
     drill = Rehearsal()
     for minutes in (0, 10, 40):

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from casetrail import short_forms
-from casetrail.cli import output
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli import drill_injects, output
+from casetrail.cli.terms import Terms, WriteTerms, call, spread
 from casetrail.client import Client
 from casetrail.scenario_file import ScenarioError, load
 from casetrail.timeline import tell
@@ -26,13 +26,13 @@ from casetrail.v1.drill_service_pb2 import (
     SimulateDrillResponse,
 )
 from casetrail.v1.event_pb2 import Event
-from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject
 from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Role
 from casetrail.words import word_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _schedules = typer.Typer(no_args_is_help=True, help="Drills that start by themselves.")
+app.add_typer(drill_injects.app, name="inject")
 app.add_typer(_schedules, name="schedule")
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario: a YAML file.")]
@@ -140,42 +140,9 @@ async def _follow(client: Client, drill: str, *, as_json: bool) -> None:
 
 @app.command()
 @spread
-def inject(
-    drill: DrillArgument,
-    name: Annotated[str, typer.Argument(metavar="ID", help="A name for it: small letters, digits and dashes.")],
-    *,
-    title: Annotated[str, typer.Option(help="What it is.")],
-    to: Annotated[str, typer.Option(metavar="INJECT", help="A message: to the cases of this inject.")] = "",
-    text: Annotated[str, typer.Option(help="What the message says.")] = "",
-    sender: Annotated[str, typer.Option(help="Who says it.")] = "",
-    fail: Annotated[str, typer.Option(metavar="SYSTEM", help="A fault instead: shop or mail.")] = "",
-    lasts: Annotated[str, typer.Option(metavar="SPAN", help="How long it fails, for example 30m.")] = "30m",
-    terms: Terms,
-) -> None:
-    """Let something happen now that the script does not have."""
-    made = Inject(id=name, title=title)
-    if fail:
-        try:
-            system = short_forms.enum_number(FaultInject.System.DESCRIPTOR, fail)
-            made.fault.CopyFrom(FaultInject(system=system, lasts=short_forms.duration(lasts)))  # type: ignore[arg-type] # enum_number gives a value of this enum
-        except ValueError as wrong:
-            raise typer.BadParameter(str(wrong)) from None
-    elif to and text:
-        made.message.CopyFrom(MessageInject(to=to, text=text, sender=sender))
-    else:
-        raise typer.BadParameter("give --to and --text for a message, or --fail for a fault")
-    written = call(terms, lambda client: client.drills.inject(drill, made))
-    if terms.as_json:
-        output.print_json(written)
-        return
-    _print_events(written.events)
-
-
-@app.command()
-@spread
-def abort(drill: DrillArgument, *, why: Why, terms: Terms) -> None:
+def abort(drill: DrillArgument, *, why: Why, terms: WriteTerms) -> None:
     """End a drill before its time."""
-    written = call(terms, lambda client: client.drills.abort(drill, why))
+    written = call(terms, lambda client: client.drills.abort(drill, why, **terms.how()))
     if terms.as_json:
         output.print_json(written)
         return
@@ -189,10 +156,12 @@ def remark(
     *,
     problem: Annotated[str, typer.Option(help="What went badly.")] = "",
     improvement: Annotated[str, typer.Option(help="What is to become better.")] = "",
-    terms: Terms,
+    terms: WriteTerms,
 ) -> None:
     """Note a problem or an improvement for the report."""
-    written = call(terms, lambda client: client.drills.remark(drill, problem=problem, improvement=improvement))
+    written = call(
+        terms, lambda client: client.drills.remark(drill, problem=problem, improvement=improvement, **terms.how())
+    )
     if terms.as_json:
         output.print_json(written)
         return

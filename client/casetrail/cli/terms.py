@@ -13,6 +13,7 @@ import typer
 
 from casetrail import environment
 from casetrail.client import Client
+from casetrail.commands import How
 from casetrail.v1.types_pb2 import Actor, Role
 from casetrail.words import value_of
 
@@ -64,6 +65,13 @@ class WriteTerms(Terms):
         Path | None,
         typer.Option(envvar="CASETRAIL_RECEIPTS", metavar="FILE", help="Append the receipt to this file."),
     ] = None
+
+    def how(self) -> How:
+        """Them, as the client takes them."""
+        how = How(request_id=self.request_id)
+        if self.acting:
+            how["actor"] = self.acting
+        return how
 
 
 def spread(function: Callable[..., None]) -> Callable[..., None]:
