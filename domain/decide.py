@@ -216,5 +216,6 @@ def _action(case: Case, name: str) -> Action:
             RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case.case_id} is of kind {kind}, which has no {name}"
         )
     if case.stage == Stage.STAGE_CLOSED and not action.when_closed:
-        raise Rejected(RefusalReason.REFUSAL_REASON_CASE_CLOSED, f"{case.case_id} is closed; reopen it first")
+        advice = "; reopen it first" if case.kind in ACTIONS["reopen"].kinds else " for good"
+        raise Rejected(RefusalReason.REFUSAL_REASON_CASE_CLOSED, f"{case.case_id} is closed{advice}")
     return action

@@ -76,7 +76,7 @@ class Draft:
         """
         if self.case.stage in stages:
             return
-        allowed = ", ".join(sorted(stage_word(stage) for stage in stages))
+        allowed = " or ".join(sorted(stage_word(stage) for stage in stages))
         raise Rejected(
             RefusalReason.REFUSAL_REASON_WRONG_STAGE,
             f"{self.case.case_id} is {stage_word(self.case.stage)}; this is possible only when it is {allowed}",

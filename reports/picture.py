@@ -22,7 +22,7 @@ _LETTER: Final = 8
 _NARROWEST: Final = 4
 # The first minutes count most, and the retrospective may be days later: time is drawn ever narrower.
 _NARROWING_SECONDS: Final = 600
-_TICKS: Final = (60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 259_200, 604_800, 2_592_000)
+_TICKS: Final = (15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400, 172_800, 259_200, 604_800, 2_592_000)
 _BETWEEN_TICKS: Final = 62
 
 _STAGES: Final = {

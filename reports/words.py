@@ -182,6 +182,9 @@ CHINESE: Final = Language(
         "web": "网页",
     },
     {
+        "UNKNOWN_CASE: .*": "没有这个工单",
+        "CASE_CLOSED: .*": "工单已关闭",
+        "CANNOT_JOIN: .*": "该工单不能关联",
         "no letter was taken": "邮件未能送达",
         "nobody is there": "无人在岗",
         "nobody is there for '(.*)'": r"“\1”无人在岗",

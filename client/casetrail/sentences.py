@@ -153,8 +153,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "ParcelStalled": _one(_WARNING, "parcel {parcel_id} has not been scanned for {without_scan}"),
     "ParcelGivenUp": _one(_BAD, "parcel {parcel_id} is taken as lost after {without_scan} without a scan"),
     "Resolved": _one(_GOOD, "resolved[ by {solution}]" + _SAID),
-    "CustomerTold": _one(
-        _GOOD, "the customer was told the {purpose}[ by {channel}][; silence confirms at {confirm_by}]"
+    "CustomerTold": (
+        Sentence(_GOOD, "the customer was told of the incident[ by {channel}]", when="purpose=incident"),
+        Sentence(_GOOD, "the customer was told that the incident is over[ by {channel}]", when="purpose=incident over"),
+        Sentence(_GOOD, "the customer was told the {purpose}[ by {channel}][; silence confirms at {confirm_by}]"),
     ),
     "Confirmed": _one(_GOOD, "the customer confirms"),
     "ConfirmationLapsed": _one(_PLAIN, "no objection in time: taken as confirmed"),

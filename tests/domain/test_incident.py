@@ -586,6 +586,8 @@ def test_smaller_ones_may_be_closed_without_one(story: Story, level: int) -> Non
     story.executive().finish_follow_up()
     assert story.stage == "followed_up"
     assert story.executive().close_incident() == ["ClockCancelled", "CaseClosed"]
+    with refused("CASE_CLOSED", match="closed for good"):
+        story.lead().reopen_incident("It burns again")
 
 
 def test_grading_down_is_no_way_around_the_report(story: Story) -> None:
