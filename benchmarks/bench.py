@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.sqlite import SqliteLog
+from audit import stores
+from audit.log import Log
 from benchmarks.processes import Child
 from embedded.stack import Stack
 
@@ -22,7 +23,7 @@ class Bench:
     """
 
     stack: Stack
-    log: SqliteLog
+    log: Log
     casetrail: Child
     plain: Child
 
@@ -38,7 +39,7 @@ class Bench:
                 *("benchmarks.driver", "casetrail", stack.address), environment={"CASETRAIL_TOKEN": stack.token}
             ) as casetrail,
         ):
-            log = SqliteLog(stack.data / "casetrail.db")
+            log = await stores.open_log(stores.from_settings({}, stack.data))
             try:
                 yield cls(stack, log, casetrail, plain)
             finally:

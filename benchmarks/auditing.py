@@ -1,0 +1,104 @@
+"""What an auditor does with a large log: `casetrail export` from a server, and `casetrail-verify` of the export."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from benchmarks.processes import ROOT, BenchmarkError
+from embedded import ports
+from embedded.folder import Folder
+from embedded.serving import LOOPBACK
+
+_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """How fast it went: events a second, and how large the export is."""
+
+    exported: float
+    verified: float
+    bytes: float
+
+
+async def audit(url: str, folder: Path) -> Audited:
+    """Export a log from a server of its own, which has no Temporal, and verify the export.
+
+    Raises:
+        BenchmarkError: It does not hold, or a program failed.
+    """
+    export = folder / "export.jsonl"
+    with Folder.hold(folder) as held:
+        async with _server(url, folder) as address:
+            environment = {"CASETRAIL_ADDRESS": address, "CASETRAIL_TOKEN": held.token}
+            began = time.perf_counter()
+            told = await _run(
+                "casetrail", "export", str(export), "--format", "jsonl", "--json", environment=environment
+            )
+            exporting = time.perf_counter() - began
+        began = time.perf_counter()
+        await _run("casetrail-verify", str(export), "--log-key", str(folder / "keys" / "log.vkey"), environment={})
+        verifying = time.perf_counter() - began
+    events, size = json.loads(told)["events"], export.stat().st_size
+    export.unlink()
+    return Audited(events / exporting, events / verifying, size / events)
+
+
+@asynccontextmanager
+async def _server(url: str, folder: Path) -> AsyncIterator[str]:
+    address = f"{LOOPBACK}:{ports.choose(['server'], folder / 'ports.json')['server']}"
+    environment = {
+        "CASETRAIL_LOG": url,
+        "CASETRAIL_DATA": str(folder),
+        "CASETRAIL_ADDRESS": address,
+        "TEMPORAL_ADDRESS": f"{LOOPBACK}:9",  # where nobody listens
+    }
+    with (folder / "server.log").open("wb") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "server"),
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            process_group=0,
+        )
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            await asyncio.wait_for(channel.channel_ready(), _PATIENCE)
+        yield address
+    except TimeoutError as error:
+        raise BenchmarkError(f"the server does not answer: {(folder / 'server.log').read_text()}") from error
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _run(program: str, *arguments: str, environment: Mapping[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name(program)), *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        process_group=0,
+    )
+    try:
+        output, errors = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        words = (errors or output).decode().strip()
+        raise BenchmarkError(f"{program} ended with status {process.returncode}: {words}")
+    return output.decode()
