@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail import environment
+from casetrail.archives import Archives
 from casetrail.commands import Action, How, command, new_request_id, timestamp, words
 from casetrail.drills import Drills
 from casetrail.errors import Unavailable, error_of
@@ -149,6 +150,7 @@ class Client(Verbs):
         )
         self._cases: CaseServiceAsyncStub = CaseServiceStub(self._channel)
         self._audit: AuditServiceAsyncStub = AuditServiceStub(self._channel)
+        self.archives = Archives(self._channel, self._ask)
         self.drills = Drills(self._channel, self._ask, self._metadata, self._patience)
         self.incidents = Incidents(self._channel, self._ask, self._metadata, self._patience)
         return self

@@ -25,6 +25,7 @@ _COMMANDS = {
     "export": "casetrail.export.command:export",
     "verify": "casetrail.cli.reading:verify",
     "proof": "casetrail.cli.proof:app",
+    "archive": "casetrail.cli.archive:app",
     "policy": "casetrail.cli.policy:app",
     "drill": "casetrail.cli.drill:app",
     "play": "casetrail.play.command:play",

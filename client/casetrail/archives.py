@@ -1,0 +1,91 @@
+"""Archives: propose, approve, carry out, list and restore from them. Reached as `client.archives`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from casetrail.commands import new_request_id
+from casetrail.patience import Patience
+from casetrail.v1 import retention_service_pb2 as wire
+from casetrail.v1.retention_service_pb2_grpc import RetentionServiceStub
+
+if TYPE_CHECKING:
+    # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
+    from casetrail.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
+
+Ask = Callable[..., Awaitable[Any]]
+
+# Thousands of cases are written, synced, read back and checked before there is an answer.
+_LONG_WORK = Patience(attempt=1800.0, overall=3600.0)
+
+
+class Archives:
+    """The archives of a service. For administrators and auditors; each step is safe to repeat."""
+
+    def __init__(self, channel: grpc.aio.Channel, ask: Ask) -> None:
+        """Made by the client, over its own channel."""
+        self._stub: RetentionServiceAsyncStub = RetentionServiceStub(channel)
+        self._ask = ask
+
+    async def propose(
+        self,
+        *,
+        closed_before: Timestamp | None = None,
+        most_cases: int = 0,
+        why: str = "",
+        dry_run: bool = False,
+        request_id: str = "",
+    ) -> wire.ProposeArchiveResponse:
+        """Propose that closed cases leave the database, or only say which ones.
+
+        Args:
+            closed_before: Only those closed before this instant; all that are old enough when left out.
+            most_cases: At most so many; 1,000 when left out.
+            why: For who is to approve it.
+            dry_run: Only say which cases.
+            request_id: Proposed once, however often it is sent.
+        """
+        request = wire.ProposeArchiveRequest(
+            request_id=request_id or new_request_id(),
+            closed_before=closed_before,
+            most_cases=most_cases,
+            why=why,
+            dry_run=dry_run,
+        )
+        answer: wire.ProposeArchiveResponse = await self._ask(
+            self._stub.ProposeArchive, request, request.request_id, patience=_LONG_WORK
+        )
+        return answer
+
+    async def approve(self, archive_id: str) -> wire.Archive:
+        """Agree to what somebody else has proposed."""
+        request = wire.ApproveArchiveRequest(archive_id=archive_id)
+        answer: wire.ApproveArchiveResponse = await self._ask(self._stub.ApproveArchive, request)
+        return answer.archive
+
+    async def carry_out(self, archive_id: str) -> wire.Archive:
+        """Have an approved archive written and checked, and what it has removed from the database."""
+        request = wire.CarryOutArchiveRequest(archive_id=archive_id)
+        answer: wire.CarryOutArchiveResponse = await self._ask(self._stub.CarryOutArchive, request, patience=_LONG_WORK)
+        return answer.archive
+
+    async def restore(
+        self, archive_id: str, case_ids: Sequence[str] = (), *, why: str = ""
+    ) -> wire.RestoreCasesResponse:
+        """Bring cases back from an archive; all that only the archive has when none is named."""
+        request = wire.RestoreCasesRequest(archive_id=archive_id, case_ids=case_ids, why=why)
+        answer: wire.RestoreCasesResponse = await self._ask(self._stub.RestoreCases, request, patience=_LONG_WORK)
+        return answer
+
+    async def list(self) -> Sequence[wire.Archive]:
+        """All archives, from the first proposed to the last."""
+        answer: wire.ListArchivesResponse = await self._ask(self._stub.ListArchives, wire.ListArchivesRequest())
+        return answer.archives
+
+    async def cases(self, archive_id: str) -> Sequence[wire.ArchivedCase]:
+        """The cases that an archive has."""
+        request = wire.ListArchivedCasesRequest(archive_id=archive_id)
+        answer: wire.ListArchivedCasesResponse = await self._ask(self._stub.ListArchivedCases, request)
+        return answer.cases
