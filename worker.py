@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import GrpcCompression
 
 from activities.directory import Directory, DirectoryError
 from activities.drill_systems import FaultSwitches
@@ -28,6 +29,7 @@ from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file
 from engine.engine import Engine
+from engine.garbage import spare_what_stays
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
@@ -95,6 +97,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
             task_queue=settings.queue,
             drain=timedelta(seconds=settings.drain_seconds),
         )
+        spare_what_stays()
         async with asyncio.TaskGroup() as running:
             running.create_task(worker.run())
             running.create_task(Sweep(log, client, waker).run(stop))
@@ -152,7 +155,9 @@ async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
         try:
             settings = ClientConfig.load_client_connect_config()
             settings.setdefault("target_host", "localhost:7233")
-            return await Client.connect(**settings, interceptors=interceptors, runtime=runtime)
+            return await Client.connect(
+                **settings, grpc_compression=GrpcCompression.NONE, interceptors=interceptors, runtime=runtime
+            )
         except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
             if pause == _FIRST_PAUSE:
                 _log.warning("temporal is not there; trying on", why=str(error))

@@ -387,6 +387,7 @@ class Engine:
                 lambda: self._still_needed(after.case_id),
                 level=after.incident.level,
                 urgent=new_effect or need.wake is None or need.wake <= self._now() + SOON,
+                new=before is None,
             )
 
     def _must_wake_earlier(self, held: Held, need: Need) -> bool:

@@ -8,7 +8,8 @@ is minutes away, yields to commands while there are any: they are answered at th
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -17,6 +18,7 @@ import structlog
 from opentelemetry import metrics
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from casetrail.v1.types_pb2 import Kind
@@ -62,6 +64,7 @@ class Waker(Protocol):
         *,
         level: int = 0,
         urgent: bool = True,
+        new: bool = False,
     ) -> None:
         """Wake a case's workflow soon. Returns at once and never fails.
 
@@ -71,7 +74,19 @@ class Waker(Protocol):
             still_needed: Asked just before: a case can have closed meanwhile.
             level: Of an incident: one that is critical from the first starts on the critical task queue.
             urgent: Whether the case needs something `SOON`; otherwise commands go first.
+            new: Whether the case is so new that it can hardly have a workflow.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class _Nudge:
+    """What a case's workflow is to be told, as `Waker.nudge` takes it."""
+
+    case_id: str
+    kind: Kind.ValueType
+    still_needed: Callable[[], bool]
+    level: int
+    new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +94,7 @@ class _Unhurried:
     """A nudge that has time: since when it waits, by the monotonic clock, and what it is."""
 
     since: float
-    kind: Kind.ValueType
-    still_needed: Callable[[], bool]
-    level: int
+    nudge: "_Nudge"
 
 
 class TemporalWaker:
@@ -118,6 +131,7 @@ class TemporalWaker:
         *,
         level: int = 0,
         urgent: bool = True,
+        new: bool = False,
     ) -> None:
         """Wake a case's workflow soon; nudges of one case that wait are one."""
         if case_id in self._under_way:
@@ -126,33 +140,55 @@ class TemporalWaker:
         if self._is_hopeless() or len(self._under_way) + len(self._unhurried) >= _MOST_WAITING:
             _nudges.add(1, {"casetrail.result": "left to the sweep"})
             return
+        waiting = self._unhurried.get(case_id)
+        nudge = _Nudge(case_id, kind, still_needed, level, new or (waiting is not None and waiting.nudge.new))
         if urgent:
             self._unhurried.pop(case_id, None)
-            self._begin(case_id, kind, still_needed, level)
+            self._begin(nudge)
             return
-        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), kind, still_needed, level))
+        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), nudge))
         if not self._sending_unhurried:
             self._sending_unhurried = True
             self._run(self._send_unhurried())
 
-    async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0) -> None:
+    async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0, new: bool = False) -> None:
         """Wake a case's workflow now, starting it where it does not run.
+
+        Args:
+            case_id: The case.
+            kind: Its lifecycle.
+            level: Of an incident.
+            new: Whether there is hardly a workflow yet. One that starts looks at its case without being told.
 
         Raises:
             RPCError: Temporal cannot be asked, or will not do it.
         """
         with span("nudge", case=case_id):
-            await self._client.start_workflow(
-                workflow_type(kind),
-                CaseRun(case_id=case_id),
-                id=workflow_id(case_id),
-                task_queue=queue_for(level, self._task_queue),
-                priority=_PRIORITIES.get(kind, Priority.default),
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                start_signal=NUDGE,
-                static_summary=f"{workflow_type(kind)} {case_id}",
-                rpc_timeout=_PATIENCE,
-            )
+            if new:
+                with suppress(WorkflowAlreadyStartedError):
+                    await self._start(case_id, kind, level, WorkflowIDConflictPolicy.FAIL)
+                    return
+            await self._start(case_id, kind, level, WorkflowIDConflictPolicy.USE_EXISTING, signal=NUDGE)
+
+    async def _start(
+        self,
+        case_id: str,
+        kind: Kind.ValueType,
+        level: int,
+        running: WorkflowIDConflictPolicy,
+        signal: str | None = None,
+    ) -> None:
+        await self._client.start_workflow(
+            workflow_type(kind),
+            CaseRun(case_id=case_id),
+            id=workflow_id(case_id),
+            task_queue=queue_for(level, self._task_queue),
+            priority=_PRIORITIES.get(kind, Priority.default),
+            id_conflict_policy=running,
+            static_summary=f"{workflow_type(kind)} {case_id}",
+            start_signal=signal,
+            rpc_timeout=_PATIENCE,
+        )
 
     async def drain(self, patience: float) -> None:
         """Send what still waits, for so many seconds at most; the sweep sees to the rest.
@@ -176,9 +212,9 @@ class TemporalWaker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _begin(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
-        self._under_way[case_id] = False
-        self._run(self._send(case_id, kind, still_needed, level))
+    def _begin(self, nudge: _Nudge) -> None:
+        self._under_way[nudge.case_id] = False
+        self._run(self._send(nudge))
 
     async def _send_unhurried(self) -> None:
         """Send what has time: one after the other while commands are under way, else as fast as Temporal takes it."""
@@ -194,32 +230,34 @@ class TemporalWaker:
                 if monotonic() - waiting.since > _LONGEST_YIELDING:
                     _nudges.add(1, {"casetrail.result": "left to the sweep"})
                 else:
-                    self._begin(case_id, waiting.kind, waiting.still_needed, waiting.level)
+                    self._begin(waiting.nudge)
         finally:
             self._sending_unhurried = False
 
-    async def _send(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> None:
+    async def _send(self, nudge: _Nudge) -> None:
+        case_id = nudge.case_id
         _waiting.add(1)
         try:
             again = True
             while again:
-                async with self._free_for_critical if is_critical(level) else self._free:
+                async with self._free_for_critical if is_critical(nudge.level) else self._free:
                     # What is asked for from here on is not in this signal: it needs another one.
                     self._under_way[case_id] = False
-                    result = await self._try(case_id, kind, still_needed, level)
+                    result = await self._try(nudge)
                 again = self._under_way[case_id] and result == "sent"
+                nudge = replace(nudge, new=False)
                 _nudges.add(1, {"casetrail.result": result})
         finally:
             del self._under_way[case_id]
             _waiting.add(-1)
 
-    async def _try(self, case_id: str, kind: Kind.ValueType, still_needed: Callable[[], bool], level: int) -> str:
-        if not still_needed():
+    async def _try(self, nudge: _Nudge) -> str:
+        if not nudge.still_needed():
             return "not needed any more"
         if self._is_hopeless():
             return "left to the sweep"
         try:
-            await self.wake(case_id, kind, level=level)
+            await self.wake(nudge.case_id, nudge.kind, level=nudge.level, new=nudge.new)
         except RPCError as error:
             self._note_loss(error)
             return "failed"

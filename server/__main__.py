@@ -10,6 +10,7 @@ import uvloop
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.envconfig import ClientConfig
+from temporalio.service import GrpcCompression
 
 from audit import stores
 from audit.checkpoint_folder import FolderRefusedError
@@ -17,6 +18,7 @@ from audit.log import LogDamagedError, LogUnavailableError
 from audit.signing import KeyRefusedError
 from casetrail import policy_file
 from engine.engine import Engine
+from engine.garbage import spare_what_stays
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.traffic import Traffic
 from server.principals import Principals, PrincipalsError
@@ -80,6 +82,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             tracing=telemetry.tracing,
         )
         port = await server.start(settings.address)
+        spare_what_stays()
         async with asyncio.TaskGroup() as background:
             tasks = [
                 background.create_task(server.watch_health()),
@@ -102,7 +105,8 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
 async def _connect(telemetry: Telemetry) -> Client:
     settings = ClientConfig.load_client_connect_config()
     settings.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**settings, interceptors=[TracingInterceptor()] if telemetry.tracing else [])
+    interceptors = [TracingInterceptor()] if telemetry.tracing else []
+    return await Client.connect(**settings, grpc_compression=GrpcCompression.NONE, interceptors=interceptors)
 
 
 if __name__ == "__main__":

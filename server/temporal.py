@@ -63,10 +63,11 @@ class Temporal:
         *,
         level: int = 0,
         urgent: bool = True,
+        new: bool = False,
     ) -> None:
         """Wake a case's workflow soon, if that is possible. Returns at once and never fails."""
         if self._waker is not None:
-            self._waker.nudge(case_id, kind, still_needed, level=level, urgent=urgent)
+            self._waker.nudge(case_id, kind, still_needed, level=level, urgent=urgent, new=new)
 
     def client(self) -> Client:
         """The connection itself.

@@ -6,9 +6,11 @@ from typing import Any, Final, TypeVar
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
+from casetrail.v1.case_service_pb2 import ExecuteRequest
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain.refusal import Rejected
 from server.errors import InvalidRequest, Violation
+from server.one_action import with_one_action
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 
@@ -31,7 +33,8 @@ def read(kind: type[RequestT], data: bytes) -> RequestT:
         request = kind.FromString(data)
     except DecodeError:
         raise InvalidRequest([Violation("", f"the bytes are no {kind.DESCRIPTOR.full_name}")]) from None
-    if found := protovalidate.collect_violations(request):
+    checked = with_one_action(request, data) if isinstance(request, ExecuteRequest) else request
+    if found := protovalidate.collect_violations(checked):
         raise InvalidRequest([_violation(each) for each in found])
     # PostgreSQL holds no such text, and what is refused must not depend on the database.
     if b"\0" in data and (path := _zero_character(request)):

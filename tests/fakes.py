@@ -28,6 +28,7 @@ class NotedNudges:
 
     nudged: list[str] = field(default_factory=list)
     urgent: list[bool] = field(default_factory=list, compare=False)
+    new: list[bool] = field(default_factory=list, compare=False)
 
     def nudge(
         self,
@@ -37,9 +38,11 @@ class NotedNudges:
         *,
         level: int = 0,
         urgent: bool = True,
+        new: bool = False,
     ) -> None:
         self.nudged.append(case_id)
         self.urgent.append(urgent)
+        self.new.append(new)
 
 
 @dataclass

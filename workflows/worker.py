@@ -27,6 +27,9 @@ from workflows.task import Task
 
 WORKFLOWS: Final = (Inquiry, Complaint, Return, Incident, Detection, Drill, ScheduledDrill, Task, Seal)
 
+# Some 70 kB each; one that has left the cache costs a replay when its case is touched again.
+_CACHED_WORKFLOWS: Final = 5000
+
 # Of what is imported inside the sandbox, these have no state that a replay could notice.
 _PASSED_THROUGH: Final = ("activities", "casetrail", "domain", "engine.naming", "google.protobuf", "structlog")
 
@@ -63,6 +66,7 @@ def worker_for(
         # A workflow in the sandbox costs this process twice as much, and what the sandbox would find is found before:
         # the linter bans it in this folder, and the tests run every workflow and every recorded history inside it.
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
+        max_cached_workflows=_CACHED_WORKFLOWS,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         graceful_shutdown_timeout=drain,

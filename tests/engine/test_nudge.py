@@ -7,6 +7,8 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from casetrail.v1.types_pb2 import Kind
@@ -21,18 +23,33 @@ class SlowTemporal:
     """Takes starts when the test lets it, or refuses them."""
 
     started: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     away: bool = False
     at_once: int = 0
     most_at_once: int = 0
 
-    async def start_workflow(self, workflow: str, _run: object, *, id: str, **_more: Any) -> None:  # noqa: A002, ANN401 - the client's signature
+    async def start_workflow(
+        self,
+        workflow: str,
+        _run: object,
+        *,
+        id: str,  # noqa: A002 - the client's signature
+        id_conflict_policy: WorkflowIDConflictPolicy,
+        start_signal: str | None = None,
+        **_more: Any,  # noqa: ANN401 - likewise
+    ) -> None:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.gate.wait()
         self.at_once -= 1
         if self.away:
             raise RPCError("no connection", RPCStatusCode.UNAVAILABLE, b"")
+        if id in self.running and id_conflict_policy == WorkflowIDConflictPolicy.FAIL:
+            raise WorkflowAlreadyStartedError(id, workflow)
+        if start_signal:
+            self.told.append(id)
         self.started.append(f"{workflow} {id}")
 
 
@@ -56,6 +73,43 @@ async def test_a_nudge_starts_the_workflow_of_the_cases_kind(waker: TemporalWake
     waker.nudge("CMP-1", Kind.KIND_COMPLAINT)
     await waker.drain(5)
     assert temporal.started == ["Complaint case/CMP-1"]
+
+
+async def test_a_new_cases_workflow_is_started_and_told_nothing(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    temporal.gate.set()
+    waker.nudge("INQ-1", INQUIRY, new=True)
+    await waker.drain(5)
+    assert (temporal.started, temporal.told) == (["Inquiry case/INQ-1"], [])
+
+
+async def test_a_new_case_whose_workflow_runs_already_is_told(waker: TemporalWaker, temporal: SlowTemporal) -> None:
+    temporal.gate.set()
+    temporal.running.add("case/INQ-1")
+    waker.nudge("INQ-1", INQUIRY, new=True)
+    await waker.drain(5)
+    assert temporal.told == ["case/INQ-1"]
+
+
+async def test_what_a_new_case_needs_while_it_is_started_is_told_afterwards(
+    waker: TemporalWaker, temporal: SlowTemporal
+) -> None:
+    waker.nudge("INQ-1", INQUIRY, new=True)
+    await asyncio.sleep(0)  # let it begin
+    waker.nudge("INQ-1", INQUIRY)
+    temporal.gate.set()
+    await waker.drain(5)
+    assert temporal.told == ["case/INQ-1"]
+
+
+async def test_a_case_that_was_new_when_its_nudge_began_to_wait_is_still_so(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        waker.nudge("INQ-1", INQUIRY, urgent=False, new=True)
+        waker.nudge("INQ-1", INQUIRY)
+        await waker.drain(5)
+    assert (temporal.started, temporal.told) == (["Inquiry case/INQ-1"], [])
 
 
 async def test_nudges_while_one_is_under_way_become_one_more(waker: TemporalWaker, temporal: SlowTemporal) -> None:

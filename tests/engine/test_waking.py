@@ -95,6 +95,7 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
             *,
             level: int = 0,
             urgent: bool = True,
+            new: bool = False,
         ) -> None:
             asked.append(still_needed)
 
