@@ -82,8 +82,13 @@ def roles_for(action: str) -> Roles:
     return _MAY.get(action, STAFF)
 
 
-def require_role(action: str, actor: Actor) -> None:
+def require_role(action: str, actor: Actor, *, doing: str = "") -> None:
     """Refuse an actor whose role may not do this.
+
+    Args:
+        action: By its name in Command.
+        actor: Who would.
+        doing: What it is called in the refusal; the action's name when left out.
 
     Raises:
         Rejected: ROLE_NOT_ALLOWED.
@@ -94,5 +99,5 @@ def require_role(action: str, actor: Actor) -> None:
     words = ", ".join(sorted(Role.Name(role).removeprefix("ROLE_").lower() for role in allowed))
     raise Rejected(
         RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED,
-        f"{action} may be done by {words}; you act as {Role.Name(actor.role).removeprefix('ROLE_').lower()}",
+        f"{doing or action} may be done by {words}; you act as {Role.Name(actor.role).removeprefix('ROLE_').lower()}",
     )

@@ -35,7 +35,7 @@ def step(draft: Draft, clock: Clock) -> None:
         rule=f"ladder.{clock.ladder}",
         inputs={"clock": clock.clock_id, "why": Climb.Why.Name(body.why).removeprefix("WHY_").lower()},
     )
-    alert(draft, taken.role, f"{clock.name} breached", clock_id=clock.clock_id, number=number)
+    alert(draft, taken.role, f"{_said(clock)} breached", clock_id=clock.clock_id, number=number)
 
 
 def nobody_there(draft: Draft, told: StaffAlerted) -> None:
@@ -51,7 +51,7 @@ def warn_owner(draft: Draft, clock: Clock) -> None:
     if owner:
         leads = owner == draft.case.incident.commander
         role = draft.case.incident.commander_role if leads else Role.ROLE_AGENT
-        alert(draft, role, f"{clock.name} is due soon", clock_id=clock.clock_id, owner=owner)
+        alert(draft, role, f"{_said(clock)} is due soon", clock_id=clock.clock_id, owner=owner)
 
 
 def alert(
@@ -61,6 +61,11 @@ def alert(
     if draft.case.silent:
         return
     draft.add(StaffAlerted(role=role, owner=owner, clock_id=clock_id, step=number, text=text))
+
+
+def _said(clock: Clock) -> str:
+    """A clock in words, for example `task T1`."""
+    return f"{clock.name.replace('_', ' ')} {clock.subject}".strip()
 
 
 def _owner_of(draft: Draft, clock: Clock) -> str:

@@ -162,6 +162,8 @@ class Archiving:
             manifest_sha256=written.manifest.sha256,
             location=str(written.path.absolute()),
             tree_size=written.manifest.facts["size"],
+            proposed_by=found.proposed.actor.name,
+            approved_by=found.approved.actor.name if found.approved is not None else "",
         )
         await record(
             self._log,

@@ -26,7 +26,7 @@ WIDE = 120
 _LEVELS = {1: ("LEVEL 1 CRITICAL", "bold white on red3"), 2: ("LEVEL 2 MAJOR", "bold white on dark_orange3"),
            3: ("LEVEL 3 ORDINARY", "bold black on gold3"), 4: ("LEVEL 4 MINOR", "bold black on grey70")}  # fmt: skip
 _NO_LEVEL = ("NOT GRADED", "bold white on purple4")
-_BAR = 12
+_BAR = 10
 _HOUR, _MINUTE = 3600, 60
 _NOTICES_SHOWN = 4
 _WEIGHTS = {
@@ -59,7 +59,7 @@ class View:
 
     Attributes:
         case: The incident.
-        events: Its last events, the newest last.
+        events: Its last news, the newest last.
         now: The real time.
         width: Of the terminal, in columns.
         height: Of the terminal, in lines; 0 to show every event given.
@@ -92,6 +92,12 @@ def frame(view: View) -> RenderableType:
         parts += [waits, clocks, tasks, notices]
     parts.append(_last(view))
     return Group(*parts)
+
+
+def is_news(event: Event) -> bool:
+    """Whether an event has a line on the board: not those that only say what is to happen next."""
+    (line,) = tell([event], None)
+    return line.weight is not Weight.QUIET
 
 
 def case_seconds(case: Case, now: datetime) -> int:

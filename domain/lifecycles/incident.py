@@ -51,7 +51,7 @@ def as_declared(command: Command, rules: Rulebook) -> Incident:
     Raises:
         Rejected: Somebody declares it who may not, or history is to be declared: an incident is of now.
     """
-    authority.require_role("confirm_nature", command.actor)
+    authority.require_role("confirm_nature", command.actor, doing="declaring an incident")
     if command.open.source or command.open.silent:
         field = "source" if command.open.source else "silent"
         raise Rejected(

@@ -6,9 +6,10 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 
-from casetrail.board import WIDE, View, frame
+from casetrail.board import WIDE, View, frame, is_news
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Climb, Clock
+from casetrail.v1.effect_pb2 import StaffAlerted, StaffReached
 from casetrail.v1.event_pb2 import ClockBreached, Event, IncidentContained
 from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentTask, LinkedCase
 from casetrail.v1.types_pb2 import Actor, Kind, Role, Stage
@@ -169,3 +170,8 @@ def test_a_young_and_a_closed_incident_can_be_shown() -> None:
 def test_an_event_that_escalates_stands_out_among_the_last() -> None:
     breach = Event(case_id="INC-1", at=at(30), clock_breached=ClockBreached())
     assert "BREACHED" in drawn(an_incident(), events=[breach])
+
+
+def test_what_is_only_about_to_happen_is_no_news() -> None:
+    assert not is_news(Event(staff_alerted=StaffAlerted(text="an incident is declared")))
+    assert is_news(Event(staff_reached=StaffReached(people=["daniel"])))

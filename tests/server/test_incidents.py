@@ -50,6 +50,11 @@ async def test_an_incident_is_declared_once_and_read_as_any_case(iris: Client) -
     assert first.case.incident.source.inputs["orders"] == "12"
 
 
+async def test_an_incident_without_a_word_of_what_happened_is_refused(iris: Client) -> None:
+    with pytest.raises(InvalidRequest, match="say what happened"):
+        await iris.incidents.declare(subject=" \t")
+
+
 async def test_each_step_is_a_command_with_its_events_and_receipt(iris: Client) -> None:
     incident_id = await an_incident(iris)
     graded: IncidentWritten = await iris.incidents.lead(

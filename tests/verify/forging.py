@@ -153,12 +153,33 @@ def key_change(old: Key, new: Key, *, signed_by: Key | None = None) -> Draft:
     return Draft("@log", "SigningKeyChanged", f"key {new.hash.hex()}", payload=proto((193, body)))
 
 
+def opened(*, kind: int = 1) -> bytes:
+    """The payload of an inquiry's first event, by chat, about an order."""
+    return proto((20, proto((1, kind), (2, 1), (3, 2), (4, "order"), (10, proto((1, "p"), (2, "ab"))))))
+
+
+def listed(case: str, rows: Sequence[Line], **differing: int) -> bytes:
+    """A case as the projection has it, folded from its rows."""
+    at = proto((1, int(NOON.timestamp())))
+    if rows[0]["type"] != "CaseOpened":
+        return proto((1, case), (4, rows[-1]["seq"]), (6, at), (38, proto((3, len(rows)))))
+    notes = len(rows) - 1  # nothing else follows
+    stage, kind = differing.get("stage", 1), differing.get("kind", 1)
+    return proto(
+        *((1, case), (2, kind), (3, stage), (4, rows[-1]["seq"]), (5, at), (6, at), (7, 1), (8, 2), (9, "order")),
+        *((16, proto((1, "p"), (2, "ab"))), (18, 1), (38, proto((2, 1), (3, differing.get("notes", notes))))),
+    )
+
+
 def story() -> list[Draft]:
     """Forty events of five cases; the log is sealed at position 20, as of 18 events."""
     drafts = []
     for index in range(39):
         case = f"INQ-{index * 7 % 5}"
-        drafts.append(Draft(case, key=f"request-{index // 10}-{case}", ordinal=index // 5 % 2))
+        draft = Draft(case, key=f"request-{index // 10}-{case}", ordinal=index // 5 % 2)
+        if index < 5:
+            draft.type, draft.payload = "CaseOpened", opened()
+        drafts.append(draft)
     drafts.insert(19, sealed("2026-11-21", 18))
     return drafts
 
@@ -378,22 +399,20 @@ class World:
 
 
 def case_lines(events: Sequence[Line]) -> list[Line]:
-    first: dict[str, Line] = {}
-    last: dict[str, Line] = {}
+    cases: dict[str, list[Line]] = {}
     for row in events:
-        first.setdefault(row["case_id"], row)
-        last[row["case_id"]] = row
+        cases.setdefault(row["case_id"], []).append(row)
     return [
         {
             "kind": "case",
             "case_id": case,
-            "opened": first[case]["pos"],
-            "seq": row["seq"],
-            "leaf_hash": leaf(stored(row)).hex(),
-            "body": b64(proto((1, case), (2, 1), (4, row["seq"]))),
+            "opened": rows[0]["pos"],
+            "seq": rows[-1]["seq"],
+            "leaf_hash": leaf(stored(rows[-1])).hex(),
+            "body": b64(listed(case, rows)),
             "columns": {"kind": "KIND_INQUIRY"},
         }
-        for case, row in sorted(last.items())
+        for case, rows in sorted(cases.items())
         if case != "@log"
     ]
 

@@ -22,6 +22,7 @@ from tests.verify.forging import (
     key_change,
     leaf,
     leaves_of,
+    listed,
     note,
     note_of,
     root,
@@ -202,7 +203,7 @@ def unwitnessed(world: World) -> None:
 
 def stolen_key(world: World) -> None:
     """Rewrite everything with the log's key; the witness does not sign, and the auditor keeps nothing elsewhere."""
-    world.drafts[3] = replace(world.drafts[3], payload=b"\x82\x01\x02ho")
+    world.drafts[8] = replace(world.drafts[8], payload=b"\x82\x01\x02ho")
     write_again(world, signed=True, trusting=True)
     world.notes = [(size, note(world.rows, size)) for size, _ in world.notes]
 
@@ -334,6 +335,20 @@ def listed_case(change: dict[str, Any]) -> Callable[[World], None]:
                 line for line in lines if line.get("case_id") == "INQ-2" and line["kind"] == "case"
             ).update(change)
         )
+
+    return do
+
+
+def folded_otherwise(**differing: int) -> Callable[[World], None]:
+    """List a case with something that its events do not make of it."""
+
+    def do(world: World) -> None:
+        def change(lines: list[Line]) -> None:
+            rows = [line for line in lines if line.get("case_id") == "INQ-2" and line["kind"] == "event"]
+            case = next(line for line in lines if line.get("case_id") == "INQ-2" and line["kind"] == "case")
+            case["body"] = b64(listed("INQ-2", rows, **differing))
+
+        world.changes.append(change)
 
     return do
 
@@ -484,6 +499,15 @@ TAMPERINGS = [
     Tampering("a case listed with another hash", Check.CASE_WRONG, 2, listed_case({"leaf_hash": "ab" * 32})),
     Tampering("a case listed with another beginning", Check.CASE_WRONG, 2, listed_case({"opened": 3})),
     Tampering("a case listed with another's body", Check.CASE_WRONG, 2, listed_case({"body": b64(b"\x0a\x01x")})),
+    Tampering("a case listed as closed", Check.FOLD_WRONG, 2, folded_otherwise(stage=17)),
+    Tampering("a case listed as of another kind", Check.FOLD_WRONG, 2, folded_otherwise(kind=2)),
+    Tampering("a case listed with a note less", Check.FOLD_WRONG, 2, folded_otherwise(notes=2)),
+    Tampering(
+        "what happened is not of its type, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        2,
+        rewritten(2, signed=True, trusting=True, payload=b"\x82\x01\x02ho"),
+    ),
     Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
     Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
     # The file

@@ -29,7 +29,7 @@ NUMBER: Final = r"[1-9][0-9]{0,14}"
 # matches has the right members with values of the right form and is canonical, at a tenth of the time of finding that
 # out by reading and writing it again. What does not match is read and judged the long way.
 _PLAIN: Final = re.compile(
-    rf'{{"actor":(?:null|"{TEXT}"),"at":"{AT}","case":"({TEXT})","cause":"{CAUSE}",'
+    rf'{{"actor":(?:null|"{TEXT}"),"at":"({AT})","case":"({TEXT})","cause":"{CAUSE}",'
     rf'"correlation":(?:null|"{TEXT}"),(?:"drill":"{TEXT}",)?"due":(?:null|"{AT}"),"id":"({TEXT})","key":"({TEXT})",'
     rf'"log":"({LOG})","payload_hash":"({SHA256})","pos":({NUMBER}),'
     rf'"prev":(?:null|"({SHA256})"),"recorded":"({RECORDED})","role":(?:null|"{TEXT}"),'
@@ -40,6 +40,7 @@ _PLAIN: Final = re.compile(
 class Envelope(NamedTuple):
     """What an envelope says and is compared with something else."""
 
+    at: str
     case_id: str
     event_id: str
     key: str
@@ -75,8 +76,8 @@ def read(text: str) -> Envelope:
     plain = _PLAIN.fullmatch(text)
     if plain is None:
         return _judged(text)
-    case_id, event_id, key, log, payload_hash, pos, prev, recorded, seq, type_ = plain.groups()
-    return Envelope(case_id, event_id, key, log, payload_hash, int(pos), prev, recorded, int(seq), type_)
+    at, case_id, event_id, key, log, payload_hash, pos, prev, recorded, seq, type_ = plain.groups()
+    return Envelope(at, case_id, event_id, key, log, payload_hash, int(pos), prev, recorded, int(seq), type_)
 
 
 def _judged(text: str) -> Envelope:
@@ -92,6 +93,7 @@ def _judged(text: str) -> Envelope:
         if name in facts and not holds(facts[name]):
             raise EnvelopeError(Check.ENVELOPE_MALFORMED, f"the envelope's {name} cannot be {facts[name]!r}")
     envelope = Envelope(
+        facts["at"],
         facts["case"],
         facts["id"],
         facts["key"],

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
+from casetrail_verify.folding import Folded
 from casetrail_verify.stretches import NOWHERE, Checked, Edge, Last, OwnEvent, Place, chained, follows, missing
+from casetrail_verify.wire import WireError
 
 
 class CaseState(NamedTuple):
@@ -15,12 +17,16 @@ class CaseState(NamedTuple):
         first_seq: That one's number in the case: 1 unless the export has only a part.
         seq: Of its last event.
         leaf: That one's hash, hex.
+        at: When that one happened, in case time.
+        folded: What its events make of it; None where one of them cannot be read.
     """
 
     opened: int
     first_seq: int
     seq: int
     leaf: str
+    at: str
+    folded: Folded | None
 
 
 class Joined:
@@ -70,8 +76,22 @@ class Joined:
         if known is not None:
             if edge.seq != known.seq + 1 or edge.prev != known.leaf:
                 chained(case_id, edge, Last(known.seq, known.leaf), self._found)
-            return CaseState(known.opened, known.first_seq, edge.last_seq, edge.last_leaf)
+            folded = _folded(known.folded, edge, self._found)
+            return CaseState(known.opened, known.first_seq, edge.last_seq, edge.last_leaf, edge.last_at, folded)
         # An extract may begin in the middle of a case.
         if edge.seq == 1 or self._tree.whole:
             chained(case_id, edge, Last(0, None), self._found)
-        return CaseState(edge.pos, edge.seq, edge.last_seq, edge.last_leaf)
+        folded = _folded(Folded(), edge, self._found)
+        return CaseState(edge.pos, edge.seq, edge.last_seq, edge.last_leaf, edge.last_at, folded)
+
+
+def _folded(folded: Folded | None, edge: Edge, found: Faults) -> Folded | None:
+    if folded is None or edge.steps is None:
+        return None
+    try:
+        for step in edge.steps:
+            folded.apply(step)
+    except WireError as error:
+        found.add(Check.PAYLOAD_UNREADABLE, str(error), position=edge.pos)
+        return None
+    return folded

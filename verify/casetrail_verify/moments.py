@@ -13,6 +13,14 @@ def moment(microseconds: int) -> str:
     return f"{_second(seconds)}.{rest:06d}Z"
 
 
+def seconds(at: str) -> int:
+    """Seconds since 1970, from RFC 3339 in whole seconds of UTC; 0 where there is no such date."""
+    try:
+        return int(datetime.fromisoformat(at).timestamp())
+    except ValueError:
+        return 0
+
+
 @lru_cache(maxsize=1024)
 def _second(seconds: int) -> str:
     try:

@@ -16,7 +16,7 @@ from casetrail_verify.events import Row, Tree
 from casetrail_verify.moments import moment
 
 _ENVELOPE: Final = (
-    rf'{{"actor":(?:null|"{TEXT}"),"at":"{AT}","case":"(?P=case)","cause":"{CAUSE}","correlation":(?:null|"{TEXT}"),'
+    rf'{{"actor":(?:null|"{TEXT}"),"at":"(?P<at>{AT})","case":"(?P=case)","cause":"{CAUSE}","correlation":(?:null|"{TEXT}"),'
     rf'(?:"drill":"{TEXT}",)?"due":(?:null|"{AT}"),"id":"(?P=case):(?P=seq)","key":"(?P=key)","log":"(?P<log>{LOG})",'
     rf'"payload_hash":"(?P<payload_hash>{SHA256})","pos":(?P=pos),"prev":(?:null|"(?P<prev>{SHA256})"),'
     rf'"recorded":"(?P<recorded>{RECORDED})","role":(?:null|"{TEXT}"),"schema":"casetrail\.v1","seq":(?P=seq),'
@@ -46,13 +46,27 @@ def read(raw: bytes, tree: Tree) -> Row | None:
         found = _LINE.fullmatch(raw.decode())
         if found is None:
             return None
-        pos, case_id, seq, key, ordinal, type_, at, leaf, base64, text, log, payload_hash, prev, recorded = (
-            found.groups()
-        )
+        (
+            pos,
+            case_id,
+            seq,
+            key,
+            ordinal,
+            type_,
+            microseconds,
+            leaf,
+            base64,
+            text,
+            at,
+            log,
+            payload_hash,
+            prev,
+            recorded,
+        ) = found.groups()
         payload = binascii.a2b_base64(base64, strict_mode=True)
     except ValueError:
         return None
-    recorded_at = int(at)
+    recorded_at = int(microseconds)
     if (
         log != tree.log
         or recorded != moment(recorded_at)
@@ -61,7 +75,7 @@ def read(raw: bytes, tree: Tree) -> Row | None:
     ):
         return None
     event_id, position, number = f"{case_id}:{seq}", int(pos), int(seq)
-    said = Envelope(case_id, event_id, key, log, payload_hash, position, prev, recorded, number, type_)
+    said = Envelope(at, case_id, event_id, key, log, payload_hash, position, prev, recorded, number, type_)
     return Row(
         case_id, event_id, key, position, number, type_, int(ordinal), recorded_at, leaf, None, payload, leaf, said, []
     )

@@ -21,11 +21,12 @@ class Projection:
     Attributes:
         cases: How many it lists.
         policies: How many policies.
+        folded: How many of the cases are what their events make of them, as far as the fold goes.
         partial: How many cases the extract has not all events of.
     """
 
     def __init__(self, cases: Mapping[str, CaseState], *, whole: bool, found: Faults) -> None:
-        self.cases = self.policies = self.partial = 0
+        self.cases = self.policies = self.folded = self.partial = 0
         self._whole = whole
         self._found = found
         self._actual = cases
@@ -75,6 +76,20 @@ class Projection:
         if (body.text(_CASE_ID), body.integer(_SEQ)) != (case_id, seq):
             self._wrong(case_id, state.opened, "its body is of another case, or of another time")
         self._compare(case_id, state, opened, seq, leaf)
+        if state.first_seq == 1 and seq == state.seq:
+            self._fold(case_id, state, body)
+
+    def _fold(self, case_id: str, state: CaseState, body: Message) -> None:
+        if state.folded is None:
+            return
+        self.folded += 1
+        if differing := state.folded.differences(body, state.at):
+            self._found.add(
+                Check.FOLD_WRONG,
+                f"the case is listed with another {' and '.join(differing)} than its events make of it",
+                position=state.opened,
+                case_id=case_id,
+            )
 
     def _compare(self, case_id: str, state: CaseState, opened: int, seq: int, leaf: str) -> None:
         first, last = state.first_seq == 1, seq == state.seq

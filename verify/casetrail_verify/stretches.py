@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from casetrail_verify import events, lines, plain
+from casetrail_verify import events, folding, lines, plain
 from casetrail_verify.events import Row, Tree
 from casetrail_verify.faults import Check, Fault, Faults
+from casetrail_verify.folding import Step
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.wire import WireError
 
 Numbered = tuple[int, Line | str]
 """A line with its number, from 1; instead of one that cannot be read, what is wrong with it."""
@@ -82,6 +84,8 @@ class Edge(NamedTuple):
         prev: What it says is the hash before it; None where it says that nothing is.
         last_seq: Number of its last event in the stretch.
         last_leaf: That one's hash, hex.
+        last_at: When that one happened, in case time.
+        steps: What the fold needs of its events; None where one of them cannot be read.
     """
 
     pos: int
@@ -89,6 +93,8 @@ class Edge(NamedTuple):
     prev: str | None
     last_seq: int
     last_leaf: str
+    last_at: str
+    steps: list[Step] | None
 
 
 class OwnEvent(NamedTuple):
@@ -175,6 +181,7 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
     last: dict[str, Row] = {}
     begun: dict[tuple[str, str], Row] = {}
     following: dict[tuple[str, str], int] = {}
+    steps: dict[str, list[Step] | None] = {}
     expected, recorded_at = rows[0].pos, rows[0].recorded_at
     for row in rows:
         if row.pos != expected or row.recorded_at < recorded_at:
@@ -186,9 +193,12 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
         prev = row.said.prev if row.said is not None else None
         if previous is None:
             first[case_id] = row
+            steps[case_id] = []
         elif row.seq != previous.seq + 1 or prev != previous.leaf:
-            chained(case_id, _edge(row, row), Last(previous.seq, previous.leaf), found)
+            chained(case_id, _edge(row, row, None), Last(previous.seq, previous.leaf), found)
         last[case_id] = row
+        if row.said is None or row.said.type in folding.TYPES:
+            steps[case_id] = _stepped(steps[case_id], row, found)
 
         key = (case_id, row.key)
         ordinal = following.get(key)
@@ -199,14 +209,29 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
         following[key] = row.ordinal + 1
         if case_id == LOG_ITSELF:
             checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload))
-    checked.cases = {case_id: _edge(row, last[case_id]) for case_id, row in first.items()}
+    checked.cases = {case_id: _edge(row, last[case_id], steps[case_id]) for case_id, row in first.items()}
     checked.keys = _packed(begun, following)
     _keep(rows, checked)
 
 
-def _edge(first: Row, last: Row) -> Edge:
+def _stepped(steps: list[Step] | None, row: Row, found: Faults) -> list[Step] | None:
+    """The steps of a case with one more; none where what the event said cannot be known."""
+    if row.said is None or row.payload is None:
+        return None
+    try:
+        step = folding.step(row.said.type, row.said.at, row.payload)
+    except WireError as error:
+        found.add(Check.PAYLOAD_UNREADABLE, str(error), position=row.pos, case_id=row.case_id)
+        return None
+    if steps is not None:
+        steps.append(step)
+    return steps
+
+
+def _edge(first: Row, last: Row, steps: list[Step] | None) -> Edge:
     prev = first.said.prev if first.said is not None else None
-    return Edge(first.pos, first.seq, prev, last.seq, last.leaf)
+    at = last.said.at if last.said is not None else ""
+    return Edge(first.pos, first.seq, prev, last.seq, last.leaf, at, steps)
 
 
 def follows(place: Place, before: Place, tree: Tree, found: Faults) -> None:

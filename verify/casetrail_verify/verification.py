@@ -192,6 +192,7 @@ class _Verification:
                 "receipts: signatures, roots, events": signed.receipts,
                 "seals, recomputed": seals.checked,
                 "cases of the projection: beginning, number of events, last hash": projection.cases,
+                "cases folded: kind, stage, times, owner, policy, round, counters and the like": projection.folded,
                 "policies: digests": projection.policies,
             },
             faults=[fault for fault in faults if fault not in allowed],
@@ -203,7 +204,10 @@ class _Verification:
         evidence, whole = self._evidence, self._header.tree.whole
         said = [
             (True, "whether what was written was true"),
-            (True, "whether the cases' other fields are what their events make of them (`casetrail crosscheck` does)"),
+            (
+                True,
+                "whether the cases' clocks, settlements, parcels, … are their fold (`casetrail verify` folds all)",
+            ),
             (True, "members that are there for reading only, as `event` and `columns`: payload and envelope count"),
             (
                 not evidence.checkpoints,

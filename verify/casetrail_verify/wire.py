@@ -49,6 +49,10 @@ class Message:
         """
         self._fields = dict(fields(message))
 
+    def value(self, number: int) -> int | bytes | None:
+        """A field as it stands there; None when absent."""
+        return self._fields.get(number)
+
     def integer(self, number: int) -> int:
         """An int64, 0 when absent.
 

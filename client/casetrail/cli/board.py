@@ -10,7 +10,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from casetrail.board import View, frame
+from casetrail.board import View, frame, is_news
 from casetrail.cli import output
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
@@ -71,7 +71,8 @@ def _refuse(why: str) -> NoReturn:
 async def _print_once(client: Client, case: Case) -> None:
     events = deque[Event](maxlen=_EVENTS_ONCE)
     async for event in client.events(case.case_id):
-        events.append(event)
+        if is_news(event):
+            events.append(event)
     console = Console(highlight=False)
     console.print(frame(View(case, list(events), datetime.now(UTC), console.width)))
 
@@ -106,7 +107,8 @@ class _Board:
             try:
                 async for answer in self._client.incidents.watch(self._case.case_id, after_seq=self._seq):
                     self._case, self._seq, self._trouble = answer.case, answer.event.seq, ""
-                    self._events.append(answer.event)
+                    if is_news(answer.event):
+                        self._events.append(answer.event)
                     if answer.case.stage == Stage.STAGE_CLOSED and answer.event.HasField("case_closed"):
                         return
             except Unavailable as gone:

@@ -2188,6 +2188,8 @@ class CasesArchived(google.protobuf.message.Message):
     MANIFEST_SHA256_FIELD_NUMBER: builtins.int
     LOCATION_FIELD_NUMBER: builtins.int
     TREE_SIZE_FIELD_NUMBER: builtins.int
+    PROPOSED_BY_FIELD_NUMBER: builtins.int
+    APPROVED_BY_FIELD_NUMBER: builtins.int
     archive_id: builtins.str
     cases: builtins.int
     events: builtins.int
@@ -2199,6 +2201,9 @@ class CasesArchived(google.protobuf.message.Message):
     """Where it was written to."""
     tree_size: builtins.int
     """The archive proves that its events are in the tree of so many."""
+    proposed_by: builtins.str
+    """Whose agreement it was: who proposed it, and who approved it."""
+    approved_by: builtins.str
     def __init__(
         self,
         *,
@@ -2209,8 +2214,10 @@ class CasesArchived(google.protobuf.message.Message):
         manifest_sha256: builtins.str = ...,
         location: builtins.str = ...,
         tree_size: builtins.int = ...,
+        proposed_by: builtins.str = ...,
+        approved_by: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["archive_id", b"archive_id", "cases", b"cases", "events", b"events", "location", b"location", "manifest_sha256", b"manifest_sha256", "root", b"root", "tree_size", b"tree_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["approved_by", b"approved_by", "archive_id", b"archive_id", "cases", b"cases", "events", b"events", "location", b"location", "manifest_sha256", b"manifest_sha256", "proposed_by", b"proposed_by", "root", b"root", "tree_size", b"tree_size"]) -> None: ...
 
 Global___CasesArchived: typing_extensions.TypeAlias = CasesArchived
 
