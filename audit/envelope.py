@@ -43,6 +43,10 @@ _TYPES = {
     field.name: type(getattr(Event(), field.name)).__name__ for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields
 }
 _ROLES = {number: f'"{name.removeprefix(_ROLE)}"' if number else "null" for name, number in Role.items()}
+_decode = json.JSONDecoder().decode
+
+ROLES: Final = {name.removeprefix(_ROLE): number for name, number in Role.items()}
+"""Roles as an envelope names them."""
 
 
 class StoredEvent(NamedTuple):
@@ -232,24 +236,27 @@ def sealed_event(draft: Draft, stored: StoredEvent, previous: bytes) -> Event:
     return event
 
 
-def event_of(stored: StoredEvent) -> Event:
+def event_of(stored: StoredEvent, facts: dict[str, Any] | None = None) -> Event:
     """The complete event, from its row.
+
+    Args:
+        stored: The row.
+        facts: What its envelope says, where that was read already.
 
     Raises:
         LogDamagedError: The row cannot be read as an event.
     """
     try:
-        return _event_of(stored)
+        return _event_of(stored, facts if facts is not None else facts_of(stored))
     except (ValueError, KeyError, TypeError, DecodeError) as damage:
         raise LogDamagedError(
             f"the event at position {stored.position} ({stored.event_id}) cannot be read: {damage}; run verify",
         ) from damage
 
 
-def _event_of(stored: StoredEvent) -> Event:
+def _event_of(stored: StoredEvent, facts: dict[str, Any]) -> Event:
     if stored.payload is None:
         raise ValueError("its payload is gone")
-    facts = facts_of(stored)
     event = Event.FromString(stored.payload)
     event.case_id = stored.case_id
     event.seq = stored.seq
@@ -259,13 +266,13 @@ def _event_of(stored: StoredEvent) -> Event:
     event.hash = stored.leaf_hash.hex()
     event.previous_hash = facts["prev"] or ""
     event.drill_id = facts.get("drill", "")
-    event.at.seconds = _instant(facts["at"])
+    event.at.seconds = instant(facts["at"])
     if facts["due"] is not None:
-        event.due.seconds = _instant(facts["due"])
+        event.due.seconds = instant(facts["due"])
     if facts["actor"] is not None:
         event.actor.name = facts["actor"]
     if facts["role"] is not None:
-        event.actor.role = Role.Value(f"{_ROLE}{facts['role']}")
+        event.actor.role = ROLES[facts["role"]]
     if facts["via"] is not None:
         event.actor.via = facts["via"]
     _set_recorded(event, stored.recorded_at)
@@ -278,7 +285,7 @@ def facts_of(stored: StoredEvent) -> dict[str, Any]:
     Raises:
         ValueError: It is no JSON object.
     """
-    facts = json.loads(stored.envelope)
+    facts = _decode(stored.envelope.decode())
     if not isinstance(facts, dict):
         raise ValueError("the envelope is no object")  # noqa: TRY004 - what is wrong is stored bytes, not an argument
     return facts
@@ -338,7 +345,13 @@ def _rfc3339(when: datetime, precision: str) -> str:
     return when.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
-def _instant(text: str) -> int:
+@lru_cache(maxsize=1024)
+def instant(text: str) -> int:
+    """Case time, from how an envelope writes it.
+
+    Raises:
+        ValueError: It is no such time.
+    """
     return (datetime.fromisoformat(text) - _EPOCH) // timedelta(seconds=1)
 
 

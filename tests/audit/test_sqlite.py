@@ -244,6 +244,16 @@ async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
     assert len(await log.events("INQ-2")) == 3
 
 
+async def test_an_event_that_does_not_fit_its_case_is_found_and_stops_no_verification(log: SqliteLog) -> None:
+    writer = Writer(log, "INQ-1")
+    await writer.write(opening(), key="open")
+    batch = writer.batch(note(), key="r1")
+    batch.events[0].clock_met.clock.clock_id = "no_such_clock#1"
+    await log.append(batch)
+
+    assert ("FOLD_FAILED", 2) in [(finding.reason, finding.position) for finding in await findings_of(log)]
+
+
 async def test_a_head_that_was_set_back_stops_all_writing(log: SqliteLog, tamper: Callable[..., None]) -> None:
     await two_cases(log)
     tamper("UPDATE log_head SET size = 3")

@@ -1,0 +1,79 @@
+"""What is plainly right is found so at once, and nothing else is."""
+
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit import plain
+from audit.envelope import Place, StoredEvent, drafts_of, leaf_hash, seal
+from tests.audit.given import NOON, event, note
+
+LOG = "0f3c2b1a00112233445566778899aabb"
+PLACE = Place(LOG, position=7, seq=3, previous=b"\x01" * 32, recorded_at=1_795_000_000_123_456)
+
+
+def row(*, key: str = "r1", name: str = "mei", timed: bool = False) -> StoredEvent:
+    one = event("INQ-1", 3, note(), key=key, at=NOON, timed=timed)
+    one.actor.name = name
+    (draft,) = drafts_of([one], key="r1", digest=hashlib.sha256(b"r1").hexdigest())
+    return seal(draft, PLACE)
+
+
+def is_right(stored: StoredEvent) -> bool:
+    return plain.is_right(stored, leaf_hash(stored.envelope), LOG)
+
+
+@given(key=st.text(min_size=1), name=st.text(), timed=st.booleans())
+def test_what_the_log_writes_is_plainly_right_unless_a_text_needs_escapes(key: str, name: str, *, timed: bool) -> None:
+    escaped = any(character in '"\\' or character < " " for character in key + name)
+
+    assert is_right(row(key=key, name=name, timed=timed)) != escaped
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"position": 8},
+        {"case_id": "INQ-2"},
+        {"seq": 4},
+        {"key": "r2"},
+        {"event_id": "INQ-1:4"},
+        {"type": "Replied"},
+        {"leaf_hash": b"\x00" * 32},
+        {"recorded_at": PLACE.recorded_at + 1},
+        {"dek_id": "k1"},
+        {"payload": None},
+        {"payload": b""},
+        {"payload": b"\xff"},
+    ],
+    ids="-".join,
+)
+def test_a_changed_column_is_not_plainly_right(change: dict[str, Any]) -> None:
+    assert not is_right(row()._replace(**change))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"type":"NoteAdded"', b'"type":"Replied"'),
+        (b'"id":"INQ-1:3"', b'"id":"INQ-1:4"'),
+        (b'"log":"0', b'"log":"1'),
+        (b'"payload_hash":"', b'"payload_hash":"0'),
+        (b'"role":"AGENT"', b'"role":"QUEEN"'),
+        (b'"at":"2026-09', b'"at":"2026-13'),
+        (b'"v":1', b'"v":2'),
+        (b'"v":1', b'"v": 1'),
+        (b'"via":"shop"}', b'"via":"shop","x":1}'),
+        (b'"actor":"mei"', b'"actor":"m\xffi"'),
+    ],
+)
+def test_an_envelope_that_was_written_anew_is_not_plainly_right(old: bytes, new: bytes) -> None:
+    untouched = row()
+    assert old in untouched.envelope
+
+    envelope = untouched.envelope.replace(old, new)
+
+    assert not is_right(untouched._replace(envelope=envelope, leaf_hash=leaf_hash(envelope)))
