@@ -1,0 +1,314 @@
+"""No check of `casetrail verify` can be left out: each finds something that no other one finds.
+
+Every log here is one that somebody wrote down again with all else made to fit, hashes, tree and projection, so that a
+single check stands between it and a clean bill. That the rows come from a real database is seen for SQLite and
+PostgreSQL beside their stores.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import rfc8785
+
+from audit import verify as verification
+from audit.envelope import StoredEvent, event_of, leaf_hash
+from audit.log import ArchivedCase, LogDamagedError
+from audit.merkle import Frontier, Subtree
+from audit.projection import findable
+from audit.verify import Projected, verify
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.event_pb2 import CaseOpened, ClockMet, Event, NoteAdded
+from casetrail.v1.types_pb2 import Kind
+from domain.evolve import apply
+
+LOG = "0f3c2b1a00112233445566778899aabb"
+MICROSECONDS = 1_790_000_000_000_000
+EVENTS = 260  # more than a stored subtree has
+
+OPENING = Event(case_opened=CaseOpened(kind=Kind.KIND_INQUIRY)).SerializeToString()
+NOTE = Event(note_added=NoteAdded()).SerializeToString()
+# Of INQ-1 the events at 1, 3, 5, …; of INQ-2 those at 2, 4, 6, …; the last is all there is of INQ-3.
+MIDDLE, LAST_OF_FIRST, LAST_OF_SECOND, ALONE = 101, EVENTS - 1, EVENTS - 2, EVENTS
+
+
+@dataclass
+class Written:
+    """An event, and what is to be otherwise than it should.
+
+    Attributes:
+        said: Members of its envelope.
+        columns: Columns of its row.
+        payload: What happened.
+        stored: Changes the envelope's bytes.
+    """
+
+    said: dict[str, Any]
+    columns: dict[str, Any] = field(default_factory=dict)
+    payload: bytes = NOTE
+    stored: Callable[[bytes], bytes] = lambda envelope: envelope
+
+
+@dataclass
+class WrittenLog:
+    """A log as one would find it, made from its events; each part can be replaced."""
+
+    events: list[Written]
+    log: str = LOG
+    head: int = 0
+    size: int | None = None
+    frontier: bytes = b""
+    trees: list[Subtree] = field(default_factory=list)
+    notes: list[tuple[int, bytes]] = field(default_factory=list)
+    rows: list[StoredEvent] = field(default_factory=list)
+    cases: list[Projected] = field(default_factory=list)
+    gone: list[ArchivedCase] = field(default_factory=list)
+    known: list[tuple[str, str, bytes]] = field(
+        default_factory=lambda: [(hashlib.sha256(b"rules").hexdigest(), "default", b"rules")]
+    )
+
+    def write(self) -> "WrittenLog":
+        self.rows = rows_of(self.events)
+        growth = Frontier().grow([leaf_hash(row.envelope) for row in self.rows])
+        self.size = self.rows[-1].position
+        self.frontier, self.trees = growth.frontier.stored, list(growth.subtrees)
+        half = Frontier().grow(growth.leaves[:150]).frontier
+        self.notes = [(150, half.root), (EVENTS, growth.frontier.root)]
+        self.cases = [projected(self.of(case_id)) for case_id in sorted({row.case_id for row in self.rows})]
+        return self
+
+    def of(self, case_id: str) -> list[StoredEvent]:
+        return [row for row in self.rows if row.case_id == case_id]
+
+    def subtrees(self) -> Iterable[Subtree]:
+        return self.trees
+
+    def checkpoints(self) -> Iterable[tuple[int, bytes]]:
+        return self.notes
+
+    def by_position(self) -> Iterable[StoredEvent]:
+        return self.rows
+
+    def by_case(self) -> Iterable[StoredEvent]:
+        return sorted(self.rows, key=lambda row: (row.case_id, row.seq))
+
+    def projected(self) -> Iterable[Projected]:
+        return self.cases
+
+    def archived(self) -> Iterable[ArchivedCase]:
+        return self.gone
+
+    def policies(self) -> Iterable[tuple[str, str, bytes]]:
+        return self.known
+
+
+def an_event(position: int) -> Written:
+    case_id = "INQ-3" if position == ALONE else f"INQ-{(position - 1) % 2 + 1}"
+    first = position in (1, 2, ALONE)
+    said = {"case": case_id, "pos": position, "seq": 1 if first else (position + 1) // 2}
+    said |= {"type": "CaseOpened" if first else "NoteAdded", "id": f"{case_id}:{said['seq']}", "key": f"k{position}"}
+    return Written(said, payload=OPENING if first else NOTE)
+
+
+def rows_of(events: list[Written]) -> list[StoredEvent]:
+    rows: list[StoredEvent] = []
+    last: dict[str, bytes] = {}
+    for place, event in enumerate(events, start=1):
+        before = last.get(event.said["case"])
+        recorded = MICROSECONDS + place
+        facts = {
+            "v": 1,
+            "log": LOG,
+            "schema": "casetrail.v1",
+            "at": "2026-09-21T15:33:20Z",
+            "due": None,
+            "actor": "mei",
+            "role": "AGENT",
+            "via": None,
+            "cause": "time",
+            "correlation": None,
+            "prev": before.hex() if before else None,
+            "recorded": f"2026-09-21T14:13:20.{place:06d}Z",
+            "payload_hash": hashlib.sha256(event.payload).hexdigest(),
+        } | event.said
+        envelope = event.stored(rfc8785.dumps(facts))
+        columns: dict[str, Any] = {
+            "position": facts["pos"],
+            "case_id": facts["case"],
+            "seq": facts["seq"],
+            "key": facts["key"],
+            "ordinal": 0,
+            "event_id": facts["id"],
+            "type": facts["type"],
+            "envelope": envelope,
+            "dek_id": None,
+            "leaf_hash": leaf_hash(envelope),
+            "recorded_at": recorded,
+            "payload": event.payload,
+        }
+        rows.append(StoredEvent(**(columns | event.columns)))
+        last[event.said["case"]] = leaf_hash(envelope)
+    return rows
+
+
+def projected(rows: list[StoredEvent]) -> Projected:
+    """A case as it would be kept, as far as its events can be read and fit."""
+    case = Case()
+    for row in rows:
+        try:
+            apply(case, event_of(row))
+        except (LogDamagedError, LookupError):
+            continue
+    last = rows[-1]
+    body = case.SerializeToString(deterministic=True)
+    return Projected(last.case_id, rows[0].position, findable(case), last.seq, leaf_hash(last.envelope), body)
+
+
+Do = Callable[[WrittenLog], object]
+
+
+class Tampering(NamedTuple):
+    """What is done to a log, and the only thing that finds it.
+
+    Attributes:
+        reason: Of the finding.
+        position: Where.
+        words: Part of its message.
+        before: Is done before the log is written down.
+        after: Is done to what was written.
+    """
+
+    reason: str
+    position: int
+    words: str
+    before: Do = lambda _: None
+    after: Do = lambda _: None
+
+
+def said(position: int, **members: object) -> Do:
+    return lambda log: log.events[position - 1].said.update(members)
+
+
+def column(position: int, **values: object) -> Do:
+    return lambda log: log.events[position - 1].columns.update(values)
+
+
+def happened(position: int, payload: bytes, **members: object) -> Do:
+    def do(log: WrittenLog) -> None:
+        log.events[position - 1].payload = payload
+        log.events[position - 1].said.update(members)
+
+    return do
+
+
+def stored(position: int, change: Callable[[bytes], bytes]) -> Do:
+    return lambda log: setattr(log.events[position - 1], "stored", change)
+
+
+def case(number: int, **values: Any) -> Do:  # noqa: ANN401 - of any column
+    return lambda log: log.cases.__setitem__(number, log.cases[number]._replace(**values))
+
+
+def another(number: int) -> Do:
+    return lambda log: case(number, findable=log.cases[number].findable._replace(owner="bob"))(log)
+
+
+def listed(at: int, case_id: str) -> Do:
+    return lambda log: log.cases.insert(at, log.cases[0]._replace(case_id=case_id))
+
+
+def restored(log: WrittenLog) -> None:
+    log.gone = [ArchivedCase("A-1", "INQ-1", 1, 3, bytes(32), removed=5, restored=7)]
+
+
+def archived_otherwise(log: WrittenLog) -> None:
+    log.gone = [ArchivedCase("A-1", "INQ-3", ALONE, 1, bytes(32), removed=ALONE)]
+    del log.cases[2]
+
+
+UNKNOWN_FIELD = b"\xfa\x7f\x00"
+TAMPERINGS = [
+    Tampering("GAP", EVENTS, "are missing", said(ALONE, pos=EVENTS + 1), lambda log: setattr(log, "notes", [])),
+    Tampering(
+        "TIME_BACKWARDS",
+        MIDDLE,
+        "before the event that stands before it",
+        lambda log: (
+            said(MIDDLE, recorded="2026-09-21T14:13:20.000001Z")(log),
+            column(MIDDLE, recorded_at=MICROSECONDS + 1)(log),
+        ),
+    ),
+    Tampering("HEAD_WRONG", EVENTS + 1, "the head says 261", after=lambda log: setattr(log, "size", EVENTS + 1)),
+    Tampering("TREE_WRONG", EVENTS, "the head speaks of", after=lambda log: setattr(log, "frontier", bytes(64))),
+    Tampering("TREE_WRONG", 1, "is not over its events", after=lambda log: setattr(log, "trees", [(1, 0, bytes(32))])),
+    Tampering("TREE_WRONG", 257, "that there is not", after=lambda log: log.trees.append(Subtree(1, 1, bytes(32)))),
+    Tampering("LOG_SHORTENED", EVENTS + 1, "of 300 events", after=lambda log: log.notes.append((300, bytes(32)))),
+    Tampering("CHECKPOINT_DIFFERS", 150, "rewritten", after=lambda log: log.notes.__setitem__(0, (150, bytes(32)))),
+    Tampering("HASH_WRONG", MIDDLE, "leaf hash", column(MIDDLE, leaf_hash=bytes(32))),
+    Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"{")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "is not canonical", stored(MIDDLE, lambda envelope: envelope + b" ")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "has not the fields", said(MIDDLE, more=1)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "not the id of this event", said(MIDDLE, id="INQ-1:9")),
+    Tampering("OTHER_LOG", MIDDLE, "into the log ff", said(MIDDLE, log="ff")),
+    Tampering("COLUMN_CHANGED", MIDDLE, "key is", column(MIDDLE, key="k")),
+    Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", column(MIDDLE, ordinal=1)),
+    Tampering("PAYLOAD_MISSING", MIDDLE, "gone", column(MIDDLE, payload=None)),
+    Tampering("PAYLOAD_CHANGED", MIDDLE, "not the one", column(MIDDLE, payload=NOTE + UNKNOWN_FIELD)),
+    Tampering("PAYLOAD_INVALID", MIDDLE, "", happened(MIDDLE, b"\xff")),
+    Tampering("PAYLOAD_INVALID", MIDDLE, "not Rated", said(MIDDLE, type="Rated")),
+    Tampering("SEQ_WRONG", LAST_OF_FIRST, "stands where", said(LAST_OF_FIRST, seq=900, id="INQ-1:900")),
+    Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev="ab" * 32)),
+    Tampering(
+        "FOLD_FAILED",
+        MIDDLE,
+        "does not fit",
+        happened(MIDDLE, Event(clock_met=ClockMet()).SerializeToString(), type="ClockMet"),
+    ),
+    Tampering("PROJECTION_DIFFERS", ALONE, "lacks the case", after=lambda log: log.cases.pop()),
+    Tampering("PROJECTION_DIFFERS", 1, "has no events", after=listed(0, "INQ-0")),
+    Tampering("PROJECTION_DIFFERS", 1, "has no events", after=listed(3, "INQ-4")),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "not as of", after=case(1, seq=3)),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "cannot be read", after=case(1, body=b"\xff")),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "is not the fold", after=case(1, body=b"")),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "columns of the projection", after=another(1)),
+    Tampering("ARCHIVE_WRONG", 5, "no event says", after=restored),
+    Tampering("ARCHIVE_WRONG", ALONE, "not as it was when it was archived", after=archived_otherwise),
+    Tampering("POLICY_CHANGED", 0, "digest", after=lambda log: log.known.append(("ab" * 32, "milder", b"rules"))),
+]
+
+
+def a_log() -> WrittenLog:
+    return WrittenLog([an_event(position) for position in range(1, EVENTS + 1)])
+
+
+def test_a_log_that_nobody_touched_has_nothing_wrong() -> None:
+    found = verify(a_log().write())
+
+    assert found.findings == ()
+    assert (found.events, found.cases) == (EVENTS, 3)
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda each: f"{each.reason}-{each.words.replace(' ', '-')}")
+def test_what_was_tampered_with_is_found_by_one_check_alone(tampering: Tampering) -> None:
+    log = a_log()
+    tampering.before(log)
+    log.write()
+    tampering.after(log)
+
+    findings = verify(log).findings
+
+    assert {finding.reason for finding in findings} == {tampering.reason}, findings
+    assert any(tampering.words in finding.message and finding.position == tampering.position for finding in findings), (
+        findings
+    )
+
+
+def test_every_check_is_among_them() -> None:
+    source = Path(verification.__file__).read_text(encoding="utf-8")
+    checks = set(re.findall(r'found\.add\(\s*"([A-Z_]+)"', source))
+
+    assert checks == {tampering.reason for tampering in TAMPERINGS}
