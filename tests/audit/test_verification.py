@@ -120,7 +120,7 @@ def rows_of(events: list[Written]) -> list[StoredEvent]:
     for place, event in enumerate(events, start=1):
         before = last.get(event.said["case"])
         recorded = MICROSECONDS + place
-        facts = {
+        facts: dict[str, Any] = {
             "v": 1,
             "log": LOG,
             "schema": "casetrail.v1",
