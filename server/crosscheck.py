@@ -58,7 +58,7 @@ class CrossCheckServicer:
     async def _open_cases(self) -> AsyncIterator[Sequence[str]]:
         token = ""
         while True:
-            page = await self._log.list_cases(CaseFilter(open=True), page_size=_PAGE, token=token)
+            page = await self._log.list_cases(CaseFilter(open=True, include_drills=True), page_size=_PAGE, token=token)
             for first in range(0, len(page.cases), _AT_ONCE):
                 yield [case.case_id for case in page.cases[first : first + _AT_ONCE]]
             if not page.next_token:

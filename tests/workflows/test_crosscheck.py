@@ -1,15 +1,18 @@
 """What a running workflow is asked, and whether it says the same as the log."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
 from audit.log import Log
+from casetrail.scenario_file import load
 from casetrail.v1.audit_service_pb2 import CrossCheckRequest, CrossCheckResponse
-from casetrail.v1.command_pb2 import AddNote, Withdraw
-from casetrail.v1.types_pb2 import Words
+from casetrail.v1.command_pb2 import AddNote, Command, Withdraw
+from casetrail.v1.types_pb2 import Actor, Role, Words
 from domain import Rejected
+from domain.drills import script
 from server.crosscheck import CrossCheckServicer
 from server.principals import Principal
 from server.temporal import Temporal
@@ -18,6 +21,8 @@ from tests.workflows.world import World, become_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
+ERIN = Actor(name="erin", role=Role.ROLE_EXECUTIVE)
 AUDITOR = Principal("auditor", frozenset(), frozenset(), "")
 
 
@@ -60,6 +65,15 @@ async def test_log_projection_and_workflow_of_a_living_case_agree(world: World) 
     assert (answer.case_id, answer.workflow_expected) == (case_id, True)
     assert answer.seq >= 2
     assert not answer.differences
+
+
+async def test_a_drill_is_compared_as_any_other_case(world: World) -> None:
+    start = Command(request_id="drill", actor=ERIN, open=script.opening(load(SCENARIO), 0))
+    drill_id = (await world.engine.execute(start)).case.case_id
+
+    [answer] = [answer for answer in await checked(world) if answer.case_id == drill_id]
+
+    assert (answer.workflow_expected, list(answer.differences)) == (True, [])
 
 
 async def test_a_workflow_that_does_not_run_is_a_difference_and_is_said(world: World) -> None:
