@@ -1,7 +1,7 @@
 """The callers' process: `python -m benchmarks.driver SYSTEM ADDRESS`, which leads rounds when it is asked to.
 
-SYSTEM is `casetrail`, with its token in CASETRAIL_TOKEN, or `plain`. It waits on stdin for requests (see `processes`):
-`job` names what is to be done.
+SYSTEM is `casetrail`, with its token in CASETRAIL_TOKEN, or `plain` or `plain-tuned`. It waits on stdin for requests
+(see `processes`): `job` names what is to be done.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from temporalio.client import Client as TemporalClient
 from benchmarks import hot_case, reading
 from benchmarks.casetrail_cases import CasetrailCases
 from benchmarks.closed_loop import COMMANDS, System, run_round
-from benchmarks.plain_temporal import PlainTemporal
+from benchmarks.plain_temporal import AS_IT_COMES, TUNED, PlainTemporal
 from benchmarks.processes import Answer, Request, answer_requests
 from casetrail import Client, environment
 
@@ -29,13 +29,13 @@ Job = Callable[..., Awaitable[Mapping[str, Any]]]
 def main() -> None:
     """Answer requests until the input ends."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.driver")
-    parser.add_argument("system", choices=("casetrail", "plain"))
+    parser.add_argument("system", choices=("casetrail", AS_IT_COMES, TUNED))
     parser.add_argument("address")
     arguments = parser.parse_args()
-    if arguments.system == "plain":
-        uvloop.run(_drive_plain(arguments.address))
-    else:
+    if arguments.system == "casetrail":
         uvloop.run(_drive_casetrail(arguments.address, environment.token()))
+    else:
+        uvloop.run(_drive_plain(arguments.address, arguments.system))
 
 
 async def _drive_casetrail(address: str, token: str) -> None:
@@ -50,8 +50,8 @@ async def _drive_casetrail(address: str, token: str) -> None:
         )
 
 
-async def _drive_plain(address: str) -> None:
-    plain = PlainTemporal(await TemporalClient.connect(address))
+async def _drive_plain(address: str, task_queue: str) -> None:
+    plain = PlainTemporal(await TemporalClient.connect(address), task_queue=task_queue)
     await _answer(
         {
             "round": lambda **how: _round(plain, **how),

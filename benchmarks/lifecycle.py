@@ -14,7 +14,7 @@ from benchmarks.bench import Bench
 from benchmarks.casetrail_cases import faults
 from benchmarks.closed_loop import COMMANDS
 from benchmarks.figures import Figure, Section, Target
-from benchmarks.processes import Answer, BenchmarkError
+from benchmarks.processes import Answer, BenchmarkError, Child
 from casetrail.v1.event_pb2 import Event
 
 CALLERS: Final = (64, 16, 1)
@@ -60,16 +60,21 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
     wrong: list[str] = []
     checked = 0
     await _casetrail(bench, _Measured(), callers=16, seconds=_WARM_UP_SECONDS, tag="warm")
-    await _plain(bench, _Measured(), callers=16, seconds=_WARM_UP_SECONDS, tag="warm")
+    for system in (bench.plain, bench.tuned):
+        await _plain(system, _Measured(), callers=16, seconds=_WARM_UP_SECONDS, tag="warm")
     for callers in CALLERS:
-        ours, plain = _Measured(), _Measured()
+        ours, plain, tuned = _Measured(), _Measured(), _Measured()
         for number in range(1, ROUNDS + 1):
             say(f"lifecycle: {callers} callers, round {number} of {ROUNDS}")
             tag = f"{callers}-{number}"
             wrong += await _casetrail(bench, ours, callers=callers, seconds=seconds, tag=tag)
-            wrong += await _plain(bench, plain, callers=callers, seconds=seconds, tag=tag)
+            wrong += await _plain(bench.plain, plain, callers=callers, seconds=seconds, tag=tag)
+            if callers == max(CALLERS):
+                wrong += await _plain(bench.tuned, tuned, callers=callers, seconds=seconds, tag=tag)
         figures += _figures(callers, ours, plain)
-        checked += ours.cases + plain.cases
+        if tuned.rates:
+            figures += _beside_tuned(callers, ours, tuned)
+        checked += ours.cases + plain.cases + tuned.cases
     return Section(
         "A case's life: opened and led through five commands, its deadline armed throughout",
         figures,
@@ -79,6 +84,7 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
             "Armed: its workflow has looked at it and told the log when it wakes, not after the earliest deadline.",
             "Processor time: of every process, callers included, until caught up; neighbours change it little.",
             "What plain Temporal acknowledges stands in its history, so it is caught up by its nature.",
+            "Plain Temporal is a worker as the SDK makes it; the tuned one is set up as ours is, without the sandbox.",
             f"After each round every case was read back: {checked:,} cases, "
             + ("each with all its events, once each and in order." if not wrong else f"{len(wrong)} of them wrong."),
         ),
@@ -96,11 +102,11 @@ async def _casetrail(bench: Bench, measured: _Measured, *, callers: int, seconds
     return faults([event async for event in _events(bench.log, after=before)], answer["cases"])
 
 
-async def _plain(bench: Bench, measured: _Measured, *, callers: int, seconds: float, tag: str) -> Sequence[str]:
+async def _plain(system: Child, measured: _Measured, *, callers: int, seconds: float, tag: str) -> Sequence[str]:
     used = processor.used()
-    answer = await bench.plain.ask(job="round", callers=callers, seconds=seconds, tag=tag)
+    answer = await system.ask(job="round", callers=callers, seconds=seconds, tag=tag)
     measured.take(answer, _since(used))
-    check = await bench.plain.ask(job="check", cases=answer["cases"])
+    check = await system.ask(job="check", cases=answer["cases"])
     return [f"{check['wrong']} of the plain cases have not exactly their rows"] if check["wrong"] else []
 
 
@@ -124,6 +130,15 @@ async def _events(log: Log, *, after: int) -> AsyncIterator[Event]:
         for event in page:
             yield event
         after = page[-1].position
+
+
+def _beside_tuned(callers: int, ours: _Measured, tuned: _Measured) -> Sequence[Figure]:
+    rate = median(tuned.rates)
+    return [
+        Figure.of_rounds(f"{callers} callers: plain Temporal, tuned", tuned.rates, "commands/s"),
+        Figure(f"{callers} callers: acknowledged, ratio to the tuned one", median(ours.rates) / rate, "×"),
+        Figure(f"{callers} callers: caught up, ratio to the tuned one", median(ours.caught_up) / rate, "×"),
+    ]
 
 
 def _figures(callers: int, ours: _Measured, plain: _Measured) -> Sequence[Figure]:

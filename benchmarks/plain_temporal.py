@@ -2,6 +2,9 @@
 
 A workflow a case. It keeps the audit rows in its memory, takes every command as an update, answers once the row is
 kept, and holds a one-hour deadline that each command moves. Temporal's history is the only record.
+
+Its worker is Temporal's as it comes, or a tuned one, set up as Casetrail's own is: without the sandbox, with pollers
+that adapt.
 """
 
 import sys
@@ -19,7 +22,9 @@ with workflow.unsafe.imports_passed_through():
     from benchmarks.closed_loop import TEXT
     from benchmarks.processes import Answer, Request, answer_requests
 
-TASK_QUEUE: Final = "plain"
+AS_IT_COMES: Final = "plain"
+TUNED: Final = "plain-tuned"
+"""The task queues of the two workers."""
 _PROMISE: Final = timedelta(hours=1)
 
 
@@ -80,14 +85,15 @@ class PlainCase:
 class PlainTemporal:
     """The plain cases, as a caller reaches them: Temporal's own client."""
 
-    def __init__(self, client: Client) -> None:
-        """Call through a client that somebody else opened."""
+    def __init__(self, client: Client, *, task_queue: str = AS_IT_COMES) -> None:
+        """Call through a client that somebody else opened, for the worker of a task queue."""
         self._client = client
+        self._task_queue = task_queue
 
     async def open(self, name: str) -> str:
         """Start a case's workflow; Temporal has it, with the opening, when this returns."""
-        case_id = f"plain/{name}"
-        await self._client.start_workflow(PlainCase.run, _said("open"), id=case_id, task_queue=TASK_QUEUE)
+        case_id = f"{self._task_queue}/{name}"
+        await self._client.start_workflow(PlainCase.run, _said("open"), id=case_id, task_queue=self._task_queue)
         return case_id
 
     async def act(self, case_id: str, command: str) -> None:
@@ -103,20 +109,24 @@ def _said(action: str) -> Said:
     return Said(action, "amy", TEXT)
 
 
-async def work(address: str) -> None:
-    """Run the worker until the input ends."""
+async def work(address: str, task_queue: str) -> None:
+    """Run a worker until the input ends."""
     client = await Client.connect(address)
-    worker = Worker(
+    async with _worker(client, task_queue):
+        await answer_requests(_nothing_else)
+
+
+def _worker(client: Client, task_queue: str) -> Worker:
+    if task_queue == AS_IT_COMES:
+        return Worker(client, task_queue=task_queue, workflows=[PlainCase])
+    return Worker(
         client,
-        task_queue=TASK_QUEUE,
+        task_queue=task_queue,
         workflows=[PlainCase],
         max_cached_workflows=5000,
-        # The faster of the two that Temporal offers: the sandbox would take a fifth of a case's processor time.
         workflow_runner=UnsandboxedWorkflowRunner(),
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
     )
-    async with worker:
-        await answer_requests(_nothing_else)
 
 
 async def _nothing_else(request: Request) -> Answer:
@@ -124,4 +134,4 @@ async def _nothing_else(request: Request) -> Answer:
 
 
 if __name__ == "__main__":
-    uvloop.run(work(sys.argv[1]))
+    uvloop.run(work(sys.argv[1], sys.argv[2]))

@@ -3,8 +3,8 @@
 import gc
 from typing import Final
 
-# Allocations before the youngest are looked at, and how many looks at one generation make a look at the next. Almost all
-# that a call leaves is freed without the collector.
+# Allocations before the youngest are looked at, and how many looks at one generation make a look at the next. Almost
+# all that a call leaves is freed without the collector.
 _THRESHOLDS: Final = (50_000, 20, 50)
 
 
