@@ -75,6 +75,7 @@ def observe(state: DetectionState, events: Iterable[Event], policy: Policy) -> t
 def declaration(finding: Finding, policy: Policy) -> Command:
     """The command that declares the incident."""
     rule = next(rule for rule in policy.incidents.detection if rule.rule == finding.rule)
+    what = finding.what if rule.HasField("wave") else finding.what.replace("_", " ")  # a clock, in words
     return Command(
         request_id=finding.request_id,
         actor=SYSTEM,
@@ -83,7 +84,7 @@ def declaration(finding: Finding, policy: Policy) -> Command:
             channel=Channel.CHANNEL_WEB,
             category=finding.what if rule.wave.of == CaseWave.OF_CATEGORY else "",
             product_id=finding.what if rule.wave.of == CaseWave.OF_PRODUCT else "",
-            subject=rule.subject.replace("{what}", finding.what),
+            subject=rule.subject.replace("{what}", what),
             incident=Declaration(
                 suspected_level=rule.suspected_level,
                 crisis=rule.crisis,

@@ -59,7 +59,8 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
     if asked.HasField("return_request"):
         body.return_details.CopyFrom(_details(asked.return_request))
         body.wanted.CopyFrom(asked.return_request.wanted)
-    draft.add(body)
+    found_by = asked.incident.rule
+    draft.add(body, rule=found_by, inputs=dict(asked.incident.inputs) if found_by else None)
     if asked.kind == Kind.KIND_DRILL:
         drill.started(draft, asked.scenario)
         return draft

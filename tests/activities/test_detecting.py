@@ -63,6 +63,7 @@ async def test_a_wave_that_comes_between_two_processes_is_one_incident(engine: E
     await look(engine, log)
     (declared,) = await incidents(log)
     assert declared.case_opened.subject == "Many complaints about payment"
+    assert (declared.reason.rule, declared.reason.inputs["count"]) == ("wave.category", "20")
     assert len((await engine.case(declared.case_id)).incident.cases) == 20
 
 
