@@ -1,15 +1,14 @@
 """The lines of an export and of an archive, as docs/proof.md describes them."""
 
+import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-
 from audit import proofs
-from audit.envelope import StoredEvent, event_of
-from audit.log import Checkpoint, Log, LogDamagedError
+from audit.envelope import StoredEvent
+from audit.log import Checkpoint, Log
 from audit.retention import archives
 from server.proving import Proving
 from server.witnessed import Ending
@@ -62,13 +61,8 @@ async def archived_lines(log: Log, size: int) -> AsyncIterator[Line]:
             }
 
 
-def event_line(row: StoredEvent, *, readable: bool = True) -> Line:
-    """An event's stored bytes.
-
-    Args:
-        row: The event.
-        readable: Whether what the bytes say stands beside them, for people and programs that read.
-    """
+def event_line(row: StoredEvent) -> Line:
+    """An event's stored bytes."""
     line: Line = {
         "kind": "event",
         "pos": row.position,
@@ -87,12 +81,15 @@ def event_line(row: StoredEvent, *, readable: bool = True) -> Line:
         line["envelope"] = row.envelope.decode()
     except UnicodeDecodeError:
         line["envelope_base64"] = encoded(row.envelope)
-    if readable:
-        try:
-            line["event"] = MessageToDict(event_of(row))
-        except LogDamagedError:
-            line["event"] = None
     return line
+
+
+def written(line: Line) -> bytes:
+    """A line as it stands in an export."""
+    return _json(line).encode() + b"\n"
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def checkpoint_line(published: Checkpoint) -> Line:

@@ -1,6 +1,5 @@
 """AuditService.ExportLog: the log, or an extract of it, as lines that an offline verifier reads (docs/proof.md)."""
 
-import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +13,16 @@ from casetrail.v1.case_service_pb2 import CaseFilter
 from domain import fold
 from server.calls import Stream, Unary
 from server.errors import unknown_case
-from server.export_lines import Line, archived_lines, checkpoint_line, encoded, event_line, header_line, policy_lines
+from server.export_lines import (
+    Line,
+    archived_lines,
+    checkpoint_line,
+    encoded,
+    event_line,
+    header_line,
+    policy_lines,
+    written,
+)
 from server.principals import Principal
 from server.proving import Proving
 from server.witnessed import PATIENCE, ending
@@ -48,7 +56,7 @@ class ExportServicer:
                 raise unknown_case(case_id)
         chunk = bytearray()
         async for line in self._lines(_Wanted(request, self._log)):
-            chunk += json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            chunk += written(line)
             if len(chunk) >= _CHUNK_BYTES:
                 yield ExportLogResponse(lines=bytes(chunk))
                 chunk.clear()
