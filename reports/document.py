@@ -136,7 +136,7 @@ class Document:
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 1000px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #d5dae1 }
-table { border-collapse: collapse; width: 100%; font-size: .92em }
+table { border-collapse: collapse; width: 100%; font-size: .92em; margin-bottom: 1.4rem }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #e4e8ee }
 th { color: #5a6676; font-weight: 600 } td:first-child { white-space: nowrap }
 .pairs td:first-child { width: 11rem; color: #5a6676 }

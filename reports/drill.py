@@ -1,10 +1,11 @@
 """《演练报告》, the report of a drill [S0 7.3], from its events: plan, what happened, score, problems, improvements."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from casetrail.v1.case_pb2 import Case
-from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
+from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import Inject
 from casetrail.v1.scenario_pb2 import Expectation, Phase
@@ -45,6 +46,7 @@ _KINDS: Final = {
     Kind.KIND_INCIDENT: ("incident", "突发事件"),
     Kind.KIND_DRILL: ("drill", "应急演练"),
 }
+_ANYBODY: Final = Role.ROLE_UNSPECIFIED
 _WHATS: Final = {
     "declare": ("incident declared", "上报突发事件"),
     "wave": ("customers turn up", "客户集中来访"),
@@ -132,7 +134,8 @@ class _Writer:
         if drill.aborted:
             rows.append((self._say(("Aborted", "中止")), drill.why_aborted))
         speed = self._say(("real time", "实时")) if scale == 1 else self._say((f"{scale:g} times", f"{scale:g} 倍"))
-        rows.append((self._say(("Speed", "速度")), speed))
+        clock = self._say(("all times by the drill's clock, UTC", "所有时间均为演练时钟，UTC"))
+        rows.append((self._say(("Speed", "速度")), self._language.beside(speed, clock)))
         rows.append((self._say(("Score", "得分")), _score(drill.score, self._drill.max_score)))
         return Table(("", ""), rows)
 
@@ -153,42 +156,41 @@ class _Writer:
         for planned in self._drill.injects:
             state = self._say(_INJECTS[planned.state])
             by_hand = self._say((", by hand", "（人工）")) if planned.by_hand else ""
-            why = f": {planned.why_failed}" if planned.why_failed else ""
-            rows.append(
-                (moment(planned.due_at), planned.inject.title, f"{state}{by_hand}{why}", str(len(planned.case_ids)))
-            )
+            why = self._language.beside("", self._language.recorded(planned.why_failed))
+            cases = str(len(planned.case_ids) or "")
+            rows.append((moment(planned.due_at), planned.inject.title, f"{state}{by_hand}{why}", cases))
         yield Table([self._say(texts) for texts in head], rows)
-        yield Table(
-            [
-                self._say(texts)
-                for texts in (("Case", "工单"), ("Kind", "类型"), ("Stage", "阶段"), ("Subject", "主题"))
-            ],
-            [
-                (
-                    case.case_id,
-                    self._say(_KINDS[case.kind]),
-                    self._language.enum(Stage.DESCRIPTOR, case.stage),
-                    case.subject,
-                )
-                for case in self._cases
-            ],
-        )
-        failed = [event.move_failed for event in self._events if event.HasField("move_failed")]
+        yield self._brought()
+        failed = Counter(self._failure(event) for event in self._events if event.HasField("move_failed"))
         if failed:
-            texts = ("What scripted participants could not do:", "脚本角色未能完成的操作：")
-            yield Paragraph(self._say(texts))
-            yield Table(
-                [self._say(("Move", "操作")), self._say(("Why", "原因"))],
-                [(move.move_id, move.why) for move in failed],
-            )
+            yield Paragraph(self._say(("What scripted participants could not do:", "脚本角色未能完成的操作：")))
+            head = (("Who", "角色"), ("Answering", "应对"), ("Why not", "原因"), ("Times", "次数"))
+            yield Table([self._say(texts) for texts in head], [(*texts, str(times)) for texts, times in failed.items()])
+
+    def _brought(self) -> Block:
+        """The cases, alike ones together."""
+        alike: dict[tuple[str, str, str, str], list[str]] = {}
+        for case in self._cases:
+            stage = self._language.enum(Stage.DESCRIPTOR, case.stage)
+            key = (case.inject_id, self._say(_KINDS[case.kind]), stage, case.subject)
+            alike.setdefault(key, []).append(case.case_id)
+        head = (("Cases", "工单"), ("Kind", "类型"), ("Stage", "阶段"), ("Subject", "主题"))
+        rows = [(self._first_and_more(numbers), *texts) for (_, *texts), numbers in alike.items()]
+        return Table([self._say(texts) for texts in head], rows)
+
+    def _failure(self, event: Event) -> tuple[str, str, str]:
+        """Who could not do something, what it would have answered, and why not."""
+        failed = event.move_failed
+        participant, answer = script.answer_of(self._scenario, failed.move_id)
+        return participant.name, self._language.word(answer.to), self._language.recorded(failed.why)
 
     def _expectations(self) -> Block:
         head = (
             ("Expected", "预期"),
             ("By", "角色"),
-            ("Due", "期限"),
+            ("Within", "时限"),
+            ("Took", "用时"),
             ("Result", "结果"),
-            ("At", "达成时间"),
             ("Score", "得分"),
             ("Proof", "依据"),
         )
@@ -196,23 +198,32 @@ class _Writer:
             (
                 expectation.title,
                 self._roles(expectation.by),
-                moment(judged.due_at),
+                self._language.span(instant(judged.due_at) - self._begins(self._drill, expectation)),
+                self._took(self._drill, expectation, judged),
                 self._say(_VERDICTS[judged.verdict]),
-                moment(judged.met_at) if judged.HasField("met_at") else "",
                 _score(judged.score, expectation.score),
-                self._proof(judged),
+                self._first_and_more(judged.event_ids),
             )
             for expectation, judged in self._pairs
         ]
         return Table([self._say(texts) for texts in head], rows)
+
+    def _begins(self, drill: Drill, expectation: Expectation) -> int:
+        """When the inject happened after which something is expected."""
+        return instant(script.find_inject(drill, expectation.after).due_at)
+
+    def _took(self, drill: Drill, expectation: Expectation, judged: DrillExpectation) -> str:
+        if not judged.HasField("met_at"):
+            return ""
+        return self._language.span(instant(judged.met_at) - self._begins(drill, expectation))
 
     def _by_phase(self) -> Block:
         rows = ((self._say(_PHASES[phase]), tally) for phase, tally in by_phase(self._drill).items())
         return self._tallies(("Phase", "阶段"), rows)
 
     def _by_role(self) -> Block:
-        rows = ((self._role(role), tally) for role, tally in by_role(self._drill).items())
-        return self._tallies(("Role", "角色"), rows)
+        named_first = sorted(by_role(self._drill).items(), key=lambda found: found[0] == _ANYBODY)
+        return self._tallies(("Role", "角色"), ((self._role(role), tally) for role, tally in named_first))
 
     def _tallies(self, first: tuple[str, str], rows: Iterable[tuple[str, Tally]]) -> Block:
         head = (first, ("Met", "按时"), ("Late", "超时"), ("Missed", "未达成"), ("Score", "得分"))
@@ -257,7 +268,11 @@ class _Writer:
         before = {judged.id: judged for judged in self._last.drill.expectations}
         head = (("Expected", "预期"), ("Last run", "上次"), ("This run", "本次"))
         rows = [
-            (expectation.title, self._verdict(before.get(expectation.id)), self._verdict(judged))
+            (
+                expectation.title,
+                self._outcome(self._last.drill, before.get(expectation.id)),
+                self._outcome(self._drill, judged),
+            )
             for expectation, judged in self._pairs
         ]
         last = self._last.drill
@@ -271,12 +286,16 @@ class _Writer:
         for number, text in enumerate(texts, 1):
             yield Paragraph(f"{number}. {text}")
 
-    def _verdict(self, judged: DrillExpectation | None) -> str:
-        return self._say(_VERDICTS[judged.verdict]) if judged is not None else "–"
+    def _outcome(self, drill: Drill, judged: DrillExpectation | None) -> str:
+        """How an expectation came out in a run, whose scenario may have been another one then."""
+        if judged is None:
+            return "–"
+        took = self._took(drill, script.expectation_of(drill, judged.id), judged)
+        return self._language.beside(self._say(_VERDICTS[judged.verdict]), took)
 
-    def _proof(self, judged: DrillExpectation) -> str:
-        first, more = list(judged.event_ids[:1]), len(judged.event_ids) - 1
-        return self._language.listed([*first, *([f"+{more}"] if more > 0 else [])])
+    def _first_and_more(self, names: Sequence[str]) -> str:
+        more = len(names) - 1
+        return self._language.listed([*names[:1], *([f"+{more}"] if more > 0 else [])])
 
     def _after(self, inject: Inject) -> str:
         return self._language.span(inject.at.seconds)
@@ -285,10 +304,10 @@ class _Writer:
         return self._say(_WHATS[inject.WhichOneof("what") or "message"])
 
     def _roles(self, roles: Sequence[Role.ValueType]) -> str:
-        return self._language.listed([self._role(role) for role in roles])
+        return self._language.listed([self._role(role) for role in roles]) or self._role(_ANYBODY)
 
     def _role(self, role: Role.ValueType) -> str:
-        return self._language.enum(Role.DESCRIPTOR, role)
+        return self._language.enum(Role.DESCRIPTOR, role) or self._say(("anybody", "不限"))
 
 
 def _score(won: int, most: int) -> str:

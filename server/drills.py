@@ -204,17 +204,25 @@ class DrillServicer:
         return [case for case in found if case.kind != Kind.KIND_DRILL][::-1]
 
     async def _last_run(self, drill: Case) -> Case | None:
-        """The run of the same scenario that ended before this one began."""
-        runs = await self._all(CaseFilter(kinds=[Kind.KIND_DRILL], include_drills=True))
-        before = [
+        """The run of the same scenario that was the last to be over when this one began, as the log has it."""
+        began = (await self._log.events(drill.case_id, limit=1))[0].position
+        runs = [
             run
-            for run in runs
+            for run in await self._all(CaseFilter(kinds=[Kind.KIND_DRILL], include_drills=True))
             if run.drill.scenario_id == drill.drill.scenario_id
             and run.drill.HasField("ended_at")
             and not run.drill.aborted
-            and run.drill.started_at.seconds < drill.drill.started_at.seconds
+            and run.drill.started_at.seconds <= drill.drill.started_at.seconds
         ]
-        return max(before, key=lambda run: run.drill.started_at.seconds, default=None)
+        for run in sorted(runs, key=lambda run: run.drill.started_at.seconds, reverse=True):
+            # Not by the clocks of the drills, which may run faster than ours.
+            if await self._ended(run.case_id) < began:
+                return run
+        return None
+
+    async def _ended(self, case_id: str) -> int:
+        """Where in the log a drill ended."""
+        return next(event.position for event in await self._history(case_id) if event.HasField("drill_ended"))
 
     async def _all(self, wanted: CaseFilter) -> list[Case]:
         cases: list[Case] = []

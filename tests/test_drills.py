@@ -278,6 +278,26 @@ async def test_the_report_says_that_it_is_a_drill_and_is_the_same_each_time(stac
     assert "演练报告" in await cli(stack, "drill", "report", drill.case_id, "--locale", "zh-CN", "--html")
 
 
+async def test_a_report_compares_with_the_run_that_was_over_when_it_began(client: Client) -> None:
+    async def begun() -> Case:
+        return await client.drills.start(_instant(), scale=60)
+
+    async def report(drill: Case) -> str:
+        return (await client.drills.report(drill.case_id)).content.decode()
+
+    first = await begun()
+    await over(client, first.case_id)
+    side_by_side = [await begun(), await begun()]
+    for drill in side_by_side:
+        await over(client, drill.case_id)
+    last = await begun()
+    await over(client, last.case_id)
+    assert "first run" in await report(first)
+    for drill in side_by_side:
+        assert first.case_id in await report(drill)
+    assert side_by_side[1].case_id in await report(last)
+
+
 async def test_a_schedule_is_made_listed_paused_triggered_and_ended(
     stack: Stack, client: Client, tmp_path: Path
 ) -> None:
@@ -333,6 +353,16 @@ async def test_a_scenario_that_is_wrong_starts_nothing(client: Client) -> None:
     with pytest.raises(CasetrailError, match=r"scenario.expectations\[0\].after") as refused:
         await client.drills.start(scenario)
     assert refused.value.reason == "INVALID"
+
+
+def _instant() -> Scenario:
+    """Over in a second, with nobody in it."""
+    scenario = _quiet()
+    scenario.id = "instant"
+    del scenario.participants[:]
+    for expectation in scenario.expectations:
+        expectation.within.seconds = expectation.late_until.seconds = 60
+    return scenario
 
 
 def _quiet() -> Scenario:

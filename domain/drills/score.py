@@ -37,8 +37,12 @@ def by_phase(drill: Drill) -> dict[Phase.ValueType, Tally]:
 
 
 def by_role(drill: Drill) -> dict[Role.ValueType, Tally]:
-    """The score of each role, in their order; what several may do counts for each, and for none what nobody must."""
-    return _tallied((role, expectation, judged) for expectation, judged in _pairs(drill) for role in expectation.by)
+    """The score of each role, in their order; what several may do counts for each, what anybody may for none."""
+    return _tallied(
+        (role, expectation, judged)
+        for expectation, judged in _pairs(drill)
+        for role in expectation.by or (Role.ROLE_UNSPECIFIED,)
+    )
 
 
 def _pairs(drill: Drill) -> Iterable[tuple[Expectation, DrillExpectation]]:
