@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -500,16 +501,28 @@ async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
         assert f"{there} events written" in await export(running, tmp_path, "--unwitnessed")
 
 
-async def export(running: Running, folder: Path, *more: str) -> str:
+async def test_a_full_disk_leaves_no_half_export(running: Running, tmp_path: Path) -> None:
+    for n in range(5):
+        await running.open(f"open-{n}")
+
+    said = await export(running, tmp_path, largest=1000, status=1)
+
+    assert said == "Failed: log.jsonl cannot be written: File too large\n"
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("log.jsonl")]  # noqa: PTH208 - async
+
+
+async def export(running: Running, folder: Path, *more: str, largest: int = -1, status: int = 0) -> str:
+    """Run `casetrail export`, with files of at most so many bytes."""
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("casetrail")), "export", "log.jsonl", "--format", "jsonl", *more),
         cwd=folder,
         env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret", "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
     )
     said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    assert process.returncode == status, said.decode()
     return said.decode()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casetrail_verify.command import main
-from tests.verify.forging import FOREIGN_KEY, LOG_KEY, WITNESS, World, note
+from tests.verify.forging import FOREIGN_KEY, LOG_KEY, NEXT_KEY, WITNESS, World, note
 
 
 @pytest.fixture
@@ -77,6 +77,13 @@ def test_the_key_of_another_log_is_named(folder: Path, capsys: pytest.CaptureFix
 
     assert status == 1
     assert "the wrong key, or another log's export" in out
+
+
+def test_another_key_under_the_name_of_this_log_is_suspected(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, folder / "export.jsonl", "--log-key", NEXT_KEY.vkey)
+
+    assert status == 1
+    assert "is the key that was given the key of this log?" in out
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class Signed:
         if self._signed_to < size:
             self._found.add(
                 Check.TAIL_UNSIGNED,
-                f"no signature of the log covers what follows position {self._signed_to}: it may be anything",
+                f"no signature of the log covers what follows position {self._signed_to}: {self._doubt}",
                 position=1 if not self._tree.whole else self._signed_to + 1,
             )
         for witness, seen in self._seen_to.items():
@@ -149,6 +149,12 @@ class Signed:
                     f"the witness {witness.name} has signed nothing that covers what follows position {seen}",
                     position=1 if not self._tree.whole else seen + 1,
                 )
+
+    @property
+    def _doubt(self) -> str:
+        """What it means."""
+        nothing = self.checkpoints and not self._signed_to
+        return "is the key that was given the key of this log?" if nothing else "it may be anything"
 
     def _say_where(self) -> None:
         """Say where the events begin to differ from what was signed, as closely as that is known."""

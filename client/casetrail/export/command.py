@@ -96,6 +96,9 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     except (parquet.ParquetMissing, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
+    except OSError as wrong:
+        typer.echo(f"Failed: {file} cannot be written: {wrong.strerror}", err=True)
+        raise typer.Exit(1) from None
     count, proven = (written, None) if isinstance(written, int) else (written.events, written)
     if terms.as_json:
         typer.echo(json.dumps({"events": count} | (_as_json(proven) if proven else {}), separators=(",", ":")))
