@@ -5,6 +5,7 @@ For the container's health check: the status is 0 when it does; otherwise 1, and
 """
 
 import asyncio
+import os
 import socket
 import sys
 from datetime import UTC, datetime, timedelta
@@ -53,7 +54,8 @@ def server() -> str | None:
 
 
 async def worker() -> str | None:
-    """Ask Temporal whether the worker of this host has asked it for work lately."""
+    """Ask Temporal whether the worker of this host has asked it for work lately, on the queue that it works on."""
+    queue = os.environ.get("CASETRAIL_QUEUE") or TASK_QUEUE
     settings = ClientConfig.load_client_connect_config()
     settings.setdefault("target_host", "localhost:7233")
     try:
@@ -62,7 +64,7 @@ async def worker() -> str | None:
             answer = await client.workflow_service.describe_task_queue(
                 DescribeTaskQueueRequest(
                     namespace=client.namespace,
-                    task_queue=TaskQueue(name=TASK_QUEUE),
+                    task_queue=TaskQueue(name=queue),
                     task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
                 )
             )
@@ -71,7 +73,7 @@ async def worker() -> str | None:
     except (RuntimeError, RPCError) as error:  # what the client raises where it cannot connect, and when refused
         return f"Temporal does not answer: {error}"
     if not any(_asked_lately(poller) for poller in answer.pollers):
-        return f"no worker of this host ({socket.gethostname()}) has asked Temporal for work lately"
+        return f"no worker of this host ({socket.gethostname()}) has asked Temporal for work on {queue} lately"
     return None
 
 

@@ -36,6 +36,7 @@ from audit import db
 from casetrail.v1.case_service_pb2 import WatchCaseRequest
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from embedded import ports
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from server import settings as server_settings
 from telemetry import export
 from tests.postgres_server import PostgresServer
@@ -299,7 +300,8 @@ class _Asked(dict[str, str]):
 
 
 def test_our_processes_read_every_variable_that_they_are_given() -> None:
-    for name, read in (("server", server_settings.Settings.read), ("worker", worker_settings.Settings.read)):
+    works = worker_settings.Settings.read
+    for name, read in (("server", server_settings.Settings.read), ("worker", works), ("worker-critical", works)):
         asked = _Asked(
             environment(name, {**GIVEN, "CASETRAIL_SMTP_USER": "engine", "CASETRAIL_SMTP_PASSWORD": "mail1"})
         )
@@ -329,6 +331,8 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     targets = {volume.split(":")[1] for volume in SERVICES["server"]["volumes"] if isinstance(volume, str)}
     assert {str(server.proofs.keys), str(server.proofs.checkpoints), str(server.archives)} == targets
     assert worker.smtp_encryption == Encryption.STARTTLS
+    critical = worker_settings.Settings.read(environment("worker-critical"))
+    assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -517,7 +521,7 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
             "TEMPORAL_ADDRESS": temporal.client.service_client.config.target_host,
             "OTEL_SDK_DISABLED": "true",
         }
-        server, worker = ({**environment(name), **here} for name in ("server", "worker"))
+        server, worker, critical = ({**environment(name), **here} for name in ("server", "worker", "worker-critical"))
         try:
             command = SERVICES["migrate"]["command"][1:]
             migrated = await asyncio.to_thread(run, image, *command, **here, CASETRAIL_DB_ADMIN=postgres.url())
@@ -532,6 +536,11 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
             ):
                 await until_healthy(image, probes["server"], server, serving)
                 await until_healthy(image, probes["worker"], worker, working)
+                assert "on casetrail-critical" in (await probed(image, probes["worker"], critical))[1], (
+                    "it is another's"
+                )
+                async with container(image, "worker-critical", critical, tmp_path / "critical.log") as waiting:
+                    await until_healthy(image, probes["worker"], critical, waiting)
                 namespace = await asyncio.create_subprocess_exec(
                     str(Path(sys.executable).with_name("temporal")),
                     *SERVICES["temporal"]["healthcheck"]["test"][2:],
