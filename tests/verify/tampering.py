@@ -10,6 +10,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from casetrail_verify import Check
+from tests.verify.archiving import (
+    REMOVED,
+    archived_by_one,
+    archived_line,
+    archived_otherwise,
+    without_the_event,
+)
 from tests.verify.forging import (
     FOREIGN_KEY,
     LOG_KEY,
@@ -401,6 +408,12 @@ TAMPERINGS = [
     Tampering("column leaf_hash", Check.LEAF_HASH_WRONG, 17, flipped("leaf_hash")),
     Tampering("column payload", Check.PAYLOAD_CHANGED, 17, flipped("payload")),
     Tampering("payload removed", Check.PAYLOAD_MISSING, 17, column("payload", None)),
+    # Archives
+    Tampering("archived by one alone", Check.ARCHIVE_WRONG, REMOVED, archived_by_one),
+    Tampering("archived what was not agreed to", Check.ARCHIVE_WRONG, REMOVED, archived_otherwise),
+    Tampering("archived without an event", Check.ARCHIVE_WRONG, REMOVED, without_the_event),
+    Tampering("an archived case with another end", Check.ARCHIVE_WRONG, REMOVED, archived_line(seq=3)),
+    Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),
     Tampering(
         "envelope, a value",
         Check.LEAF_HASH_WRONG,

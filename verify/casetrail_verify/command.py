@@ -52,7 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 all holds, 1 something is wrong, 2 the words were wrong or a file cannot be read.",
         allow_abbrev=False,
     )
-    parser.add_argument("export", type=Path, metavar="EXPORT", help="JSON lines, as `casetrail export` writes them")
+    parser.add_argument(
+        "export",
+        type=Path,
+        metavar="EXPORT",
+        help="JSON lines, as `casetrail export` writes them, or the folder of an archive",
+    )
     parser.add_argument(
         "--log-key",
         action="append",
@@ -84,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         help="receipts that callers have kept, as JSON lines; may be repeated",
     )
     parser.add_argument(
-        "--archived", action="store_true", help="payloads may be gone, as those of archived cases are: count them only"
+        "--archived",
+        action="store_true",
+        help="payloads may be gone, whatever the log says of archives: count them only",
     )
     parser.add_argument("--json", action="store_true", help="report for programs")
     parser.add_argument("--processes", type=_positive, metavar="N", help="check with so many processes")

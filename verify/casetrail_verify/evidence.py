@@ -16,12 +16,12 @@ class Evidence:
     """What is to be judged, and by what.
 
     Attributes:
-        export: The file.
+        export: The file, or the folder of an archive.
         log_keys: Keys of the log, learnt from elsewhere than the export; the oldest first.
         witness_keys: Keys of the witnesses each of which must have seen all of the log.
         checkpoints: Files or folders of checkpoints that were kept elsewhere.
         receipts: Files of receipts that callers have kept.
-        archived: Whether payloads may be gone, as those of archived cases are.
+        archived: Whether payloads may be gone that the log does not say were archived.
     """
 
     export: Path

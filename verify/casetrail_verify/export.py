@@ -16,7 +16,7 @@ from casetrail_verify.stretches import Stretch
 _VERSION: Final = 1
 _AT_ONCE: Final = 4096  # lines in a stretch
 
-_AFTER_EVENTS: Final = ("policy", "case", "checkpoint", "receipt", "end")
+_AFTER_EVENTS: Final = ("policy", "case", "archived", "checkpoint", "receipt", "end")
 
 
 class Header(NamedTuple):

@@ -55,6 +55,7 @@ class Check(StrEnum):
     PAYLOAD_UNREADABLE = "PAYLOAD_UNREADABLE"
     FOLD_WRONG = "FOLD_WRONG"
     POLICY_CHANGED = "POLICY_CHANGED"
+    ARCHIVE_WRONG = "ARCHIVE_WRONG"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.folding import Folded
-from casetrail_verify.stretches import NOWHERE, Checked, Edge, Last, OwnEvent, Place, chained, follows, missing
+from casetrail_verify.stretches import NOWHERE, Checked, Edge, Gone, Last, OwnEvent, Place, chained, follows, missing
 from casetrail_verify.wire import WireError
 
 
@@ -36,12 +36,14 @@ class Joined:
         events: How many there are.
         cases: The state of each case.
         own: The events of the log itself.
+        gone: The payloads that are gone, by case.
     """
 
     def __init__(self, tree: Tree, found: Faults) -> None:
         self.events = 0
         self.cases: dict[str, CaseState] = {}
         self.own: list[OwnEvent] = []
+        self.gone: dict[str, Gone] = {}
         self._tree = tree
         self._found = found
         self._last = NOWHERE
@@ -56,6 +58,9 @@ class Joined:
         self._last = checked.last
         self.events += checked.events
         self.own += checked.own
+        for case_id, gone in checked.gone.items():
+            known = self.gone.get(case_id, Gone(gone.pos, 0))
+            self.gone[case_id] = Gone(known.pos, known.times + gone.times)
         for case_id, edge in checked.cases.items():
             self.cases[case_id] = self._continued(case_id, edge)
 

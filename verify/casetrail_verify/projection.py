@@ -1,7 +1,7 @@
 """Compares the cases that an export lists with the events, and the policies with their digests."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 from casetrail_verify import lines
@@ -53,12 +53,12 @@ class Projection:
                 Check.POLICY_CHANGED, f"the policy {policy_id!r} is not what its digest {digest.hex()} was made of"
             )
 
-    def finish(self) -> None:
-        """Check that no case is left out, once all lines have been read."""
+    def finish(self, archived: Container[str]) -> None:
+        """Check that no case is left out but those that only an archive has, once all lines have been read."""
         if not self._whole:
             return
         for case_id, state in self._actual.items():
-            if case_id not in self._listed and case_id != LOG_ITSELF:
+            if case_id not in self._listed and case_id not in archived and case_id != LOG_ITSELF:
                 self._wrong(case_id, state.opened, "the case has events and is not listed")
 
     def _case(self, line: Line) -> None:

@@ -54,9 +54,9 @@ class Report:
     @property
     def words(self) -> str:
         """For people."""
-        lines = [self.log, "", "Checked"]
+        lines = [_shown(self.log), "", "Checked"]
         lines += [f"  {number:>12,}  {what}" for what, number in self.checked.items()]
-        lines += ["", "Not covered", *(f"  - {each}" for each in self.open)]
+        lines += ["", "Not covered", *(f"  - {_shown(each)}" for each in self.open)]
         if self.faults:
             lines += ["", "Faults: of each kind the first"]
             lines += [line for fault in self.faults for line in _words(fault)]
@@ -74,8 +74,11 @@ class Report:
 
 def _words(fault: Fault) -> Sequence[str]:
     place = f"position {fault.position}" if fault.position else "the export"
-    # What a hostile file says is shown, never obeyed: no control sequence of it reaches a terminal.
-    case = f", case {fault.case_id if fault.case_id.isprintable() else ascii(fault.case_id)}" if fault.case_id else ""
+    case = f", case {_shown(fault.case_id)}" if fault.case_id else ""
     times = f", {fault.times:,} times" if fault.times > 1 else ""
-    message = fault.message if fault.message.isprintable() else ascii(fault.message)
-    return (f"  {place}{case}: {fault.check}{times}", f"    {message}")
+    return (f"  {place}{case}: {fault.check}{times}", f"    {_shown(fault.message)}")
+
+
+def _shown(text: str) -> str:
+    """What a hostile file says is shown, never obeyed: no control sequence of it reaches a terminal."""
+    return text if text.isprintable() else ascii(text)

@@ -97,6 +97,18 @@ class Edge(NamedTuple):
     steps: list[Step] | None
 
 
+class Gone(NamedTuple):
+    """Payloads of a case that are gone.
+
+    Attributes:
+        pos: Of the first such event.
+        times: How many are gone.
+    """
+
+    pos: int
+    times: int
+
+
 class OwnEvent(NamedTuple):
     """An event of the log itself."""
 
@@ -120,6 +132,7 @@ class Checked:
         owners: What stands for their cases, 16 bytes each.
         keys: For each bucket, what was found of each key, packed as `KEYS`.
         own: Events of the log itself.
+        gone: The payloads that are gone, by case.
         faults: What is wrong.
         rest: The lines from the first on that is no event.
     """
@@ -133,6 +146,7 @@ class Checked:
     owners: bytes = b""
     keys: dict[int, bytes] = field(default_factory=dict)
     own: list[OwnEvent] = field(default_factory=list)
+    gone: dict[str, Gone] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     rest: list[Numbered] = field(default_factory=list)
 
@@ -209,6 +223,9 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
         following[key] = row.ordinal + 1
         if case_id == LOG_ITSELF:
             checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload))
+        if row.payload is None:
+            before = checked.gone.get(case_id, Gone(row.pos, 0))
+            checked.gone[case_id] = Gone(before.pos, before.times + 1)
     checked.cases = {case_id: _edge(row, last[case_id], steps[case_id]) for case_id, row in first.items()}
     checked.keys = _packed(begun, following)
     _keep(rows, checked)

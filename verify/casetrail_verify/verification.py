@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from casetrail_verify import lines, stretches
+from casetrail_verify.archive_folder import PROOFS, ArchiveFolder
+from casetrail_verify.archived import Archives
 from casetrail_verify.evidence import Evidence, notes_in
 from casetrail_verify.export import Export, Header
 from casetrail_verify.faults import Check, Faults
@@ -36,23 +38,26 @@ def verify(evidence: Evidence, *, processes: int | None = None) -> Report:
         EvidenceError: What was brought cannot be used at all.
         OSError: A file cannot be read.
     """
-    if processes is None:
-        large = evidence.export.stat().st_size > _WORTH_PROCESSES
-        processes = (os.cpu_count() or 1) if large else 1
     found = Faults()
-    with Export(evidence.export, found) as export, Spool() as spool:
-        try:
-            header = export.header()
-        except LineError as error:
-            found.add(Check.EXPORT_MALFORMED, str(error))
-            return Report(str(evidence.export), {}, found.in_order(), ["everything: it is no export that can be read"])
-        return _Verification(evidence, header, found).run(export, spool, processes)
+    path, folder = evidence.export, None
+    try:
+        if path.is_dir():
+            folder = ArchiveFolder(path, found)
+            path /= PROOFS
+        if processes is None:
+            processes = (os.cpu_count() or 1) if path.stat().st_size > _WORTH_PROCESSES else 1
+        with Export(path, found) as export, Spool() as spool:
+            return _Verification(evidence, export.header(), folder, found).run(export, spool, processes)
+    except LineError as error:
+        found.add(Check.EXPORT_MALFORMED, str(error))
+        return Report(str(evidence.export), {}, found.in_order(), ["everything: it is no export that can be read"])
 
 
 class _Verification:
-    def __init__(self, evidence: Evidence, header: Header, found: Faults) -> None:
+    def __init__(self, evidence: Evidence, header: Header, folder: ArchiveFolder | None, found: Faults) -> None:
         self._evidence = evidence
         self._header = header
+        self._folder = folder
         self._found = found
         self._joined = Joined(header.tree, found)
 
@@ -67,13 +72,17 @@ class _Verification:
             seals.check(self._joined.own)
         signed, events = self._signed(spool), spool.events()
         projection = Projection(self._joined.cases, whole=self._header.tree.whole, found=self._found)
+        archives = Archives(self._joined.own, self._joined.cases, self._found)
         if first_behind is not None:
-            self._read_behind(export, chain([first_behind], behind), events, signed, projection)
+            self._read_behind(export, chain([first_behind], behind), events, signed, projection, archives)
         self._read_elsewhere(events, signed)
         export.finish()
-        projection.finish()
+        projection.finish(archives.alone)
+        archives.finish(self._joined.gone, excused=self._evidence.archived)
         signed.finish()
-        return self._report(seals, signed, projection)
+        if self._folder is not None:
+            self._folder.check(self._header.tree, self._joined.cases, self._joined.events)
+        return self._report(seals, signed, projection, archives)
 
     def _check_identity(self) -> None:
         """Check that the export is of the log whose key is known."""
@@ -125,7 +134,13 @@ class _Verification:
         return Signed(header, keyring, self._evidence.witness_keys, root, self._found)
 
     def _read_behind(
-        self, export: Export, numbered: Iterable[Numbered], events: Events, signed: Signed, projection: Projection
+        self,
+        export: Export,
+        numbered: Iterable[Numbered],
+        events: Events,
+        signed: Signed,
+        projection: Projection,
+        archives: Archives,
     ) -> None:
         """Check the lines behind the events."""
         for number, line in numbered:
@@ -137,6 +152,8 @@ class _Verification:
                     projection.policy(line, number)
                 case "case":
                     projection.case(line, number)
+                case "archived":
+                    archives.case(line, number)
                 case "checkpoint":
                     signed.checkpoint(line, Source(f"line {number}", elsewhere=False))
                 case "receipt":
@@ -177,12 +194,12 @@ class _Verification:
                 except LineError as error:
                     self._found.add(check, f"{where}: {error}")
 
-    def _report(self, seals: Seals, signed: Signed, projection: Projection) -> Report:
+    def _report(self, seals: Seals, signed: Signed, projection: Projection, archives: Archives) -> Report:
         tree = self._header.tree
         scope = "the whole log" if tree.whole else "an extract"
-        faults = self._found.in_order()
-        gone = [fault for fault in faults if fault.check is Check.PAYLOAD_MISSING]
-        allowed = gone if self._evidence.archived else []
+        if self._folder is not None:
+            scope = f"the archive {self._folder.archive_id}"
+        archived = {"archived cases: what was agreed to, by whom, last hash": archives.cases} if archives.cases else {}
         return Report(
             log=f"{self._header.origin}: {scope} as of {tree.size:,} events, exported at {self._header.exported_at}",
             checked={
@@ -194,12 +211,13 @@ class _Verification:
                 "cases of the projection: beginning, number of events, last hash": projection.cases,
                 "cases folded: kind, stage, times, owner, policy, round, counters and the like": projection.folded,
                 "policies: digests": projection.policies,
+                **archived,
             },
-            faults=[fault for fault in faults if fault not in allowed],
-            open=self._open(signed, projection, sum(fault.times for fault in allowed)),
+            faults=self._found.in_order(),
+            open=self._open(signed, projection, archives),
         )
 
-    def _open(self, signed: Signed, projection: Projection, gone: int) -> Sequence[str]:
+    def _open(self, signed: Signed, projection: Projection, archives: Archives) -> Sequence[str]:
         """What these files cannot show."""
         evidence, whole = self._evidence, self._header.tree.whole
         said = [
@@ -208,7 +226,7 @@ class _Verification:
                 True,
                 "whether the cases' clocks, settlements, parcels, … are their fold (`casetrail verify` folds all)",
             ),
-            (True, "members that are there for reading only, as `event` and `columns`: payload and envelope count"),
+            (True, "members that are there for reading only, as `columns`: payload and envelope count"),
             (
                 not evidence.checkpoints,
                 "a rewritten or shortened log: no checkpoints that were kept elsewhere were given",
@@ -218,6 +236,22 @@ class _Verification:
             (projection.partial > 0, f"{projection.partial} cases of which the extract has not all events"),
             (signed.unsigned > 0, f"{signed.unsigned} receipts without a signature: only their events were compared"),
             (signed.unrooted > 0, f"{signed.unrooted} receipts whose tree only the whole log can show"),
-            (gone > 0, f"what {gone:,} events said whose payloads are gone; that they happened, and when, holds"),
+            (
+                archives.gone > 0,
+                f"what {archives.gone:,} events said whose payloads are gone; that they happened, and when, holds",
+            ),
         ]
-        return [words for applies, words in said if applies]
+        return [*(words for applies, words in said if applies), *self._about_archives(archives)]
+
+    def _about_archives(self, archives: Archives) -> Iterator[str]:
+        """What binds an archive to the log is the digest of its manifest: the auditor has to compare the two."""
+        if self._folder is not None:
+            yield (
+                f"whether this is all of {self._folder.archive_id}: its manifest has the SHA-256 "
+                f"{self._folder.manifest_sha256}, and the log's event of it must say the same"
+            )
+        for removal in archives.removals.values():
+            yield (
+                f"the archive {removal.archive_id} itself, proposed by {removal.proposed_by}, approved by "
+                f"{removal.approved_by}: its manifest must have the SHA-256 {removal.manifest}"
+            )

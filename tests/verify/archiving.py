@@ -1,0 +1,117 @@
+"""A case of the forged log that was archived, as an export and the folder of its archive show it."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.verify.forging import LOG, LOG_KEY, Draft, Line, World, leaf, leaves_of, proto, root, seal_root, stored
+
+CASE = "INQ-2"
+ARCHIVE = "archive-1"
+REMOVED = 41
+"""Position of the event that says so, behind the story's forty."""
+
+
+def rows_of_case(world: World) -> list[Line]:
+    return [row for row in world.rows if row["case_id"] == CASE]
+
+
+def archived(world: World, *, proposed_by: str = "anna", approved_by: str = "boris", **said: Any) -> World:  # noqa: ANN401 - fields of the event
+    """Archive a case, with an event that says so; its fields can be made to say something else."""
+    cases, over = seal_root(rows_of_case(world))
+    fields: dict[str, Any] = {"cases": cases, "root": over, "manifest": "ab" * 32} | said
+    body = proto(
+        *((1, ARCHIVE), (2, fields["cases"]), (3, 8), (4, fields["root"]), (5, fields["manifest"])),
+        *((8, proposed_by), (9, approved_by)),
+    )
+    world.drafts.append(Draft("@log", "CasesArchived", f"archive {ARCHIVE}", payload=proto((196, body))))
+    world.write_down()
+    for row in rows_of_case(world):
+        row["payload"] = None
+    world.changes.append(name_it)
+    return world
+
+
+def name_it(lines: list[Line]) -> None:
+    """Put the line of the archived case where that of the case stands."""
+    at = next(n for n, line in enumerate(lines) if line["kind"] == "case" and line["case_id"] == CASE)
+    case = lines.pop(at)
+    named = {"kind": "archived", "archive_id": ARCHIVE, "removed": REMOVED, "restored": None}
+    behind = next(n for n, line in enumerate(lines) if line["kind"] == "checkpoint")
+    lines.insert(behind, named | {name: case[name] for name in ("case_id", "opened", "seq", "leaf_hash")})
+
+
+def archived_line(**differing: Any) -> Callable[[World], None]:  # noqa: ANN401 - of any member
+    def do(world: World) -> None:
+        archived(world)
+        world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "archived").update(differing))
+
+    return do
+
+
+def archived_by_one(world: World) -> None:
+    archived(world, approved_by="anna")
+
+
+def archived_otherwise(world: World) -> None:
+    archived(world, root="cd" * 32)
+
+
+def without_the_event(world: World) -> None:
+    archived(world)
+    world.drafts.pop()
+    world.write_down(elsewhere=False)
+    for row in rows_of_case(world):
+        row["payload"] = None
+
+
+def folder_of(world: World, folder: Path, **differing: Any) -> Path:  # noqa: ANN401 - members of the manifest
+    """An archive's folder with an extract of one case."""
+    world.positions = [row["pos"] for row in rows_of_case(world)]
+    archive = folder / ARCHIVE
+    archive.mkdir()
+    (archive / "proofs.jsonl").write_bytes(world.evidence(folder).export.read_bytes())
+    (archive / "events.parquet").write_bytes(b"PAR1")
+    rows = rows_of_case(world)
+    manifest = {
+        "format": "casetrail-archive",
+        "version": 1,
+        "archive_id": ARCHIVE,
+        "log": LOG,
+        "origin": LOG_KEY.name,
+        "size": len(world.rows),
+        "root": root(leaves_of(world.rows)).hex(),
+        "cases": 1,
+        "events": len(rows),
+        "cases_root": seal_root(rows)[1],
+        "files": {name: _described(archive / name) for name in ("proofs.jsonl", "events.parquet")},
+        "case_list": [[CASE, rows[-1]["seq"], leaf(stored(rows[-1])).hex()]],
+    } | differing
+    (archive / "manifest.json").write_text(json.dumps(manifest))
+    return archive
+
+
+def _described(path: Path) -> Line:
+    data = path.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def payload_changed(archive: Path) -> None:
+    """Change a payload, and the manifest with it."""
+    path = archive / "proofs.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if b'"kind":"event"' in line)
+    event = json.loads(lines[at])
+    event["payload"] = base64.b64encode(b"\x82\x01\x02ho").decode()
+    lines[at] = json.dumps(event).encode() + b"\n"
+    body = b"".join(lines[:-1])
+    lines[-1] = json.dumps(
+        {"kind": "end", "lines": len(lines) - 1, "sha256": hashlib.sha256(body).hexdigest()}
+    ).encode()
+    path.write_bytes(body + lines[-1] + b"\n")
+    manifest = json.loads((archive / "manifest.json").read_text())
+    manifest["files"]["proofs.jsonl"] = _described(path)
+    (archive / "manifest.json").write_text(json.dumps(manifest))

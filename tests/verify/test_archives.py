@@ -1,0 +1,108 @@
+"""What was archived: in an export, where its payloads are gone, and in the folder that has them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from casetrail_verify import Check, Report, verify
+from tests.verify.archiving import archived, folder_of, payload_changed
+from tests.verify.forging import World
+
+
+def judged(world: World, folder: Path) -> Report:
+    return verify(world.evidence(folder))
+
+
+def judged_folder(world: World, folder: Path, **differing: object) -> Report:
+    archive = folder_of(world, folder, **differing)
+    return verify(replace(world.evidence(folder), export=archive, receipts=[], checkpoints=[]))
+
+
+def test_payloads_of_what_was_archived_by_two_may_be_gone(tmp_path: Path) -> None:
+    report = judged(archived(World().write_down()), tmp_path)
+
+    assert report.holds, report.words
+    assert report.checked["archived cases: what was agreed to, by whom, last hash"] == 1
+    assert any("anna" in each and "boris" in each and "ab" * 32 in each for each in report.open)
+
+
+def test_a_payload_of_another_case_may_not(tmp_path: Path) -> None:
+    world = archived(World().write_down())
+    world.rows[0]["payload"] = None
+
+    report = judged(world, tmp_path)
+
+    assert [(fault.check, fault.position, fault.times) for fault in report.faults] == [(Check.PAYLOAD_MISSING, 1, 1)]
+
+
+def test_a_restored_case_must_be_listed_and_an_event_must_say_so(tmp_path: Path) -> None:
+    world = archived(World().write_down())
+    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "archived").update(restored=41))
+
+    found = {fault.check for fault in judged(world, tmp_path).faults}
+
+    assert found == {Check.ARCHIVE_WRONG, Check.CASE_WRONG, Check.PAYLOAD_MISSING}
+
+
+def test_what_an_archive_is_named_cannot_write_to_the_terminal(tmp_path: Path) -> None:
+    report = judged(archived(World().write_down(), manifest="\x1b[2J"), tmp_path)
+
+    assert "\x1b" not in report.words
+
+
+def test_the_folder_of_an_archive_holds_by_itself(tmp_path: Path) -> None:
+    report = judged_folder(World().write_down(), tmp_path)
+
+    assert report.holds, report.words
+    assert "the archive archive-1" in report.log
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"size": 39},
+        {"root": "ab" * 32},
+        {"log": "0" * 32},
+        {"cases": 2},
+        {"events": 7},
+        {"cases_root": "ab" * 32},
+        {"case_list": [["INQ-1", 8, "ab" * 32]]},
+    ],
+    ids=lambda differing: next(iter(differing)),
+)
+def test_a_manifest_of_something_else_is_refused(differing: dict[str, object], tmp_path: Path) -> None:
+    report = judged_folder(World().write_down(), tmp_path, **differing)
+
+    assert [fault.check for fault in report.faults] == [Check.ARCHIVE_WRONG]
+
+
+def _cut(archive: Path) -> None:
+    (archive / "events.parquet").write_bytes(b"PAR")
+
+
+def _changed(archive: Path) -> None:
+    path = archive / "proofs.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"mei', b'"amy'))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "check"),
+    [(_cut, Check.EXPORT_ALTERED), (_changed, Check.EXPORT_ALTERED), (payload_changed, Check.PAYLOAD_CHANGED)],
+)
+def test_a_folder_that_was_changed_is_refused(tamper: Callable[[Path], None], check: Check, tmp_path: Path) -> None:
+    world = World().write_down()
+    archive = folder_of(world, tmp_path)
+    tamper(archive)
+
+    report = verify(replace(world.evidence(tmp_path), export=archive, receipts=[], checkpoints=[]))
+
+    assert check in {fault.check for fault in report.faults}
+
+
+@pytest.mark.parametrize("differing", [{"version": 2}, {"format": "zip"}, {"case_list": 1}, {"archive_id": None}])
+def test_what_is_no_archive_is_said_to_be_none(differing: dict[str, object], tmp_path: Path) -> None:
+    report = judged_folder(World().write_down(), tmp_path, **differing)
+
+    assert [fault.check for fault in report.faults] == [Check.EXPORT_MALFORMED]

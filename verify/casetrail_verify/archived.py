@@ -1,0 +1,178 @@
+"""Compares the cases whose payloads are gone with what the log's own events say was archived, and by whom.
+
+An export names every case that was ever archived. For each event that says so (`CasesArchived`) they must be exactly as
+many as it says, with the root that two people agreed to; nothing else excuses that a payload is gone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from casetrail_verify import lines
+from casetrail_verify.faults import Check, Fault, Faults
+from casetrail_verify.joining import CaseState
+from casetrail_verify.lines import Line, LineError
+from casetrail_verify.stretches import Gone, OwnEvent
+from casetrail_verify.tree import hash_leaf, root_of
+from casetrail_verify.wire import Message, WireError
+
+ARCHIVED: Final = "CasesArchived"
+RESTORED: Final = "CaseRestored"
+"""Types of the events."""
+
+_ARCHIVED_BODY: Final = 196
+_RESTORED_BODY: Final = 197
+
+
+class Removal(NamedTuple):
+    """What an event says that was archived.
+
+    Attributes:
+        archive_id: The archive.
+        cases: How many cases.
+        root: Over their last events, hex.
+        manifest: SHA-256 of the archive's manifest, hex.
+        proposed_by: Who wanted it.
+        approved_by: Who agreed.
+    """
+
+    archive_id: str
+    cases: int
+    root: str
+    manifest: str
+    proposed_by: str
+    approved_by: str
+
+
+class _Case(NamedTuple):
+    archive_id: str
+    case_id: str
+    opened: int
+    seq: int
+    leaf: str
+    removed: int
+    restored: int | None
+
+
+class Archives:
+    """What was archived, as an export says it.
+
+    Attributes:
+        removals: What the log's events say, by their positions.
+        cases: How many archived cases the export names.
+        gone: How many payloads are gone lawfully, or by the auditor's leave.
+    """
+
+    def __init__(self, own: Iterable[OwnEvent], actual: Mapping[str, CaseState], found: Faults) -> None:
+        """Take the log's own events, and the cases as they are."""
+        self.removals: dict[int, Removal] = {}
+        self.cases = self.gone = 0
+        self._actual = actual
+        self._found = found
+        self._restorations: dict[int, tuple[str, str]] = {}
+        self._named: list[_Case] = []
+        for event in own:
+            try:
+                self._read(event)
+            except WireError as error:
+                found.add(
+                    Check.ARCHIVE_WRONG, f"what it says of an archive cannot be read: {error}", position=event.pos
+                )
+
+    def case(self, line: Line, number: int) -> None:
+        """Take the line of an archived case."""
+        try:
+            restored = lines.integer(line, "restored") if line.get("restored") is not None else None
+            case = _Case(
+                lines.text(line, "archive_id"),
+                lines.text(line, "case_id"),
+                lines.integer(line, "opened"),
+                lines.integer(line, "seq"),
+                lines.hashed(line, "leaf_hash").hex(),
+                lines.integer(line, "removed"),
+                restored,
+            )
+        except LineError as error:
+            self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
+            return
+        self._named.append(case)
+        self.cases += 1
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """The cases that only an archive has."""
+        return frozenset(case.case_id for case in self._named if case.restored is None)
+
+    def finish(self, gone: Mapping[str, Gone], *, excused: bool) -> None:
+        """Check all that was archived, and that no other payload is gone, once all lines have been read.
+
+        Args:
+            gone: The payloads that are gone, by case.
+            excused: Whether the auditor allows others to be gone.
+        """
+        for position, words in self._faults():
+            self._found.add(Check.ARCHIVE_WRONG, words, position=position)
+        alone = self.alone
+        for case_id, missing in gone.items():
+            if case_id in alone or excused:
+                self.gone += missing.times
+                continue
+            message = "the payload is gone: what the event said cannot be known"
+            self._found.merge([Fault(Check.PAYLOAD_MISSING, message, missing.pos, case_id, missing.times)])
+
+    def _read(self, event: OwnEvent) -> None:
+        if event.type not in (ARCHIVED, RESTORED):
+            return
+        if event.payload is None:
+            raise WireError("its payload is gone")
+        message = Message(event.payload)
+        if event.type == RESTORED:
+            body = Message(message.data(_RESTORED_BODY))
+            self._restorations[event.pos] = (body.text(1), body.text(2))
+            return
+        body = Message(message.data(_ARCHIVED_BODY))
+        self.removals[event.pos] = Removal(
+            body.text(1), body.integer(2), body.text(4), body.text(5), body.text(8), body.text(9)
+        )
+
+    def _faults(self) -> Iterator[tuple[int, str]]:
+        by_removal: dict[int, list[_Case]] = {}
+        for case in self._named:
+            by_removal.setdefault(case.removed, []).append(case)
+        for position in sorted({*by_removal, *self.removals}):
+            words = _wrong(self.removals.get(position), by_removal.get(position, []))
+            if words:
+                yield position, words
+        for case in self._named:
+            yield from self._wrong_case(case)
+
+    def _wrong_case(self, case: _Case) -> Iterator[tuple[int, str]]:
+        if case.restored is not None:
+            if self._restorations.get(case.restored) != (case.archive_id, case.case_id):
+                yield case.restored, f"no event says that {case.case_id} was restored from {case.archive_id}"
+            return
+        state = self._actual.get(case.case_id)
+        if state is None or (state.opened, state.seq, state.leaf) != (case.opened, case.seq, case.leaf):
+            yield case.removed, f"{case.case_id} is not as it was when it was archived in {case.archive_id}"
+
+
+def root_over(ends: Iterable[tuple[str, int, str]]) -> str:
+    """The root over the last events of cases, hex: of each its case, number and hash; as in a seal."""
+    leaves = [
+        hash_leaf(case_id.encode(errors="surrogatepass") + b"\0" + seq.to_bytes(8, "big") + bytes.fromhex(leaf))
+        for case_id, seq, leaf in sorted(ends, key=lambda end: end[0].encode(errors="surrogatepass"))
+    ]
+    return root_of(leaves).hex()
+
+
+def _wrong(said: Removal | None, cases: list[_Case]) -> str:
+    """What is wrong with what was archived at once; empty when nothing is."""
+    if said is None:
+        return f"{len(cases)} cases are said to be archived, {cases[0].case_id} among them, and no event says so"
+    if any(not 0 <= case.seq < 1 << 63 for case in cases):
+        return f"cases of {said.archive_id} have numbers that no case has"
+    root = root_over((case.case_id, case.seq, case.leaf) for case in cases)
+    if (said.cases, said.root) != (len(cases), root) or any(case.archive_id != said.archive_id for case in cases):
+        return f"the cases that are named of {said.archive_id} are not those that were agreed to"
+    if not said.proposed_by or not said.approved_by or said.proposed_by == said.approved_by:
+        return f"{said.archive_id} was not proposed by one and approved by another"
+    return ""
