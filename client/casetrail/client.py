@@ -17,7 +17,7 @@ from casetrail import environment
 from casetrail.archives import Archives
 from casetrail.commands import Action, How, command, new_request_id, timestamp, words
 from casetrail.drills import Drills
-from casetrail.errors import Unavailable, error_of
+from casetrail.errors import CasetrailError, Unavailable, error_of
 from casetrail.following import follow
 from casetrail.incidents import Incidents
 from casetrail.patience import Patience
@@ -429,6 +429,7 @@ class Client(Verbs):
         patience = patience or self._patience
         end = time.monotonic() + patience.overall
         pauses = patience.pauses()
+        told: CasetrailError | None = None
         while True:
             left = end - time.monotonic()
             try:
@@ -437,7 +438,8 @@ class Client(Verbs):
                 error = error_of(failure, request_id)
                 pause = next(pauses)
                 if not error.passes or time.monotonic() + pause >= end:
-                    raise error from failure
+                    raise error.after(told) from failure
+                told = error if error.reason else told
             await asyncio.sleep(pause)
 
     async def _once(

@@ -59,6 +59,16 @@ class CasetrailError(Exception):
         """Whether the same request may succeed a moment later."""
         return False
 
+    def after(self, told: "CasetrailError | None") -> "CasetrailError":
+        """This one as the last of several attempts, of which an earlier one was told why; that says more than silence.
+
+        Whether the last one was carried out is as unknown as before.
+        """
+        if told is None or self.reason:
+            return self
+        words = f"the last attempt was not answered in time; before that: {told.message}"
+        return type(self)(words, code=self.code, request_id=self.request_id)
+
 
 class InvalidRequest(CasetrailError):
     """The request breaks a rule of the contract, or is too large; `field_violations` says where."""

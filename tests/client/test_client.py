@@ -189,6 +189,16 @@ async def test_a_service_that_is_silent_is_left_after_the_patience(service: Serv
     assert gone.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+async def test_what_the_service_said_before_it_fell_silent_is_told(service: Service) -> None:
+    service.script("Execute", BUSY, *[Silence()] * 100)
+    async with Client(service.address, patience=Patience(overall=0.3, attempt=0.1, first_pause=0.01)) as client:
+        with pytest.raises(
+            casetrail.Unavailable, match=r"not answered in time; before that: .*the log is busy"
+        ) as gone:
+            await client.note("INQ-1", "x", request_id="mine")
+    assert (gone.value.reason, gone.value.request_id) == ("", "mine"), "whether it was carried out is not known"
+
+
 async def test_nobody_there_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
