@@ -204,10 +204,11 @@ class Engine:
                 raise
             return await self._again(held, command.case_id, known, request)
         case = fold(events)
-        result = await self._append(command.case_id, 0, request, events, case)
+        need = need_of(case)
+        result = await self._append(command.case_id, 0, request, events, case, need)
         match result:
             case Appended():
-                self._believe(held, None, case)
+                self._believe(held, None, case, need)
                 return Outcome(case, result.events, growth=result.growth)
             case Known():
                 return await self._again(held, command.case_id, result, request)
@@ -251,11 +252,12 @@ class Engine:
                 case, fresh = newer, True
                 continue
             after = fold(events, case)
-            result = await self._append(command.case_id, case.seq, request, events, after)
+            need = need_of(after)
+            result = await self._append(command.case_id, case.seq, request, events, after, need)
             match result:
                 case Appended():
                     # Whoever reports an outcome is sent by the case's workflow, which looks at the case afterwards.
-                    self._believe(held, case, after, nudging=not command.HasField("report_outcome"))
+                    self._believe(held, case, after, need, nudging=not command.HasField("report_outcome"))
                     return Outcome(after, result.events, growth=result.growth)
                 case Known():
                     return await self._again(held, command.case_id, result, request)
@@ -293,7 +295,8 @@ class Engine:
             if not owed:
                 return case, rules
             after = fold(owed, case)
-            result = await self._append(case_id, case.seq, Request(key="", digest=""), owed, after)
+            request = Request(key="", digest="")
+            result = await self._append(case_id, case.seq, request, owed, after, need_of(after))
             match result:
                 case Appended():
                     held.case = after
@@ -306,7 +309,7 @@ class Engine:
     # --- the log ------------------------------------------------------------------------------------------------------
 
     async def _append(
-        self, case_id: str, seq: int, request: Request, events: Sequence[Event], after: Case
+        self, case_id: str, seq: int, request: Request, events: Sequence[Event], after: Case, need: Need
     ) -> Appended | Known | Behind:
         for event in events:
             # What time brings has a key of its own.
@@ -319,7 +322,7 @@ class Engine:
                 digest=request.digest,
                 events=events,
                 case=after,
-                need=need_of(after),
+                need=need,
             )
         )
 
@@ -370,10 +373,9 @@ class Engine:
 
     # --- waking -------------------------------------------------------------------------------------------------------
 
-    def _believe(self, held: Held, before: Case | None, after: Case, *, nudging: bool = True) -> None:
+    def _believe(self, held: Held, before: Case | None, after: Case, need: Need, *, nudging: bool = True) -> None:
         """Keep what was committed, and have the case's workflow woken where it would wake too late by itself."""
         held.case = after
-        need = need_of(after)
         if need == NOTHING:
             held.armed = None
             return

@@ -11,6 +11,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -65,7 +66,7 @@ class VerifierKey:
     def __str__(self) -> str:
         return f"{self.name}+{self.key_hash.hex()}+{_encoded(bytes([self.kind]) + self.public)}"
 
-    @property
+    @cached_property
     def key_hash(self) -> bytes:
         """Four bytes that tell keys of one name apart."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:_KEY_HASH]
