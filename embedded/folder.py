@@ -2,6 +2,7 @@
 
 casetrail.db      the audit log: what must never be lost
 keys/             what the log is signed with: as precious
+archives/         cases that left the log: all that is left of what they said
 principals.yaml   who may call; token: the secret of `local`, which may do everything
 staff.yaml        whom escalations, departments' tasks and notices to users reach
 temporal/         Temporal's memory: may be deleted while the stack is down

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Final
 
 from audit.log import Checkpoint, Log
+from audit.publishing import witnesses_of
 from server.proving import Proving
 
 PATIENCE: Final = 10.0
@@ -60,14 +61,15 @@ async def ending(log: Log, proving: Proving, *, patience: float = PATIENCE) -> E
 
 
 async def _signed(log: Log, names: Sequence[str], size: int, patience: float) -> Checkpoint | None:
-    """The newest checkpoint that all have signed, as soon as it is of so many events, or when patience ends."""
+    """The first checkpoint of so many events that all have signed, or the newest smaller one when patience ends."""
     until = monotonic() + patience
-    while True:
-        found = await log.newest_checkpoint(witnesses=names)
-        if (found is not None and found.size >= size) or monotonic() >= until:
-            return found
+    while monotonic() < until:
+        for found in await log.checkpoints(after_size=size - 1):
+            if set(names) <= set(witnesses_of(found)):
+                return found
         # It may be another server of this log whose witness answers first: only the log tells.
         await asyncio.sleep(_BETWEEN_LOOKS)
+    return await log.newest_checkpoint(witnesses=names)
 
 
 def _trouble(proving: Proving, patience: float) -> Sequence[str]:

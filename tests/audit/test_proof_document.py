@@ -8,6 +8,7 @@ import pytest
 from audit import verify
 from casetrail.v1.case_service_pb2 import Receipt
 from casetrail.v1.event_pb2 import Event, LogSealed, SigningKeyChanged
+from casetrail_verify import folding
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "proof.md").read_text(encoding="utf-8")
 
@@ -43,3 +44,9 @@ def test_events_of_the_log_itself_have_the_numbers_of_the_document(
     assert f"(field {Event.DESCRIPTOR.fields_by_name[field].number} of `Event`)" in text
     for each in body.DESCRIPTOR.fields:
         assert f"{each.number} `{each.name}`" in text
+
+
+def test_the_fold_of_the_document_is_that_of_the_verifier() -> None:
+    said = set(re.findall(r"`([A-Z][A-Za-z]+)`", section("The fold")))
+
+    assert said - {"Case"} == set(folding.TYPES)

@@ -74,6 +74,13 @@ class TreeContract:
             proof = await proofs.consistency(log, size, 600)
             check_consistency(size, root, 600, reference_root(leaves), proof)
 
+    async def test_many_proofs_about_one_tree_hold_each(self, log: Log) -> None:
+        leaves = await filled(log, 520)
+        tree, root = proofs.Tree(log, 513), reference_root(leaves[:513])
+        for position in (513, 1, 2, 256, 257, 300, 301, 512):
+            check_inclusion(leaves[position - 1], position - 1, 513, root, await tree.inclusion(position))
+        assert await tree.root() == root
+
     async def test_what_is_not_in_a_tree_is_not_proved(self, log: Log) -> None:
         await filled(log, 3)
         for position, size in ((0, 3), (4, 3)):
@@ -97,6 +104,28 @@ class TreeContract:
         assert (one, seven) == (checkpoint(1), checkpoint(7))
         assert (three.size, three.cosignatures) == (3, ("first\n", "second\n"))
         assert [each.size for each in await log.checkpoints(after_size=1, limit=1)] == [3]
+
+    async def test_the_newest_checkpoint_that_all_witnesses_have_signed_is_found(self, log: Log) -> None:
+        for size in (3, 5, 7):
+            await log.keep_checkpoint(checkpoint(size))
+        for size, witness in ((3, "w1"), (3, "w2"), (5, "w1"), (7, "w2")):
+            await log.keep_cosignature(size, witness, f"{witness}\n")
+        found = {
+            names: await log.newest_checkpoint(witnesses=names) for names in (("w1",), ("w2",), ("w1", "w2"), ("w3",))
+        }
+        assert [each and each.size for each in found.values()] == [5, 7, 3, None]
+
+    async def test_rows_of_chosen_cases_come_in_the_order_of_the_log(self, log: Log) -> None:
+        writers = [Writer(log, f"INQ-{n}") for n in range(3)]
+        for _ in range(2):
+            for writer in writers:
+                await writer.write(*([note()] if writer.seq else [opening()]), key=f"k{writer.seq}")
+        rows = await log.rows(case_ids=["INQ-2", "INQ-0", "INQ-9"])
+        assert [(row.position, row.case_id) for row in rows] == [(1, "INQ-0"), (3, "INQ-2"), (4, "INQ-0"), (6, "INQ-2")]
+        assert [row.position for row in await log.rows(case_ids=["INQ-2", "INQ-0"], after_position=1, limit=2)] == [
+            3,
+            4,
+        ]
 
     async def test_one_size_has_one_root(self, log: Log) -> None:
         await log.keep_checkpoint(checkpoint(3))
