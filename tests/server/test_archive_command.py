@@ -1,0 +1,68 @@
+"""`casetrail archive`, as a person types it, against a real server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from casetrail_verify import Evidence, verify
+from casetrail_verify.evidence import keys
+from casetrail_verify.notes import LOG_KEY
+from tests.server.running import Running
+from tests.server.test_proof_command import casetrail
+from tests.server.test_retention import imported
+
+
+@pytest.fixture
+async def filled(running: Running) -> Running:
+    await imported(running, "OLD-1")
+    await imported(running, "OLD-2")
+    return running
+
+
+async def test_from_the_proposal_to_the_restoring(filled: Running, tmp_path: Path) -> None:
+    dry = await casetrail(filled, "archive", "propose", "--dry-run", who="admin")
+    assert (dry.code, dry.out.count("OLD-"), "2 cases" in dry.out) == (0, 2, True)
+    proposed = await casetrail(filled, "archive", "propose", "--why", "yearly", "--json", who="admin")
+    archive_id = json.loads(proposed.out)["archive"]["archiveId"]
+
+    same = await casetrail(filled, "archive", "approve", archive_id, who="admin")
+    assert (same.code, "SAME_PERSON" in same.err, "token of their own" in same.err) == (1, True, True)
+    assert (await casetrail(filled, "archive", "approve", archive_id, who="audrey")).code == 0
+    done = await casetrail(filled, "archive", "carry-out", archive_id, who="admin")
+    folder = tmp_path / "archives" / archive_id
+    assert (done.code, str(folder) in done.out) == (0, True)
+
+    gone = await casetrail(filled, "get", "OLD-1")
+    assert (gone.code, f"casetrail archive restore {archive_id} OLD-1" in gone.err) == (1, True)
+    report = verify(Evidence(folder, log_keys=keys([str(tmp_path / "keys" / "log.vkey")], LOG_KEY)))
+    assert report.holds, report.words
+
+    unclear = await casetrail(filled, "archive", "restore", str(folder), who="audrey")
+    assert (unclear.code, "say --all" in unclear.err) == (2, True)
+    back = await casetrail(filled, "archive", "restore", str(folder), "OLD-1", "--why", "asked for", who="audrey")
+    assert (back.code, back.out.splitlines()[0]) == (0, "OLD-1")
+    assert (await casetrail(filled, "get", "OLD-1")).code == 0
+    cases = await casetrail(filled, "archive", "cases", archive_id, who="audrey")
+    assert [line.endswith("restored") for line in cases.out.splitlines()] == [True, False]
+    told = (await casetrail(filled, "archive", "list", who="audrey")).out
+    for words in ("proposed by admin", "approved by audrey", "carried out by admin", "1 of them restored"):
+        assert words in told
+
+
+async def test_a_log_with_archived_cases_is_exported_and_holds(filled: Running, tmp_path: Path) -> None:
+    proposed = await casetrail(filled, "archive", "propose", "--most", "1", "--json", who="admin")
+    archive_id = json.loads(proposed.out)["archive"]["archiveId"]
+    await casetrail(filled, "archive", "approve", archive_id, who="audrey")
+    await casetrail(filled, "archive", "carry-out", archive_id, who="admin")
+    evidence = Evidence(tmp_path / "log.jsonl", log_keys=keys([str(tmp_path / "keys" / "log.vkey")], LOG_KEY))
+    for restored in (False, True):
+        if restored:
+            await casetrail(filled, "archive", "restore", archive_id, "--all", who="admin")
+        exported = await casetrail(filled, "export", "--format", "jsonl", str(evidence.export), who="audrey")
+        assert exported.code == 0, exported.err
+        report = verify(evidence)
+        assert report.holds, report.words
+        assert report.checked["archived cases: what was agreed to, by whom, last hash"] == 1
+    parted = await casetrail(filled, "export", "--format", "xes", str(tmp_path / "log.xes"), who="audrey")
+    assert parted.code == 0
