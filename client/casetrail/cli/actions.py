@@ -11,10 +11,8 @@ from casetrail.cli import options, output
 from casetrail.cli.options import Amount, Attach, Currency, Items, Sku, Span, Text, Why, remedy, said
 from casetrail.cli.terms import WriteTerms, call, spread
 from casetrail.commands import Action, How
-from casetrail.timeline import heading, tell
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1.case_pb2 import CaseLink
-from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade
 from casetrail.v1.types_pb2 import Cause, Kind, Priority, RemedyKind, Role
@@ -50,6 +48,13 @@ class ActionTerms(WriteTerms):
         int | None, typer.Option(min=0, help="Refuse unless the case has exactly this many events.")
     ] = None
 
+    def how(self) -> How:
+        """Them, as the client takes them."""
+        how = super().how()
+        if self.expected_seq is not None:
+            how["expected_seq"] = self.expected_seq
+        return how
+
 
 def _action(name: str) -> Callable[[_Make], _Make]:
     """Register a function that makes an action as the sub-command that carries it out."""
@@ -73,24 +78,11 @@ def _action(name: str) -> Callable[[_Make], _Make]:
 
 
 def _execute(case_id: str, action: Action, terms: ActionTerms) -> None:
-    how = How(request_id=terms.request_id)
-    if terms.expected_seq is not None:
-        how["expected_seq"] = terms.expected_seq
-    if terms.acting:
-        how["actor"] = terms.acting
-    done = call(terms, lambda client: client.execute(case_id, action, **how))
-    _print(done, terms)
-
-
-def _print(done: ExecuteResponse, terms: ActionTerms) -> None:
+    done = call(terms, lambda client: client.execute(case_id, action, **terms.how()))
     if terms.as_json:
         output.print_json(done)
-        return
-    output.print_heading(heading(done.case, None))
-    if done.repeated_request:
-        output.console.print("  This request had been carried out before. What it did then:")
-    for line in tell(done.events, None, done.case.opened_at):
-        output.print_line(line)
+    else:
+        output.print_written(done.case, done.events, repeated=done.repeated_request)
 
 
 Who = Annotated[str, typer.Option(metavar="NAME", help="A person.")]

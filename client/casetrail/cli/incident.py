@@ -16,9 +16,8 @@ from casetrail.cli.actions import ActionTerms
 from casetrail.cli.board import board
 from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread
 from casetrail.client import Client
-from casetrail.commands import How
 from casetrail.incidents import Step
-from casetrail.timeline import heading, printable, tell
+from casetrail.timeline import printable
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass
@@ -134,26 +133,16 @@ def _step(name: str, group: typer.Typer = app) -> Callable[[_Make], _Make]:
 
 
 def _take(case_id: str, step: Step, terms: ActionTerms) -> None:
-    how = How(request_id=terms.request_id)
-    if terms.expected_seq is not None:
-        how["expected_seq"] = terms.expected_seq
-    if terms.acting:
-        how["actor"] = terms.acting
-    _print(call(terms, lambda client: client.incidents.lead(case_id, step, **how)), terms)
+    _print(call(terms, lambda client: client.incidents.lead(case_id, step, **terms.how())), terms)
 
 
 def _print(written: IncidentWritten, terms: Terms) -> None:
     if terms.as_json:
         output.print_json(written)
         return
-    case = written.case
-    output.print_heading(heading(case, None))
-    if written.repeated_request:
-        output.console.print("  This request had been carried out before. What it did then:")
-    for line in tell(written.events, None, case.opened_at):
-        output.print_line(line)
-    if case.incident.waits_for:
-        output.console.print(Text(f"  waits for {printable(', '.join(case.incident.waits_for))}", style="yellow"))
+    output.print_written(written.case, written.events, repeated=written.repeated_request)
+    if waits := written.case.incident.waits_for:
+        output.console.print(Text(f"  waits for {printable(', '.join(waits))}", style="yellow"))
 
 
 @_step("confirm")

@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from casetrail.cli import options, output
-from casetrail.cli.terms import Terms, WriteTerms, call, spread
-from casetrail.timeline import heading, tell
+from casetrail.cli.terms import WriteTerms, call, spread
 from casetrail.v1.case_pb2 import Customer
-from casetrail.v1.case_service_pb2 import OpenCaseResponse
 from casetrail.words import ChannelWord, ItemStateWord, KindWord, PriorityWord, RemedyWord, ReturnReasonWord
 
 
@@ -76,13 +74,7 @@ def open_case(
             actor=terms.acting,
         ),
     )
-    _print(opened, terms)
-
-
-def _print(opened: OpenCaseResponse, terms: Terms) -> None:
     if terms.as_json:
         output.print_json(opened)
-        return
-    output.print_heading(heading(opened.case, None))
-    for line in tell(opened.events, None, opened.case.opened_at):
-        output.print_line(line)
+    else:
+        output.print_written(opened.case, opened.events)

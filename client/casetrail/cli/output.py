@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from casetrail.sentences import Weight
-from casetrail.timeline import Line, event_type
+from casetrail.timeline import Line, event_type, heading, tell
+from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 
 _STYLES = {
@@ -45,6 +46,15 @@ def print_heading(lines: Iterable[str]) -> None:
     """Print what a case is; its first line stands out."""
     for number, line in enumerate(lines):
         console.print(Text(line, style="" if number else "bold"))
+
+
+def print_written(case: Case, events: Iterable[Event], *, repeated: bool = False) -> None:
+    """Print what a case is after a request, and what that did: now, or when it was sent for the first time."""
+    print_heading(heading(case, None))
+    if repeated:
+        console.print("  This request had been carried out before. What it did then:")
+    for line in tell(events, None, case.opened_at):
+        print_line(line)
 
 
 def print_line(line: Line, label: str = "") -> None:
