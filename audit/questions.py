@@ -66,9 +66,13 @@ def events_of_case_before(case_id: str, *, before_seq: int, limit: int) -> Quest
 
 
 def events_of_all(*, after_position: int, limit: int) -> Question:
-    """Rows of all cases, in order."""
+    """Rows of all cases, in order.
+
+    Where the page begins is said of both tables: a database that merges them would read the other one from its start.
+    """
     return Question(
-        f"{_ROWS} WHERE event.pos > :after ORDER BY event.pos LIMIT :limit", {"after": after_position, "limit": limit}
+        f"{_ROWS} AND payload.pos > :after WHERE event.pos > :after ORDER BY event.pos LIMIT :limit",
+        {"after": after_position, "limit": limit},
     )
 
 
