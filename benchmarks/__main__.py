@@ -1,4 +1,4 @@
-"""Runs the benchmarks: `python -m benchmarks`, or `make bench`; about six minutes.
+"""Runs the benchmarks: `python -m benchmarks`, or `make bench`; about nine minutes.
 
 Prints every figure with its target and writes them all as JSON. The exit status is 0 when all could be measured and
 nothing was lost or doubled; a missed target is no failure, since it may be the machine's.
