@@ -12,6 +12,7 @@ from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.event_pb2 import Event
 from domain import clocks, ladder
 from domain.draft import SYSTEM, Draft
+from domain.drills import lifecycle as drill
 from domain.drills import timetable
 from domain.instants import Instant
 from domain.lifecycles import closing, parcels, waiting
@@ -122,6 +123,8 @@ def _breach(draft: Draft, clock: Clock) -> None:
         parcels.stalled(draft, clock)
     elif clock.name == "logistics_loss":
         parcels.given_up(draft, clock)
+    elif clock.name == "retrospective" and draft.case.HasField("drill"):
+        drill.not_looked_back_at(draft, clock)
 
 
 _MARKS: dict[int, Callable[[Draft, Clock], None]] = {

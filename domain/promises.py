@@ -22,6 +22,7 @@ Condition = Callable[[Case, Event, Any], bool]
 _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
 _INCIDENT = frozenset({Kind.KIND_INCIDENT})
+_DRILL = frozenset({Kind.KIND_DRILL})
 _GOES_ON = frozenset({Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED})
 _LETTERS_BY_PEOPLE = frozenset(
     {
@@ -122,6 +123,10 @@ class Promise:
     subject: str = ""
     outlives_round: bool = False
     since_opening: bool = False
+
+
+def _not_broken_off(case: Case, event: Event, body: Any) -> bool:
+    return not case.drill.aborted
 
 
 PROMISES = (
@@ -276,9 +281,10 @@ PROMISES = (
     ),
     Promise(
         "retrospective",
-        _INCIDENT,
-        begins={"incident_resolved": always},
-        kept={"report_filed": always},
+        _INCIDENT | _DRILL,
+        # A drill's report writes itself; what people have learned they note. Who breaks one off has learned enough.
+        begins={"incident_resolved": always, "drill_ended": _not_broken_off},
+        kept={"report_filed": always, "drill_remarked": always},
     ),
 )
 

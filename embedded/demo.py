@@ -249,6 +249,7 @@ async def drill(scene: Scene) -> None:
                 scene.say(f"[yellow]late[/yellow]: {titles[event.expectation_met_late.expectation_id]}")
             elif event.HasField("expectation_missed"):
                 scene.say(f"[red]missed[/red]: {titles[event.expectation_missed.expectation_id]}")
+    await scene.client.drills.remark(started.case_id, improvement="Print the emergency numbers.")
     await scene.casetrail("drill", "report", started.case_id)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from casetrail.v1.case_pb2 import Case
+from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import Inject
@@ -137,7 +138,23 @@ class _Writer:
         clock = self._say(("all times by the drill's clock, UTC", "所有时间均为演练时钟，UTC"))
         rows.append((self._say(("Speed", "速度")), self._language.beside(speed, clock)))
         rows.append((self._say(("Score", "得分")), _score(drill.score, self._drill.max_score)))
+        if looked_back := self._looked_back():
+            rows.append((self._say(("Retrospective", "复盘")), looked_back))
         return Table(("", ""), rows)
+
+    def _looked_back(self) -> str:
+        """Whether people have noted in time what they learned; empty where nobody had to."""
+        clock = next((clock for clock in self._case.clocks if clock.name == "retrospective"), None)
+        if clock is None:
+            return ""
+        if clock.breached:
+            return self._say(("nobody has noted anything in time", "逾期未复盘"))
+        if clock.state == Clock.STATE_MET:
+            return self._say(("done in time", "按时完成"))
+        due = moment(clock.due_at)
+        return self._say(
+            (f"to be done until {due}: note problems and improvements", f"请于 {due} 前记录问题与改进措施")
+        )
 
     def _plan(self) -> Iterator[Block]:
         if self._scenario.goal:

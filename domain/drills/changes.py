@@ -43,6 +43,7 @@ def _drill_aborted(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("drill_ended")
 def _drill_ended(case: Case, event: Event, body: Any) -> None:
+    case.stage = Stage.STAGE_RETROSPECTIVE
     case.drill.ended_at.seconds = event.at.seconds
     case.drill.score = body.score
     case.drill.max_score = body.max_score

@@ -1,11 +1,14 @@
-"""A drill's way: started with its script, followed until everything is judged, ended with a score."""
+"""A drill's way: started with its script, followed until everything is judged, ended with a score, looked back at."""
 
 from casetrail.v1.case_pb2 import Closure
+from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.command_pb2 import AbortDrill, EndDrillCase, InjectByHand, RemarkDrill
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject, DrillRemark
 from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, ObservationRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
+from casetrail.v1.types_pb2 import Stage
+from domain import ladder, promises
 from domain.draft import Draft
 from domain.drills import script, timetable
 from domain.instants import timestamp
@@ -34,6 +37,7 @@ def started(draft: Draft, scenario: bytes) -> None:
 
 def inject_by_hand(draft: Draft, command: InjectByHand) -> None:
     """Let something happen now that the script does not have."""
+    draft.require_stage(Stage.STAGE_IN_PROGRESS)
     if any(planned.inject.id == command.inject.id for planned in draft.case.drill.injects):
         raise Rejected(
             RefusalReason.REFUSAL_REASON_ALREADY_SO,
@@ -60,16 +64,27 @@ def _require_listener(drill: Drill, inject_id: str) -> None:
 
 def abort(draft: Draft, command: AbortDrill) -> None:
     """End it before its time: what is not judged is dropped."""
+    draft.require_stage(Stage.STAGE_IN_PROGRESS)
     draft.add(DrillAborted(why=command.why))
     _end(draft)
+    _close(draft)
 
 
 def remark(draft: Draft, command: RemarkDrill) -> None:
-    """Note what went badly, or is to become better."""
+    """Note what went badly, or is to become better. The first note after the end is the retrospective."""
     body = DrillRemark(
         by=draft.actor.name, at=timestamp(draft.at), problem=command.problem, improvement=command.improvement
     )
     draft.add(DrillRemarked(remark=body))
+    if draft.case.stage == Stage.STAGE_RETROSPECTIVE:
+        _close(draft)
+
+
+def not_looked_back_at(draft: Draft, clock: Clock) -> None:
+    """Nobody has noted anything in time: the ladder's first step hears of it, and the drill is closed without."""
+    ladder.step(draft, clock)
+    promises.cancel(draft, "the drill is closed", name="retrospective")
+    _close(draft)
 
 
 def end_case(draft: Draft, command: EndDrillCase) -> None:
@@ -82,6 +97,8 @@ def end_case(draft: Draft, command: EndDrillCase) -> None:
 def go_on(draft: Draft) -> None:
     """End the drill when nothing of it is left to happen or to be judged."""
     drill = draft.case.drill
+    if drill.HasField("ended_at"):
+        return
     if any(planned.state in _RUNNING or _goes_on(planned) for planned in drill.injects):
         return
     if any(expectation.verdict in _UNJUDGED for expectation in drill.expectations):
@@ -107,4 +124,7 @@ def _end(draft: Draft) -> None:
     for planned in faulty:
         timetable.restore(draft, planned)
     draft.add(ClearanceRequested())
+
+
+def _close(draft: Draft) -> None:
     draft.add(CaseClosed(closure=Closure(how=Closure.HOW_DRILL_OVER)))

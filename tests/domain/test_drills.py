@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casetrail.scenario_file import load
 from casetrail.v1.case_pb2 import Closure
-from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open
+from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open, RemarkDrill
 from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
 from casetrail.v1.effect_pb2 import (
     CueSeen,
@@ -202,9 +202,50 @@ def test_it_ends_when_everything_is_judged_with_the_points_that_could_be_won() -
         else:
             met = ExpectationMet(expectation_id=name, score=expectation.score)
             drill.report("judgement", f'"{name}"', expectation_met=met)
-    assert drill.case.stage == Stage.STAGE_CLOSED
+    assert drill.case.stage == Stage.STAGE_RETROSPECTIVE
     won = sum(expectation.score for expectation in SCENARIO.expectations[::2])
     assert (drill.case.drill.score, drill.case.drill.max_score) == (won, 100)
+
+
+def ended() -> Rehearsal:
+    """A drill that is over, after an hour: everything failed, and nobody was expected to answer."""
+    drill = Rehearsal()
+    for minutes in (0, 10, 40):
+        drill.until(minutes)
+        for planned in list(drill.case.drill.injects):
+            if planned.state == DrillInject.STATE_DUE:
+                failed = InjectFailed(inject_id=planned.inject.id, why="no such thing")
+                drill.report("inject", f'"{planned.inject.id}"', inject_failed=failed)
+    assert drill.case.drill.HasField("ended_at")
+    return drill
+
+
+def test_whoever_notes_what_was_learned_closes_a_drill_that_is_over() -> None:
+    drill = ended()
+    brought = drill.do(remark_drill=RemarkDrill(improvement="Print the number."))
+    assert brought == ["drill_remarked", "clock_met", "case_closed"]
+    assert drill.do(remark_drill=RemarkDrill(problem="And another one.")) == ["drill_remarked"]
+
+
+def test_a_drill_at_which_nobody_looks_back_in_three_days_is_a_broken_promise_to_the_director() -> None:
+    drill = ended()
+    day = 24 * 60
+    assert "clock_breached" not in drill.until(40 + 3 * day - 1)
+    brought = drill.until(40 + 3 * day)
+    assert brought == ["clock_breached", "escalation_stepped", "staff_alerted", "clock_cancelled", "case_closed"]
+    stepped = next(event for event in drill.events if event.HasField("escalation_stepped"))
+    assert stepped.escalation_stepped.role == Role.ROLE_DIRECTOR
+    assert next_wake(drill.case) is None
+
+
+def test_nothing_more_happens_in_a_drill_that_is_over() -> None:
+    drill = ended()
+    for action in (
+        {"abort_drill": AbortDrill(why="?")},
+        {"inject_by_hand": InjectByHand(inject=Inject(id="x", title="x"))},
+    ):
+        with pytest.raises(Rejected, match="only when it is in progress"):
+            drill.do(**action)
 
 
 def test_only_a_case_of_a_drill_is_ended_with_it() -> None:

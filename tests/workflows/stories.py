@@ -234,6 +234,8 @@ async def drill_that_runs_to_its_end(one: World) -> str:
     start = Command(request_id="drill", actor=ERIN, open=script.opening(_scenario(), _SCALE))
     drill_id = (await one.engine.execute(start)).case.case_id
     await one.until(drill_id, "drill_cleared")
+    await one.do(drill_id, actor=ERIN, remark_drill={"problem": "Nobody answered the calls."})
+    await one.wake(drill_id)
     await one.ended(drill_id)
     return drill_id
 
