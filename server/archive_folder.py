@@ -81,7 +81,9 @@ class ArchiveWriter:
         Raises:
             OSError: It cannot be made.
         """
-        shutil.rmtree(self._part, ignore_errors=True)
+        # What a crash has left of earlier attempts holds what customers said, and is of no use.
+        for left in self._place.parent.glob(f".{self._place.name}.*.part"):
+            shutil.rmtree(left, ignore_errors=True)
         self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._part.mkdir(mode=0o700)
         self._proofs: BinaryIO = (self._part / PROOFS).open("wb")

@@ -272,7 +272,9 @@ async def test_what_a_crash_left_half_written_is_not_taken_for_an_archive(
         dying.setattr("server.archive_folder.ArchiveWriter.finish", _dying)
         assert (await refused(carried_out(filled, archive_id))).reason == "INTERNAL"
     assert list((tmp_path / "archives").iterdir()) == []
+    (tmp_path / "archives" / f".{archive_id}.1.part").mkdir()  # as a process leaves it that is killed
     await carried_out(filled, archive_id)
+    assert [path.name for path in (tmp_path / "archives").iterdir()] == [archive_id]
 
 
 async def test_where_it_cannot_be_written_nothing_is_removed(filled: Running, tmp_path: Path) -> None:
