@@ -94,6 +94,7 @@ async def test_of_a_closed_case_no_workflow_is_expected_and_asking_it_says_that_
     await world.wake(case_id)
     await world.looked_at(case_id, 1)
     await world.do(case_id, withdraw=Withdraw(why="never mind"))
+    await world.wake(case_id)
     await world.ended(case_id)
 
     async def is_completed() -> bool:
