@@ -6,7 +6,8 @@ import pytest
 
 from casetrail.causes import Link, causes, chain, policy_at, ruling
 from casetrail.v1.event_pb2 import Event
-from tests.audit.test_what_if import Recorded, target
+from tests.audit.recorded import Recorded
+from tests.audit.test_what_if import target
 from tests.domain.story import type_of
 
 

@@ -132,7 +132,7 @@ def files_in(folder: Path) -> list[str]:
 async def test_an_export_is_there_when_it_is_whole_and_not_before(
     service: Service, casetrail: Casetrail, tmp_path: Path
 ) -> None:
-    lines = ExportLogResponse(lines=b'{"kind":"header"}\n{"kind":"event"}\n')
+    lines = ExportLogResponse(lines=b'{"kind":"header","size":1}\n{"kind":"event"}\n')
     lost = Refusal(grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED", "the log is damaged")
     service.script("ExportLog", [lines, lost], [lines])
     broken = await casetrail("export", "--format", "jsonl", "log.jsonl")

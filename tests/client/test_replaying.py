@@ -17,7 +17,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import GetCaseResponse, WatchCaseResponse
 from casetrail.v1.event_pb2 import Event
 from domain import fold
-from tests.audit.test_what_if import Recorded
+from tests.audit.recorded import Recorded
 from tests.client.conftest import Ran
 from tests.client.scripted import Service
 

@@ -50,6 +50,7 @@ async def test_a_wait_ends_by_itself_and_its_clocks_go_on(world: World) -> None:
     await world.do(case_id, wait={"cause": Cause.CAUSE_CUSTOMER, "at_most": timedelta(hours=2)})
 
     await world.pass_time(case_id, timedelta(hours=3))
+    await world.until(case_id, "wait_ended")
 
     events = names(await world.events(case_id))
     assert events.index("wait_ended") > events.index("wait_started")
