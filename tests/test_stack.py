@@ -148,7 +148,7 @@ async def test_a_commands_trace_goes_on_through_nudge_workflow_and_activity(
                 return {span.name.partition(":")[0] for span in seen.spans if span.trace_id == trace_id}
 
             wanted = {"casetrail.v1.CaseService/OpenCase", "engine.open", "log.append", "nudge"}
-            wanted |= {"SignalWithStartWorkflow", "RunWorkflow", "StartActivity", "RunActivity", "engine.advance"}
+            wanted |= {"StartWorkflow", "RunWorkflow", "StartActivity", "RunActivity", "engine.advance"}
             async with asyncio.timeout(PATIENCE):
                 await collector.until(lambda seen: wanted <= names(seen))
 
