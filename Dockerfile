@@ -22,7 +22,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 RUN groupadd --gid 10001 casetrail \
     && useradd --uid 10001 --gid casetrail --home-dir /var/lib/casetrail --no-create-home --shell /usr/sbin/nologin casetrail \
     && install --directory --owner=casetrail --group=casetrail --mode=0700 \
-       /var/lib/casetrail /var/lib/casetrail/keys /var/lib/casetrail/checkpoints /var/lib/casetrail/archives
+       /var/lib/casetrail /var/lib/casetrail/kek /var/lib/casetrail/keys /var/lib/casetrail/checkpoints /var/lib/casetrail/archives
 COPY --from=packages /opt/venv /opt/venv
 
 WORKDIR /app

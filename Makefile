@@ -4,6 +4,7 @@
 PYTHON ?= python3
 PORT ?= 7460
 DATA ?= ./data
+WORKERS ?= 2
 # What `make breaking` compares the contract with.
 AGAINST ?= origin/main
 # Only for `make requirements`.
@@ -42,8 +43,9 @@ format: .venv/.ready ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-test: .venv/.ready ## run the tests (ARGS="-k name")
-	@$(BIN)/python -m pytest $(ARGS)
+# Much of a test is waiting for another program: two run at a time. Those of a file share servers, and stay together.
+test: .venv/.ready ## run the tests (ARGS="-k name", WORKERS=0 for one by one)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 demo: .venv/.ready ## see one case from the first message to the proof
 	@exec $(BIN)/python -m embedded demo $(ARGS)

@@ -78,7 +78,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
     async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.log)
+        store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)

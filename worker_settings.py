@@ -20,6 +20,7 @@ class Settings:
     Attributes:
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
+        subject_keys: What personal fields are encrypted with.
         policy: CASETRAIL_POLICY, the policy file; the shipped one when left out.
         staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
         shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
@@ -39,6 +40,7 @@ class Settings:
     """
 
     log: str = field(repr=False)
+    subject_keys: stores.KeySettings
     policy: Path
     staff: Path
     shop_url: str
@@ -62,8 +64,10 @@ class Settings:
             ValueError: One of them is missing or cannot be used; the message names it.
         """
         data = Path(environment.get("CASETRAIL_DATA") or "data")
+        log = stores.from_settings(environment, data)
         return cls(
-            log=stores.from_settings(environment, data),
+            log=log,
+            subject_keys=stores.KeySettings.read(environment, data, log),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
             shop_url=_required(environment, "CASETRAIL_SHOP_URL"),

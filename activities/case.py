@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import refusals_as_failures
-from activities.personal import without_personal_data
+from casetrail.personal import without_personal_data
 from casetrail.v1.case_service_pb2 import ExecuteResponse, Receipt
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Role

@@ -87,9 +87,9 @@ def removal(archive_id: str, cases: Sequence[ClosedCase]) -> list[Question]:
     ]
 
 
-def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case) -> list[Question]:
+def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case, body: bytes) -> list[Question]:
     """What puts a case back, once the event that says so has been written."""
-    index = _index_row(archived, case)
+    index = _index_row(archived, case, body)
     key = f"restore {archived.archive_id} {archived.case_id}"
     return [
         *(
@@ -112,7 +112,7 @@ def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case)
     ]
 
 
-def _index_row(archived: ArchivedCase, case: Case) -> dict[str, Any]:
+def _index_row(archived: ArchivedCase, case: Case, body: bytes) -> dict[str, Any]:
     """The projection of a closed case of which nothing is pending."""
     columns = {
         name: int(value) if isinstance(value, bool) else value for name, value in findable(case)._asdict().items()
@@ -127,6 +127,6 @@ def _index_row(archived: ArchivedCase, case: Case) -> dict[str, Any]:
         "effects": 0,
         "effects_seq": 0,
         "effects_since": None,
-        "body": case.SerializeToString(deterministic=True),
+        "body": body,
     }
     return {name: row[name] for name in INDEX_COLUMNS}

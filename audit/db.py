@@ -23,10 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 where the log can be worked with afterwards."""
     given = _parser().parse_args(arguments)
     try:
-        url = given.log or stores.from_settings(os.environ, Path(os.environ.get("CASETRAIL_DATA") or "data"))
+        url = given.log or stores.from_settings(os.environ, _data())
         stores.check(url)
         if given.command == "status":
             return _status(url)
+        if given.command == "rotate-kek":
+            return _rotate(url)
         admin = given.admin or os.environ.get(_ADMIN) or ""
         for words in _init(url, admin) if given.command == "init" else _upgrade(url, admin):
             _say(words)
@@ -43,12 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         ("init", "make what is missing: roles, database, tables, rights"),
         ("upgrade", "bring the tables up to date, while no process of Casetrail runs"),
         ("status", "say what state the database is in, and change nothing"),
+        ("rotate-kek", "wrap the subjects' keys with a new key-encryption key, and let the old one go"),
     ):
         command = commands.add_parser(name, help=words, description=words)
         command.add_argument(
             "--log", metavar="URL", default="", help="the log, as the application uses it (default: CASETRAIL_LOG)"
         )
-        if name != "status":
+        if name in {"init", "upgrade"}:
             command.add_argument(
                 "--admin",
                 metavar="URL",
@@ -75,6 +78,18 @@ def _open_file(path: Path) -> list[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     DatabaseFile(path, busy_timeout=5.0)
     return []
+
+
+def _rotate(url: str) -> int:
+    keys = stores.open_keys(stores.KeySettings.read(os.environ, _data(), url))
+    keys.begin()
+    count = keys.rotate()
+    _say(f"wrapped {count:,} key{'' if count == 1 else 's'} anew; copy {keys.kek_file} to wherever else it is needed")
+    return 0
+
+
+def _data() -> Path:
+    return Path(os.environ.get("CASETRAIL_DATA") or "data")
 
 
 def _required(admin: str) -> str:

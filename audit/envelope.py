@@ -5,7 +5,8 @@ source called it, as protobuf. The *envelope* is canonical JSON (RFC 8785) about
 did it, when and why, the hash of the payload, and the hash of the case's previous envelope. The envelope's own hash is
 the leaf of the log. Stored bytes are what is hashed; nobody serializes anything again to check them.
 
-No personal data stands in an envelope, so that erasing a payload's key leaves every proof valid.
+No personal data stands in an envelope, and within a payload its fields are encrypted, so that erasing their key leaves
+every proof valid.
 """
 
 import hashlib
@@ -20,7 +21,9 @@ from typing import Any, Final, NamedTuple
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from audit.encryption import Key, Keys, decrypt, encrypted_fields, event_place
 from audit.log import LogDamagedError
+from casetrail.personal import copied, may_be_personal, take_out
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Role
 
@@ -63,7 +66,7 @@ class StoredEvent(NamedTuple):
         envelope: Canonical JSON.
         leaf_hash: SHA-256 of a zero byte and the envelope.
         recorded_at: When it was written, in microseconds since 1970.
-        dek_id: The key that the payload is encrypted with; None while it is not.
+        dek_id: The key that the payload's personal fields are encrypted with; None where it has none.
         payload: The payload's bytes; None when they are gone.
     """
 
@@ -93,6 +96,7 @@ class Draft(NamedTuple):
     key: str
     type: str
     ordinal: int
+    dek_id: str | None
     payload: bytes
     pieces: tuple[str, str, str, str, str]
 
@@ -115,13 +119,17 @@ class Place(NamedTuple):
     recorded_at: int
 
 
-def drafts_of(events: Sequence[Event], *, key: str, digest: str) -> list[Draft]:
+def drafts_of(
+    events: Sequence[Event], *, first_seq: int = 1, key: str, digest: str, encryption: Key | None = None
+) -> list[Draft]:
     """Take the events of one batch apart.
 
     Args:
         events: As the domain decided them.
+        first_seq: The place that the first of them is for.
         key: The request that they are written under, empty when time alone brought them.
         digest: SHA-256 of the request, hex; the cause of those that have its key.
+        encryption: What their personal fields are encrypted with; None leaves them readable.
 
     Raises:
         ValueError: An event lacks its body or key, or is not at a whole second.
@@ -129,10 +137,11 @@ def drafts_of(events: Sequence[Event], *, key: str, digest: str) -> list[Draft]:
     by_request, correlation = _text(f"{_BY_REQUEST}{digest}"), _text_or_null(key)
     ordinals: Counter[str] = Counter()
     drafts = []
-    for event in events:
+    for seq, event in enumerate(events, start=first_seq):
         own = event.key
         cause = by_request if key and own == key else _CAUSED_BY_TIME
-        drafts.append(_draft(event, own, ordinals[own], cause=cause, correlation=correlation))
+        payload, dek_id = _payload(event, seq, encryption)
+        drafts.append(_draft(event, own, ordinals[own], dek_id, payload, cause=cause, correlation=correlation))
         ordinals[own] += 1
     return drafts
 
@@ -142,14 +151,15 @@ def drafts_of(events: Sequence[Event], *, key: str, digest: str) -> list[Draft]:
 # time of a general encoder. Every verification compares with the library.
 
 
-def _draft(event: Event, key: str, ordinal: int, *, cause: str, correlation: str) -> Draft:
+def _draft(
+    event: Event, key: str, ordinal: int, dek_id: str | None, payload: bytes, *, cause: str, correlation: str
+) -> Draft:
     body = event.WhichOneof("body")
     if body is None or not key:
         raise ValueError(f"an event of {event.case_id} has no {'key' if body else 'body'}")
     at, due = event.at, event.due if event.HasField("due") else None
     if not event.HasField("at") or at.nanos or (due is not None and due.nanos):
         raise ValueError(f"an event of {event.case_id} is not at a whole second")
-    payload = _payload(event, body)
     case_id, type_, actor = event.case_id, _TYPES[body], event.actor
     case = _text(case_id)
     # Only in what is no real case, so that the envelopes of all others stay as they are.
@@ -165,12 +175,12 @@ def _draft(event: Event, key: str, ordinal: int, *, cause: str, correlation: str
         f',"role":{_role(actor.role)},"schema":"{SCHEMA}","seq":',
         f',"type":"{type_}","v":{VERSION},"via":{_text_or_null(actor.via)}}}',
     )
-    return Draft(event, case_id, key, type_, ordinal, payload, pieces)
+    return Draft(event, case_id, key, type_, ordinal, dek_id, payload, pieces)
 
 
 def seal(draft: Draft, place: Place) -> StoredEvent:
     """Give an event its place, and with it envelope and hash."""
-    _, case_id, key, type_, ordinal, payload, (until_id, until_log, until_pos, until_seq, rest) = draft
+    _, case_id, key, type_, ordinal, dek_id, payload, (until_id, until_log, until_pos, until_seq, rest) = draft
     log, position, seq, previous, recorded_at = place
     number = _number(seq)
     prev = f'"{previous.hex()}"' if previous else "null"
@@ -189,7 +199,7 @@ def seal(draft: Draft, place: Place) -> StoredEvent:
         envelope,
         leaf_hash(envelope),
         recorded_at,
-        None,
+        dek_id,
         payload,
     )
 
@@ -236,22 +246,27 @@ def sealed_event(draft: Draft, stored: StoredEvent, previous: bytes) -> Event:
     return event
 
 
-def event_of(stored: StoredEvent, facts: dict[str, Any] | None = None) -> Event:
+def event_of(stored: StoredEvent, keys: Keys | None = None, *, facts: dict[str, Any] | None = None) -> Event:
     """The complete event, from its row.
 
     Args:
         stored: The row.
+        keys: What its personal fields are decrypted with; None leaves them as they are stored.
         facts: What its envelope says, where that was read already.
 
     Raises:
+        KeyMissingError: The key that it needs is not among them.
         LogDamagedError: The row cannot be read as an event.
     """
     try:
-        return _event_of(stored, facts if facts is not None else facts_of(stored))
+        event = _event_of(stored, facts if facts is not None else facts_of(stored))
     except (ValueError, KeyError, TypeError, DecodeError) as damage:
         raise LogDamagedError(
             f"the event at position {stored.position} ({stored.event_id}) cannot be read: {damage}; run verify",
         ) from damage
+    if keys is not None:
+        decrypt(event, keys, event_place(stored.case_id, stored.seq))
+    return event
 
 
 def _event_of(stored: StoredEvent, facts: dict[str, Any]) -> Event:
@@ -297,15 +312,30 @@ def digest_of(stored: StoredEvent) -> str:
     return cause.removeprefix(_BY_REQUEST) if cause != BY_TIME else ""
 
 
-def _payload(event: Event, body: str) -> bytes:
-    """The event's reason, its name at its source and its body, in the order of their numbers: an event of its own."""
-    reason, activity = b"", b""
+def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str | None]:
+    """What is stored of an event, and the key that its personal fields are encrypted with.
+
+    That is its reason, its name at its source, what is encrypted, and its body, in the order of their numbers: an event
+    of its own.
+    """
+    body = event.WhichOneof("body")
+    if body is None:
+        raise ValueError(f"an event of {event.case_id} has no body")
+    reason, activity, encrypted, key_id = b"", b"", b"", None
     if event.HasField("reason"):
         reason = _field(_TAGS["reason"], event.reason.SerializeToString(deterministic=True))
     if event.source_activity:
         activity = _field(_TAGS["source_activity"], event.source_activity.encode())
     said: Message = getattr(event, body)
-    return reason + activity + _field(_TAGS[body], said.SerializeToString(deterministic=True))
+    if encryption is not None and may_be_personal(said):
+        bare = copied(said)
+        taken = take_out(bare, (_NUMBERS[body],))
+        if taken.fields:
+            said, key_id = bare, encryption.key_id
+            sealed = encrypted_fields(taken, encryption, event_place(event.case_id, seq))
+            encrypted = _field(_TAGS["encrypted"], sealed.SerializeToString(deterministic=True))
+    payload = reason + activity + encrypted + _field(_TAGS[body], said.SerializeToString(deterministic=True))
+    return payload, key_id
 
 
 def _field(tag: bytes, value: bytes) -> bytes:
@@ -321,6 +351,7 @@ def _varint(number: int) -> bytes:
     return written + bytes([number])
 
 
+_NUMBERS = {field.name: field.number for field in Event.DESCRIPTOR.fields}
 _TAGS = {field.name: _varint(field.number << 3 | 2) for field in Event.DESCRIPTOR.fields}
 """Of fields with a length: strings and messages."""
 

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from audit.encryption import Key, case_place, encrypted_fields
 from audit.envelope import Draft, Place, StoredEvent, drafts_of, seal, sealed_event
 from audit.log import LOG_ITSELF, Batch, Need
 from audit.merkle import Frontier, Growth
 from audit.projection import Findable, findable, milliseconds, newest_effect
 from audit.questions import Question
+from casetrail.personal import copied, take_out
+from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 
 INDEX_COLUMNS: Final = (
@@ -38,6 +41,7 @@ class PreparedBatch(NamedTuple):
 
     Attributes:
         findable: None for what happens to the log itself, of which there is no projection.
+        dek_id: The key that personal fields are encrypted with; None where there are none.
         besides: What is changed in the same transaction, after its events are there and before the head moves.
     """
 
@@ -49,6 +53,7 @@ class PreparedBatch(NamedTuple):
     newest_effect: int
     need: Need
     body: bytes
+    dek_id: str | None
     besides: Sequence[Question] = ()
 
 
@@ -72,7 +77,11 @@ class CaseIsArchived(NamedTuple):
     """The case is in an archive, and nothing more is written to it here."""
 
 
-Fate = Written | KeyIsKnown | CaseHasMoved | CaseIsArchived
+class SubjectIsErased(NamedTuple):
+    """The key of its personal data was destroyed meanwhile."""
+
+
+Fate = Written | KeyIsKnown | CaseHasMoved | CaseIsArchived | SubjectIsErased
 
 
 class Tip(NamedTuple):
@@ -117,7 +126,14 @@ class Group:
         index: The projection's row of each case, in the order of INDEX_COLUMNS.
     """
 
-    def __init__(self, head: Head, tips_before: dict[str, Tip], keys: set[tuple[str, str]], now: int) -> None:
+    def __init__(
+        self,
+        head: Head,
+        tips_before: dict[str, Tip],
+        keys: set[tuple[str, str]],
+        erased: set[str],
+        now: int,
+    ) -> None:
         """Begin a group.
 
         Args:
@@ -125,6 +141,7 @@ class Group:
             tips_before: Where the cases end that the batches are for; a new case is not among them. The log itself
                 (LOG_ITSELF) is not in the projection: its tip is its last event's, with any `opened`.
             keys: The batches' keys that are in the log already, with their case.
+            erased: The batches' encryption keys that were destroyed.
             now: The real time in microseconds since 1970.
         """
         self._before = head
@@ -134,6 +151,7 @@ class Group:
         self.index: dict[str, tuple[Any, ...]] = {}
         self._tips_before = tips_before
         self._keys = keys
+        self._erased = erased
         self._recorded_at = max(now, head.recorded_at)
 
     @cached_property
@@ -155,6 +173,8 @@ class Group:
             return CaseIsArchived()
         if (batch.case_id, batch.key) in self._keys:
             return KeyIsKnown()
+        if batch.dek_id in self._erased:
+            return SubjectIsErased()
         if tip.seq != batch.expected_seq:
             return CaseHasMoved()
         return self._take(batch, tip)
@@ -208,8 +228,12 @@ def besides(batches: Sequence[PreparedBatch], fates: Sequence[Fate]) -> list[Que
     ]
 
 
-def prepare(batch: Batch) -> PreparedBatch:
+def prepare(batch: Batch, encryption: Key | None = None) -> PreparedBatch:
     """Take a batch apart in its caller's time, so that the writer has little to do and nobody can change it meanwhile.
+
+    Args:
+        batch: The batch.
+        encryption: What personal fields are encrypted with; None leaves them readable.
 
     Raises:
         ValueError: The batch contradicts itself.
@@ -220,12 +244,30 @@ def prepare(batch: Batch) -> PreparedBatch:
         case_id=batch.case_id,
         expected_seq=batch.expected_seq,
         key=batch.key,
-        drafts=drafts_of(batch.events, key=batch.key, digest=batch.digest),
+        drafts=drafts_of(
+            batch.events,
+            first_seq=batch.expected_seq + 1,
+            key=batch.key,
+            digest=batch.digest,
+            encryption=encryption,
+        ),
         findable=findable(case) if case is not None else None,
         newest_effect=newest_effect(case) or case.seq if case is not None else 0,
         need=batch.need,
-        body=case.SerializeToString(deterministic=True) if case is not None else b"",
+        body=kept_body(case, encryption) if case is not None else b"",
+        dek_id=encryption.key_id if encryption is not None else None,
     )
+
+
+def kept_body(case: Case, encryption: Key | None) -> bytes:
+    """A case as the projection keeps it."""
+    if encryption is None:
+        return case.SerializeToString(deterministic=True)
+    kept = copied(case)
+    taken = take_out(kept)
+    if taken.fields:
+        kept.encrypted.CopyFrom(encrypted_fields(taken, encryption, case_place(case)))
+    return kept.SerializeToString(deterministic=True)
 
 
 def _check(batch: Batch) -> None:

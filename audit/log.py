@@ -242,6 +242,23 @@ class Verification:
     findings: Sequence[Finding] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A customer's personal data is to be unreadable from now on.
+
+    Attributes:
+        customer_id: Whose; empty in one that was only noted, since a note does not name the customer.
+        request_id: Under which its event is written.
+        digest: SHA-256 of the request, hex.
+        event: That says so, with a CustomerErased.
+    """
+
+    customer_id: str
+    request_id: str
+    digest: str
+    event: Event
+
+
 class Log(Protocol):
     """An append-only log of events with its projection."""
 
@@ -274,6 +291,28 @@ class Log(Protocol):
 
     async def projection(self, case_id: str) -> "Projected | None":
         """A case as the projection has it, with the columns that it is found by."""
+
+    async def rows_of(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> "Sequence[StoredEvent]":
+        """Events of a case as their stored bytes, in order."""
+
+    async def opened(self, rows: "Sequence[StoredEvent]") -> Sequence[Event]:
+        """Rows as complete events, with their personal fields."""
+
+    async def keys_of(self, customer_id: str) -> Sequence[str]:
+        """Ids of the keys of a customer that exist; none where nothing is encrypted."""
+
+    async def note_erasure(self, erasure: Erasure) -> bool:
+        """Note that the keys its event names are destroyed; nothing is written under them any more.
+
+        Returns:
+            Whether it is so; False where a case of the customer is open.
+        """
+
+    async def unfinished_erasures(self) -> Sequence[Erasure]:
+        """Erasures that were noted, and whose event is not in the log."""
+
+    async def destroy_keys(self, key_ids: Sequence[str]) -> None:
+        """Destroy keys, for ever."""
 
     async def size(self) -> int:
         """The position of the last event."""

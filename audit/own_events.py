@@ -11,6 +11,7 @@ from casetrail.v1.event_pb2 import (
     ArchiveProposed,
     CaseRestored,
     CasesArchived,
+    CustomerErased,
     Event,
     LogSealed,
     SigningKeyChanged,
@@ -20,7 +21,9 @@ from casetrail.v1.types_pb2 import Actor, Role
 SYSTEM = Actor(name="casetrail", role=Role.ROLE_SYSTEM)
 """Who acts where nobody asked for it."""
 
-OwnBody = LogSealed | SigningKeyChanged | ArchiveProposed | ArchiveApproved | CasesArchived | CaseRestored
+OwnBody = (
+    LogSealed | SigningKeyChanged | ArchiveProposed | ArchiveApproved | CasesArchived | CaseRestored | CustomerErased
+)
 
 _FIELDS: Final = {
     field.message_type.name: field.name
@@ -36,6 +39,7 @@ async def record(
     *,
     key: str,
     actor: Actor = SYSTEM,
+    digest: str = "",
     append: Callable[[Batch], Awaitable[AppendResult]] | None = None,
 ) -> Event:
     """Write an event of the log itself, once for each key.
@@ -45,6 +49,7 @@ async def record(
         body: What has happened.
         key: What it is written for only once.
         actor: Who did it.
+        digest: SHA-256 of the request that it follows from, hex; when left out, what is written tells it apart.
         append: How, where something else happens in the same transaction.
 
     Returns:
@@ -57,7 +62,7 @@ async def record(
     event = Event(case_id=LOG_ITSELF, key=key, actor=actor)
     event.at.FromDatetime(datetime.now(UTC).replace(microsecond=0))
     getattr(event, _FIELDS[type(body).DESCRIPTOR.name]).CopyFrom(body)
-    digest = hashlib.sha256(event.SerializeToString(deterministic=True)).hexdigest()
+    digest = digest or hashlib.sha256(event.SerializeToString(deterministic=True)).hexdigest()
     seq = 0
     while True:
         result = await append(

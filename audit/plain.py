@@ -35,7 +35,7 @@ def is_right(row: StoredEvent, leaf: bytes, log: str) -> bool:
         leaf: Hash of its envelope.
         log: Id of the log.
     """
-    if row.payload is None or row.dek_id is not None or row.leaf_hash != leaf:
+    if row.payload is None or row.leaf_hash != leaf:
         return False
     try:
         found = _ENVELOPE.fullmatch(row.envelope.decode())
@@ -45,7 +45,7 @@ def is_right(row: StoredEvent, leaf: bytes, log: str) -> bool:
         instant(at)
         if due is not None:
             instant(due)
-        named = type_of(Event.FromString(row.payload))
+        event = Event.FromString(row.payload)
     except (ValueError, DecodeError):
         return False
     here = (row.case_id, row.event_id, row.key, str(row.position), str(row.seq), row.type, moment(row.recorded_at))
@@ -53,7 +53,8 @@ def is_right(row: StoredEvent, leaf: bytes, log: str) -> bool:
         (case_id, event_id, key, pos, seq, type_, recorded) == here
         and event_id == f"{case_id}:{seq}"
         and said_log == log
-        and named == type_
+        and type_of(event) == type_
+        and (event.encrypted.key_id or None) == row.dek_id
         and (role is None or role in ROLES)
         and hashlib.sha256(row.payload).hexdigest() == payload_hash
     )

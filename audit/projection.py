@@ -74,7 +74,7 @@ def findable(case: Case) -> Findable:
 
 
 def case_of(body: bytes) -> Case:
-    """The case from its bytes.
+    """The case from its bytes, its personal fields as they are stored.
 
     Raises:
         LogDamagedError: They are none.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from audit.log import LOG_ITSELF, Checkpoint
+from audit.log import LOG_ITSELF, Checkpoint, Erasure
 from audit.projection import Findable
 
 _ROWS: Final = """
@@ -96,6 +96,51 @@ def first_under_key(case_id: str, key: str) -> Question:
 def head() -> Question:
     """Id, size and frontier of the log."""
     return Question("SELECT log, size, frontier FROM log_head", {})
+
+
+# Erasure
+
+
+def erased_among(key_ids: Sequence[str]) -> Question:
+    """Those of some keys that were destroyed."""
+    values = {f"id{number}": key_id for number, key_id in enumerate(key_ids)}
+    names = ", ".join(f":{name}" for name in values)
+    return Question(f"SELECT dek_id FROM erased_key WHERE dek_id IN ({names})", values)  # noqa: S608 - our own names
+
+
+def erased_keys() -> Question:
+    """All keys that were destroyed."""
+    return Question("SELECT dek_id FROM erased_key", {})
+
+
+def erase_key(key_id: str, erasure: Erasure) -> Question:
+    """Note that a key is destroyed, unless a case of the customer is open."""
+    return Question(
+        "INSERT INTO erased_key SELECT :key_id, :request_id, :digest, :event "
+        "WHERE NOT EXISTS (SELECT 1 FROM case_index WHERE customer_id = :customer_id AND closed = 0) "
+        "ON CONFLICT DO NOTHING",
+        {
+            "key_id": key_id,
+            "request_id": erasure.request_id,
+            "digest": erasure.digest,
+            "event": erasure.event.SerializeToString(deterministic=True),
+            "customer_id": erasure.customer_id,
+        },
+    )
+
+
+def unfinished_erasures() -> Question:
+    """Request, digest and event of each erasure that was noted, and whose event is not in the log."""
+    return Question(
+        "SELECT DISTINCT request_id, digest, event FROM erased_key WHERE NOT EXISTS "
+        "(SELECT 1 FROM event WHERE event.case_id = :log AND event.key = request_id AND ordinal = 0)",
+        {"log": LOG_ITSELF},
+    )
+
+
+def any_encrypted() -> Question:
+    """A row when personal fields of any event are encrypted."""
+    return Question("SELECT 1 FROM payload WHERE dek_id IS NOT NULL LIMIT 1", {})
 
 
 # What Temporal knows

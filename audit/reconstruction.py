@@ -61,6 +61,7 @@ _NOT_DECIDED: Final = (
     "position",
     "event_id",
     "recorded_at",
+    "erased",
     "key",
     "previous_hash",
     "hash",

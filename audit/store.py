@@ -4,17 +4,30 @@ A store says how a question is asked, how a batch and a change are written, and 
 that a `Log` offers is made of these here.
 """
 
+import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
 from audit import archive_questions, questions
 from audit.bell import Bell
+from audit.encryption import case_place, decrypt
 from audit.envelope import StoredEvent, digest_of, event_of, facts_of
-from audit.group import CaseHasMoved, CaseIsArchived, Fate, KeyIsKnown, PreparedBatch, prepare, written_events
+from audit.group import (
+    CaseHasMoved,
+    CaseIsArchived,
+    Fate,
+    KeyIsKnown,
+    PreparedBatch,
+    SubjectIsErased,
+    kept_body,
+    prepare,
+    written_events,
+)
 from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
 from audit.log import (
     Appended,
@@ -26,6 +39,7 @@ from audit.log import (
     CasePage,
     Checkpoint,
     ClosedCase,
+    Erasure,
     Known,
     LogDamagedError,
     LogUnavailableError,
@@ -36,15 +50,19 @@ from audit.merkle import Frontier
 from audit.projection import case_of, milliseconds
 from audit.questions import Answer, Question
 from audit.snapshots import projected_of
+from audit.subject_keys import SubjectKeys, customer_subject, subject_of
 from audit.verify import Projected
+from casetrail.personal import copied
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
+from domain.evolve import fold
 from domain.refusal import Rejected
 
 _PAGE: Final = 500  # events read at once while following or catching up
 _AROUND: Final = 100  # events read at once beside a request's
+_MANY: Final = 50  # events that are better put together in another thread
 
 Rows = list[tuple[Any, ...]]
 T = TypeVar("T")
@@ -57,6 +75,9 @@ class Store(ABC):
     """What errors call this log."""
 
     _bell: Bell
+    _keys: SubjectKeys | None = None
+    """What personal fields are encrypted with; None leaves them as they are."""
+
     _closed = False
 
     @abstractmethod
@@ -99,7 +120,7 @@ class Store(ABC):
             ValueError: The batch is not one that a log can hold.
         """
         self._check_open()
-        return await self._append(batch, prepare(batch))
+        return await self._append(batch, await self._prepared(batch))
 
     async def _append(self, batch: Batch, prepared: PreparedBatch) -> AppendResult:
         fate = await self._submit(prepared)
@@ -111,9 +132,37 @@ class Store(ABC):
             if known is None:
                 raise ValueError(f"{batch.key} is the key of what time brought to {batch.case_id}, not of a request")
             return known
+        if isinstance(fate, SubjectIsErased):
+            if self._keys is not None:
+                self._keys.forget()
+            raise _just_erased(batch.case_id)
         if isinstance(fate, CaseHasMoved):
             return Behind(await self._all_after(batch.case_id, batch.expected_seq))
         return Appended(written_events(prepared, fate), fate.group.growth)
+
+    async def _prepared(self, batch: Batch) -> PreparedBatch:
+        if self._keys is None or batch.case is None:
+            return prepare(batch)
+        subject = subject_of(batch.case)
+        key = self._keys.remembered(subject)
+        if key is None or key.renewed:
+            batch = _copied(batch)  # its writer may change it while we wait
+            key = await self._keys.of(subject)
+            if key.renewed and batch.expected_seq:
+                await self._refuse_erased(batch)
+        return prepare(batch, key)
+
+    async def _refuse_erased(self, batch: Batch) -> None:
+        """Make sure that a batch's case is the fold of what can be read: its writer may remember what was erased.
+
+        Raises:
+            LogUnavailableError: It is not.
+        """
+        case = await self.read_case(batch.case_id)
+        if case is None or case.seq != batch.expected_seq:
+            return  # the batch is behind, and will not be written
+        if fold(batch.events, case) != batch.case:
+            raise _just_erased(batch.case_id)
 
     # Reading
 
@@ -133,32 +182,35 @@ class Store(ABC):
         after = await self._beside(
             lambda seq: questions.events_of_case(case_id, after_seq=seq, limit=_AROUND), first[0].seq, key
         )
-        return Known([event_of(row) for row in (*reversed(before), *first, *after)], digest)
+        return Known(await self.opened([*reversed(before), *first, *after]), digest)
 
     async def read_case(self, case_id: str) -> Case | None:
         """The case from the projection, as of the last commit of any process."""
-        return await self._ask(questions.case(case_id), lambda rows: _case(case_id, rows), brief=True)
+        case = await self._ask(questions.case(case_id), lambda rows: _case(case_id, rows), brief=True)
+        if case is not None:
+            await self._open_cases([case])
+        return case
 
     async def events(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of a case, in order."""
         question = questions.events_of_case(case_id, after_seq=after_seq, limit=limit)
         try:
-            return await self._ask(question, _events)
+            return await self.opened(await self._ask(question, _stored))
         except LogDamagedError:
             await self._refuse_archived(case_id)
-            return await self._ask(question, _events)  # it may just have been restored
+            return await self.opened(await self._ask(question, _stored))  # it may just have been restored
 
     async def scan(self, *, after_position: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Events of all cases, in the order of commits, without a gap but those of cases that only an archive has."""
         found: list[Event] = []
         while len(found) < limit:
             page = await self._ask(
-                questions.events_of_all(after_position=after_position, limit=limit - len(found)), _with_payloads
+                questions.events_of_all(after_position=after_position, limit=limit - len(found)), _stored
             )
             if not page:
                 break
             after_position = page[-1].position
-            found += await self._but_archived(page)
+            found += await self.opened(await self._but_archived(page))
         return found
 
     async def rows(
@@ -170,6 +222,10 @@ class Store(ABC):
         else:
             question = questions.events_of_all(after_position=after_position, limit=limit)
         return await self._ask(question, _stored)
+
+    async def rows_of(self, case_id: str, *, after_seq: int = 0, limit: int = 1000) -> Sequence[StoredEvent]:
+        """Events of a case as their stored bytes, in order."""
+        return await self._ask(questions.events_of_case(case_id, after_seq=after_seq, limit=limit), _stored)
 
     async def projection(self, case_id: str) -> Projected | None:
         """A case as the projection has it, with the columns that it is found by."""
@@ -201,11 +257,81 @@ class Store(ABC):
             ValueError: The token is of another filter, or no token.
         """
         question = which_cases(case_filter, page_size=page_size, token=token)
-        return await self._ask(question, lambda rows: page_of(rows, case_filter, page_size=page_size))
+        page = await self._ask(question, lambda rows: page_of(rows, case_filter, page_size=page_size))
+        await self._open_cases(page.cases)
+        return page
 
     async def gauges(self, *, now: datetime) -> dict[str, int]:
         """How many open cases, running and overdue clocks, and unserved cases there are."""
         return await self._ask(how_much(now=now), gauges_of)
+
+    # Personal data
+
+    async def keys_of(self, customer_id: str) -> Sequence[str]:
+        """Ids of the keys of a customer that exist; none where nothing is encrypted."""
+        return await self._keys.active(customer_subject(customer_id)) if self._keys is not None else []
+
+    async def note_erasure(self, erasure: Erasure) -> bool:
+        """Note that the keys its event names are destroyed; nothing is written under them any more.
+
+        Returns:
+            Whether it is so; False where a case of the customer is open.
+        """
+        key_ids = list(erasure.event.customer_erased.key_ids)
+        await self._change(*(questions.erase_key(key_id, erasure) for key_id in key_ids))
+        return set(await self._ask(questions.erased_among(key_ids), _column)).issuperset(key_ids)
+
+    async def unfinished_erasures(self) -> Sequence[Erasure]:
+        """Erasures that were noted, and whose event is not in the log."""
+        return await self._ask(
+            questions.unfinished_erasures(),
+            lambda rows: [
+                Erasure("", request_id, digest, Event.FromString(event)) for request_id, digest, event in rows
+            ],
+        )
+
+    async def destroy_keys(self, key_ids: Sequence[str]) -> None:
+        """Destroy keys, for ever."""
+        if self._keys is not None:
+            await self._keys.destroy(key_ids)
+
+    async def use_keys(self, keys: SubjectKeys) -> None:
+        """Encrypt personal fields with these keys, and close them with the log. To be called before anything else.
+
+        What a restored copy of the keys has again is destroyed again.
+
+        Raises:
+            LogUnavailableError: The keys cannot be used, or those of the log's encrypted fields are not among them.
+        """
+        self._keys = keys
+        if not await asyncio.to_thread(keys.are_begun) and await self._ask(questions.any_encrypted(), bool):
+            raise LogUnavailableError(
+                f"the log {self._name} has encrypted fields, and their keys are not in {keys.name}: restore them"
+            )
+        await asyncio.to_thread(keys.begin)
+        await keys.destroy(await self._ask(questions.erased_keys(), _column))
+
+    async def _close_keys(self) -> None:
+        if self._keys is not None:
+            await self._keys.close()
+
+    async def opened(self, rows: Sequence[StoredEvent]) -> Sequence[Event]:
+        """Rows as complete events, with their personal fields."""
+        keys = await self._keys.found(row.dek_id for row in rows) if self._keys is not None else None
+
+        def opened() -> list[Event]:
+            return [event_of(row, keys) for row in rows]
+
+        return opened() if len(rows) < _MANY else await asyncio.to_thread(opened)
+
+    async def _open_cases(self, cases: Sequence[Case]) -> None:
+        if self._keys is None:
+            return
+        encrypted = [case for case in cases if case.HasField("encrypted")]
+        if encrypted:
+            keys = await self._keys.found(case.encrypted.key_id for case in encrypted)
+            for case in encrypted:
+                decrypt(case, keys, case_place(case))
 
     # What Temporal knows
 
@@ -322,7 +448,11 @@ class Store(ABC):
         self, batch: Batch, archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case
     ) -> AppendResult:
         """Put a case back in the transaction that writes the event that says so."""
-        changes = archive_questions.restoration(archived, rows, case)
+        key = None
+        if self._keys is not None:
+            case = fold(await self.opened(rows))
+            key = await self._keys.of(subject_of(case))
+        changes = archive_questions.restoration(archived, rows, case, kept_body(case, key))
         return await self._append(batch, prepare(batch)._replace(besides=changes))
 
     async def archived_cases(self, archive_id: str) -> Sequence[ArchivedCase]:
@@ -342,18 +472,16 @@ class Store(ABC):
         if archive_id is not None:
             raise _archived(case_id, archive_id)
 
-    async def _but_archived(self, page: Sequence[Event | StoredEvent]) -> Iterator[Event]:
-        """The events of a page; those without their payloads must be an archived case's, which are left out."""
-        gone = [each for each in page if isinstance(each, StoredEvent)]
-        if gone:
-            case_ids = {row.case_id for row in gone}
-            archived = await self._ask(
-                archive_questions.archived_among(case_ids), lambda rows: {row[0] for row in rows}
-            )
-            for row in gone:
-                if row.case_id not in archived:
-                    event_of(row)  # says what is wrong
-        return (each for each in page if isinstance(each, Event))
+    async def _but_archived(self, page: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+        """The rows of a page that have payloads; those without must be an archived case's."""
+        gone = [row for row in page if row.payload is None]
+        if not gone:
+            return page
+        archived = await self._ask(archive_questions.archived_among({row.case_id for row in gone}), _column)
+        for row in gone:
+            if row.case_id not in archived:
+                event_of(row)  # says what is wrong
+        return [row for row in page if row.payload is not None]
 
     async def _beside(self, question: Callable[[int], Question], seq: int, key: str) -> list[StoredEvent]:
         """What the same request wrote, going from an event in one direction."""
@@ -382,14 +510,18 @@ def _stored(rows: Rows) -> list[StoredEvent]:
     return [StoredEvent(*row) for row in rows]
 
 
-def _events(rows: Rows) -> list[Event]:
-    return [event_of(StoredEvent(*row)) for row in rows]
+def _just_erased(case_id: str) -> LogUnavailableError:
+    return LogUnavailableError(f"personal data in {case_id} was erased meanwhile: ask again")
 
 
-def _with_payloads(rows: Rows) -> list[Event | StoredEvent]:
-    """Events; those whose payloads are not there, as they are."""
-    stored = map(StoredEvent._make, rows)
-    return [row if row.payload is None else event_of(row) for row in stored]
+def _column(rows: Rows) -> list[str]:
+    return [value for (value,) in rows]
+
+
+def _copied(batch: Batch) -> Batch:
+    """A batch that its writer cannot change any more."""
+    case = copied(batch.case) if batch.case is not None else None
+    return replace(batch, events=[copied(event) for event in batch.events], case=case)
 
 
 def _closed(rows: Rows) -> list[ClosedCase]:

@@ -1,30 +1,87 @@
 """Which database the log is in, by its URL: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+from audit import erasure
+from audit.key_encryption import KeyEncryptionKeys
 from audit.log import Log
 from audit.postgres import PostgresLog
+from audit.postgres.keys import PostgresKeys
 from audit.postgres.server import Server
 from audit.sqlite import SqliteLog
+from audit.sqlite.keys import SqliteKeys
+from audit.subject_keys import SubjectKeys
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 
 
-async def open_log(url: str) -> Log:
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Where the keys are that personal fields are encrypted with.
+
+    Attributes:
+        url: CASETRAIL_SUBJECT_KEYS, of the subjects' keys: sqlite:///PATH or postgresql://…. When left out, the file
+            `keys.db` in the data folder, or where the log is in PostgreSQL a schema of its own there.
+        kek: CASETRAIL_KEK, the file with the key that they are wrapped with; `kek` in the data folder when left out.
+    """
+
+    url: str = field(repr=False)
+    kek: Path
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], data: Path, log: str) -> Self:
+        """Read the settings.
+
+        Raises:
+            ValueError: The URL is none.
+        """
+        usual = sqlite_url(data / "keys.db") if sqlite_path(log) else log
+        url = environment.get("CASETRAIL_SUBJECT_KEYS") or usual
+        check(url, "the subjects' keys' URL (CASETRAIL_SUBJECT_KEYS)")
+        return cls(url, Path(environment.get("CASETRAIL_KEK") or data / "kek"))
+
+
+async def open_log(url: str, keys: KeySettings | None = None) -> Log:
     """Open the log. An SQLite file is created where it is missing; a PostgreSQL database must have been prepared.
+
+    Args:
+        url: Where it is.
+        keys: What personal fields are encrypted with; without, they are written as they are, and encrypted ones are not
+            read.
 
     Raises:
         ValueError: This is no URL of a log.
-        LogUnavailableError: The database cannot be used.
+        LogUnavailableError: The database, or the keys, cannot be used.
         LogDamagedError: It is broken.
     """
-    if path := sqlite_path(url):
-        return SqliteLog(path)
     check(url)
-    return await PostgresLog.open(url)
+    path = sqlite_path(url)
+    log = SqliteLog(path) if path else await PostgresLog.open(url)
+    if keys is not None:
+        try:
+            await log.use_keys(await asyncio.to_thread(open_keys, keys))
+            await erasure.finish(log)
+        except BaseException:
+            await log.close()
+            raise
+    return log
+
+
+def open_keys(settings: KeySettings) -> SubjectKeys:
+    """Open the subjects' keys. Blocks.
+
+    Raises:
+        ValueError: Their URL is none.
+        LogUnavailableError: They cannot be used.
+    """
+    path = sqlite_path(settings.url)
+    database = SqliteKeys(path) if path else PostgresKeys(settings.url)
+    return SubjectKeys(database, KeyEncryptionKeys(settings.kek))
 
 
 def from_settings(environment: Mapping[str, str], data: Path) -> str:
@@ -48,8 +105,8 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) and url != _SQLITE else None
 
 
-def check(url: str) -> None:
-    """Make sure that this is the URL of a log.
+def check(url: str, what: str = "the log's URL (CASETRAIL_LOG)") -> None:
+    """Make sure that this is the URL of a log, or of what the message shall call it.
 
     Raises:
         ValueError: It is not; the message says what one looks like, and never repeats a password.
@@ -60,12 +117,10 @@ def check(url: str) -> None:
         try:
             Server(url)
         except ValueError as error:
-            raise ValueError(f"the log's URL (CASETRAIL_LOG) is {error}") from error
+            raise ValueError(f"{what} is {error}") from error
         return
     hint = "" if "://" in url or "@" in url or not url else f"; for the file {url} write {_SQLITE}{url}"
-    raise ValueError(
-        f"the log's URL (CASETRAIL_LOG) must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE{hint}"
-    )
+    raise ValueError(f"{what} must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE{hint}")
 
 
 def shown(url: str) -> str:

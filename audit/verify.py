@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -22,14 +22,19 @@ from google.protobuf.message import DecodeError
 from audit import envelope as enveloping
 from audit import plain
 from audit.archived import Archived
+from audit.encryption import KeyMissingError, Keys, case_place, decrypt, event_place
 from audit.envelope import SCHEMA, VERSION, StoredEvent, event_of, leaf_hash
 from audit.log import LOG_ITSELF, ArchivedCase, Finding, LogDamagedError, Verification
 from audit.merkle import Frontier, Subtree
 from audit.projection import Findable, findable
+from audit.subject_keys import SubjectKeys
+from casetrail.personal import without_personal_data
 from casetrail.v1.case_pb2 import Case
+from casetrail.v1.event_pb2 import Event
 from domain.evolve import apply
 
 _MOST_FINDINGS: Final = 1000
+_KEYS_AT_ONCE: Final = 1000  # events whose keys are asked for together
 _AT_ONCE: Final = 4096  # leaves that are added to the tree at once
 
 _PLACE = ("v", "log", "pos", "case", "seq", "prev", "id", "type", "schema", "at", "due", "recorded")
@@ -93,12 +98,18 @@ class Snapshot(Protocol):
         """Digest, id and body of each policy."""
 
 
-def verify(snapshot: Snapshot) -> Verification:
-    """Check a log, or one case of it."""
+def verify(snapshot: Snapshot, keys: SubjectKeys | None = None) -> Verification:
+    """Check a log, or one case of it.
+
+    Args:
+        snapshot: What is to be checked.
+        keys: What personal fields are encrypted with. Those whose key was destroyed are as empty in the events as they
+            are in the projection, and all that is hashed is what is stored: erasure breaks nothing.
+    """
     found = _Findings()
     archived = Archived(snapshot.archived())
     events = _check_rows(snapshot, archived, found)
-    cases = _check_cases(snapshot, archived, found)
+    cases = _check_cases(snapshot, archived, keys, found)
     if snapshot.size is not None:
         for position, words in archived.faults():
             found.add("ARCHIVE_WRONG", words, position=position)
@@ -227,7 +238,7 @@ def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings)
     elif hashlib.sha256(row.payload).hexdigest() != facts["payload_hash"]:
         found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
     else:
-        _check_type(row, found)
+        _check_payload(row, found)
         archived.read(row)
 
 
@@ -265,7 +276,6 @@ def _check_columns(row: StoredEvent, facts: dict[str, Any], log: str, found: _Fi
         "event_id": (facts["id"], row.event_id),
         "type": (facts["type"], row.type),
         "recorded_at": (facts["recorded"], enveloping.moment(row.recorded_at)),
-        "dek_id": (None, row.dek_id),
     }
     for column, (enveloped, stored) in said.items():
         if enveloped != stored:
@@ -274,22 +284,27 @@ def _check_columns(row: StoredEvent, facts: dict[str, Any], log: str, found: _Fi
         found.add("ENVELOPE_INVALID", f"{facts['id']} is not the id of this event", row)
 
 
-def _check_type(row: StoredEvent, found: _Findings) -> None:
+def _check_payload(row: StoredEvent, found: _Findings) -> None:
+    """It is of the type, and encrypted with the key, that the columns name."""
     try:
-        named = enveloping.type_of(event_of(row))
+        event = event_of(row)
     except LogDamagedError as error:
         found.add("PAYLOAD_INVALID", str(error), row)
         return
+    key_id = event.encrypted.key_id or None
+    if key_id != row.dek_id:
+        found.add("COLUMN_CHANGED", f"dek_id is {row.dek_id!r}; the payload says {key_id!r}", row)
+    named = enveloping.type_of(event)
     if named != row.type:
         found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
 
 
-def _check_cases(snapshot: Snapshot, archived: Archived, found: _Findings) -> int:
+def _check_cases(snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, found: _Findings) -> int:
     """By case: chained, numbered, and folded into what the projection has. Returns how many there are."""
     cases = 0
     projections = iter(snapshot.projected())
     projected = next(projections, None)
-    for case_id, rows in groupby(snapshot.by_case(), key=attrgetter("case_id")):
+    for case_id, rows in groupby(_with_keys(snapshot.by_case(), keys), key=lambda pair: pair[0].case_id):
         if case_id == LOG_ITSELF:
             _History(rows, found, folding=False)
             continue
@@ -301,7 +316,7 @@ def _check_cases(snapshot: Snapshot, archived: Archived, found: _Findings) -> in
         if archived.holds(case_id):
             _check_archived(here, _History(rows, found, folding=False), archived, found)
         else:
-            _check_projection(here, _History(rows, found), found)
+            _check_projection(here, _History(rows, found), keys, found)
         if here is not None:
             projected = next(projections, None)
     while projected is not None:
@@ -319,6 +334,14 @@ def _without_events(projected: Projected, found: _Findings) -> None:
     )
 
 
+def _with_keys(rows: Iterable[StoredEvent], keys: SubjectKeys | None) -> Iterator[tuple[StoredEvent, Keys | None]]:
+    """Rows with the keys that they need, which are asked for many at once."""
+    remaining = iter(rows)
+    while some := list(islice(remaining, _KEYS_AT_ONCE)):
+        found = keys.found_at_once(row.dek_id for row in some) if keys is not None else None
+        yield from ((row, found) for row in some)
+
+
 class _History:
     """One case's events, gone through once.
 
@@ -328,18 +351,21 @@ class _History:
         case: The fold; None where an event cannot be read.
     """
 
-    def __init__(self, rows: Iterator[StoredEvent], found: _Findings, *, folding: bool = True) -> None:
+    def __init__(
+        self, rows: Iterator[tuple[StoredEvent, Keys | None]], found: _Findings, *, folding: bool = True
+    ) -> None:
         self.case: Case | None = Case() if folding else None
         self._previous: bytes | None = None
         self._keys: Counter[str] = Counter()
         self._found = found
-        self.first = self.last = next(rows)
-        self._check(self.first, seq=1)
-        for row in rows:
-            self._check(row, seq=self.last.seq + 1)
+        self.first, keys = next(rows)
+        self.last = self.first
+        self._check(self.first, keys, seq=1)
+        for row, keys in rows:
+            self._check(row, keys, seq=self.last.seq + 1)
             self.last = row
 
-    def _check(self, row: StoredEvent, *, seq: int) -> None:
+    def _check(self, row: StoredEvent, keys: Keys | None, *, seq: int) -> None:
         if row.seq != seq:
             self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {seq} belongs", row)
         if row.ordinal != self._keys[row.key]:
@@ -350,21 +376,67 @@ class _History:
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
         # Computed, not read: a changed hash is found in its own row.
         self._previous = leaf_hash(row.envelope)
-        self._fold(row, facts)
+        self._fold(row, keys, facts)
 
-    def _fold(self, row: StoredEvent, facts: dict[str, Any]) -> None:
+    def _fold(self, row: StoredEvent, keys: Keys | None, facts: dict[str, Any]) -> None:
         if self.case is None:
             return
         try:
-            event = event_of(row, facts)
+            event = _readable(row, keys, facts, self._found)
         except LogDamagedError:
-            self.case = None  # found by position already
+            self.case = None  # that has been found
             return
         try:
             apply(self.case, event)
         except (ValueError, LookupError, AttributeError, StopIteration) as error:
             self._found.add("FOLD_FAILED", f"the event does not fit the case: {error!r}", row)
             self.case = None
+
+
+def _open(case: Case, keys: SubjectKeys | None) -> None:
+    """Decrypt a case of the projection; without any keys it can be judged like an erased one.
+
+    Raises:
+        LogDamagedError: It cannot be opened.
+    """
+    if keys is not None:
+        decrypt(case, keys.found_at_once([case.encrypted.key_id]), case_place(case))
+        return
+    case.ClearField("encrypted")
+    case.erased = True
+
+
+def is_fold(case: Case, fold: Case) -> bool:
+    """Whether the projection is what the events say.
+
+    That a case is erased follows from no event. What it said was encrypted as a whole, so all of it is empty then, also
+    what some events said before there was encryption.
+    """
+    if not case.erased:
+        return case == fold
+    bare = without_personal_data(case)
+    bare.erased = fold.erased
+    return bare == without_personal_data(fold)
+
+
+def _readable(row: StoredEvent, keys: Keys | None, facts: dict[str, Any], found: _Findings) -> Event:
+    """An event with its personal fields.
+
+    Raises:
+        LogDamagedError: It cannot be read; what is wrong with its form was found by position already.
+    """
+    event = event_of(row, facts=facts)
+    if keys is None:
+        return event
+    try:
+        decrypt(event, keys, event_place(row.case_id, row.seq))
+    except KeyMissingError as error:
+        found.add("KEY_MISSING", str(error), row)
+        raise
+    except LogDamagedError as error:
+        found.add("KEY_WRONG", str(error), row)
+        raise
+    return event
 
 
 def _facts_of(row: StoredEvent) -> dict[str, Any]:
@@ -382,7 +454,9 @@ def _check_archived(here: Projected | None, history: _History, archived: Archive
         found.add("PROJECTION_DIFFERS", "the projection has a case that only an archive has", history.last)
 
 
-def _check_projection(projected: Projected | None, history: _History, found: _Findings) -> None:
+def _check_projection(
+    projected: Projected | None, history: _History, keys: SubjectKeys | None, found: _Findings
+) -> None:
     last = history.last
     if projected is None:
         found.add("PROJECTION_DIFFERS", "the projection lacks the case", last)
@@ -398,10 +472,12 @@ def _check_projection(projected: Projected | None, history: _History, found: _Fi
         return
     try:
         case = Case.FromString(projected.body)
-    except DecodeError as error:
+        if case.HasField("encrypted"):
+            _open(case, keys)
+    except (DecodeError, LogDamagedError) as error:
         found.add("PROJECTION_DIFFERS", f"the projection cannot be read: {error}", last)
         return
-    if case != history.case:
+    if not is_fold(case, history.case):
         found.add("PROJECTION_DIFFERS", "the projection is not the fold of the case's events", last)
         return
     wrong = [

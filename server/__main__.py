@@ -65,7 +65,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
     async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.log)
+        store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         traffic = Traffic()

@@ -26,6 +26,7 @@ CODES: Final[Mapping[RefusalReason.ValueType, grpc.StatusCode]] = {
     RefusalReason.REFUSAL_REASON_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     RefusalReason.REFUSAL_REASON_UNKNOWN_CASE: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_UNKNOWN_CHECKPOINT: grpc.StatusCode.NOT_FOUND,
+    RefusalReason.REFUSAL_REASON_UNKNOWN_CUSTOMER: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_UNKNOWN_ARCHIVE: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_ARCHIVE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     RefusalReason.REFUSAL_REASON_ARCHIVE_DAMAGED: grpc.StatusCode.DATA_LOSS,

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
+
+from google.protobuf.json_format import MessageToDict
 
 from audit import proofs
 from audit.envelope import StoredEvent, event_of
@@ -10,7 +12,10 @@ from audit.log import LOG_ITSELF, Log
 from audit.projection import findable
 from casetrail.v1.audit_service_pb2 import ExportLogRequest, ExportLogResponse
 from casetrail.v1.case_service_pb2 import CaseFilter
+from casetrail.v1.errors_pb2 import RefusalReason
+from casetrail.v1.types_pb2 import Role
 from domain import fold
+from domain.refusal import Rejected
 from server.calls import Stream, Unary
 from server.errors import unknown_case
 from server.export_lines import (
@@ -30,6 +35,7 @@ from server.witnessed import PATIENCE, ending
 _PAGE: Final = 500
 _PAGE_OF_CASES: Final = 5000  # of chosen cases: they are sorted for each page
 _CHUNK_BYTES: Final = 256 * 1024
+_MAY_OPEN: Final = frozenset({Role.ROLE_ADMIN, Role.ROLE_AUDITOR})
 _REMEMBERED_CASES: Final = 10_000
 
 
@@ -45,12 +51,20 @@ class ExportServicer:
         """What it offers, by the names of the contract."""
         return {"ExportLog": self.export_log}
 
-    async def export_log(self, request: ExportLogRequest, _: Principal) -> AsyncGenerator[ExportLogResponse, None]:
+    async def export_log(
+        self, request: ExportLogRequest, principal: Principal
+    ) -> AsyncGenerator[ExportLogResponse, None]:
         """Answer the lines in chunks.
 
         Raises:
-            Rejected: A case that was named is unknown.
+            Rejected: A case that was named is unknown, or the caller may not take personal data away.
         """
+        if request.open_personal and not principal.roles & _MAY_OPEN:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED,
+                f"only an administrator or an auditor takes personal data away, and {principal.name!r} is neither",
+                field="open_personal",
+            )
         for case_id in request.case_ids:
             if await self._log.read_case(case_id) is None:
                 raise unknown_case(case_id)
@@ -104,6 +118,8 @@ class ExportServicer:
             if not await wanted.event(row):
                 continue
             line = event_line(row)
+            if wanted.personal and row.payload is not None:
+                line["event"] = MessageToDict((await self._log.opened([row]))[0])
             if not wanted.all:
                 line["inclusion"] = [encoded(node) for node in await tree.inclusion(row.position)]
             yield line
@@ -147,7 +163,8 @@ class ExportServicer:
         seq, leaf_hash, body, columns = projected.seq, projected.leaf_hash, projected.body, projected.findable
         last = await self._log.events(case_id, after_seq=seq - 1, limit=1)
         if last and last[0].position > size:
-            events = [event for event in await self._history(case_id) if event.position <= size]
+            # As it is stored: without what is encrypted.
+            events = [event_of(row) for row in await self._history(case_id) if row.position <= size]
             case = fold(events)
             seq, leaf_hash = case.seq, bytes.fromhex(events[-1].hash)
             body, columns = case.SerializeToString(deterministic=True), findable(case)
@@ -163,11 +180,11 @@ class ExportServicer:
             },
         }
 
-    async def _history(self, case_id: str) -> list[Any]:
-        events: list[Any] = []
-        while page := await self._log.events(case_id, after_seq=len(events)):
-            events += page
-        return events
+    async def _history(self, case_id: str) -> list[StoredEvent]:
+        rows: list[StoredEvent] = []
+        while page := await self._log.rows_of(case_id, after_seq=len(rows)):
+            rows += page
+        return rows
 
     async def _checkpoints(self, after: int, size: int) -> AsyncIterator[Line]:
         while page := await self._log.checkpoints(after_size=after, limit=_PAGE):
@@ -183,12 +200,14 @@ class _Wanted:
     Attributes:
         patience: Seconds for which witnesses are waited for.
         case_ids: Only of these cases; of all when empty.
+        personal: Whether what personal fields say is wanted beside the bytes.
     """
 
     def __init__(self, request: ExportLogRequest, log: Log) -> None:
         self._log = log
         self.patience = 0 if request.unwitnessed else PATIENCE
         self.case_ids = tuple(request.case_ids)
+        self.personal = request.open_personal
         self._kinds = frozenset(request.kinds)
         self._from = request.happened_from.seconds if request.HasField("happened_from") else None
         self._before = request.happened_before.seconds if request.HasField("happened_before") else None

@@ -20,6 +20,7 @@ from server.crosscheck import CrossCheckServicer
 from server.drill_schedules import DrillSchedules
 from server.drills import CONTRACT as _DRILLS
 from server.drills import DrillServicer
+from server.erasing import ErasureServicer
 from server.exporting import ExportServicer
 from server.incidents import CONTRACT as _INCIDENTS
 from server.incidents import IncidentServicer
@@ -89,6 +90,7 @@ class Server:
                         **WhatIfServicer(log).methods(),
                         **CrossCheckServicer(engine, log, temporal).methods(),
                         **ExportServicer(log, proving).methods(),
+                        **ErasureServicer(log).methods(),
                     },
                 ),
             )

@@ -21,6 +21,7 @@ class Settings:
         address: CASETRAIL_ADDRESS, host:port. Loopback unless told otherwise: the server itself speaks no TLS.
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
+        subject_keys: What personal fields are encrypted with.
         policy: CASETRAIL_POLICY, the policy file that new cases open under; the shipped one when left out.
         principals: CASETRAIL_PRINCIPALS, who may call; `principals.yaml` in CASETRAIL_DATA when left out.
         proofs: What makes the log provable.
@@ -31,6 +32,7 @@ class Settings:
 
     address: str
     log: str = field(repr=False)
+    subject_keys: stores.KeySettings
     policy: Path
     principals: Path
     proofs: ProofSettings
@@ -50,9 +52,11 @@ class Settings:
             drain_seconds = float(drain)
         except ValueError:
             raise ValueError(f"CASETRAIL_DRAIN_SECONDS is no number of seconds: {drain!r}") from None
+        log = stores.from_settings(environment, data)
         return cls(
             address=environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS,
-            log=stores.from_settings(environment, data),
+            log=log,
+            subject_keys=stores.KeySettings.read(environment, data, log),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             principals=Path(environment.get("CASETRAIL_PRINCIPALS") or data / "principals.yaml"),
             proofs=ProofSettings(

@@ -35,7 +35,7 @@ PASSWORD: Final = "p@ss/word: 100%"
 """Of the role that the log is used with; a URL has to quote it."""
 
 
-_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy", "archived")
+_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy", "archived", "erased_key")
 _GUARDED_BESIDES: Final = (
     *(("payload", "archiving"), ("payload", "leaves")),
     *(("archived", "by_two_as_it_was"), ("archived", "restored_whole")),
@@ -51,6 +51,7 @@ _EMPTY: Final = "; ".join(
         f"TRUNCATE {', '.join(_GUARDED)}, case_index, fact RESTART IDENTITY",
         *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER unchangeable" for table in _GUARDED),
         *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}" for table, trigger in _GUARDED_BESIDES),
+        "TRUNCATE casetrail_keys.kek, casetrail_keys.subject_key",
         _NEW_LOG,
         "COMMIT",
     ]
@@ -64,7 +65,7 @@ class PostgresServer:
         self.port = _free_port()
         self._settings = settings
         self._programs = programs
-        self._data = data
+        self.data = data
         self._user = user
         self._process: subprocess.Popen[bytes] | None = None
         # Ends the server when the tests are killed.
@@ -109,13 +110,13 @@ class PostgresServer:
 
     def start(self) -> None:
         command = [
-            *(str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)),
+            *(str(self._programs / "postgres"), "-D", str(self.data), "-p", str(self.port)),
             *("-h", "127.0.0.1", "-k", ""),
             *(part for setting in self._settings for part in ("-c", setting)),
         ]
-        with (self._data.parent / "server.log").open("ab") as log:
+        with (self.data.parent / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, user=self._user, cwd=self._data.parent, start_new_session=True
+                command, stdout=log, stderr=log, user=self._user, cwd=self.data.parent, start_new_session=True
             )
         self._tell_guard("+")
         deadline = time.monotonic() + _PATIENCE
@@ -143,7 +144,7 @@ class PostgresServer:
         self._guard.wait(timeout=_PATIENCE)
 
     def log(self) -> str:
-        return (self._data.parent / "server.log").read_text(errors="replace")
+        return (self.data.parent / "server.log").read_text(errors="replace")
 
     def execute(self, statement: str | sql.Composed, *, database: str = "postgres") -> None:
         """Run a statement as the superuser."""
@@ -161,7 +162,7 @@ class PostgresServer:
         subprocess.run(
             [str(self._programs / program), *arguments],
             user=self._user,
-            cwd=self._data.parent,
+            cwd=self.data.parent,
             check=True,
             stdout=subprocess.DEVNULL,
         )

@@ -329,7 +329,9 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     assert {server.principals.parent, worker.staff.parent} == {Path(config["target"])}
     assert config["read_only"]
     targets = {volume.split(":")[1] for volume in SERVICES["server"]["volumes"] if isinstance(volume, str)}
-    assert {str(server.proofs.keys), str(server.proofs.checkpoints), str(server.archives)} == targets
+    kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.subject_keys.kek.parent)
+    assert {str(folder) for folder in kept} == targets
+    assert worker.subject_keys == server.subject_keys
     assert worker.smtp_encryption == Encryption.STARTTLS
     critical = worker_settings.Settings.read(environment("worker-critical"))
     assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)
@@ -514,6 +516,7 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
             "CASETRAIL_LOG": postgres.url("compose_log", user="compose_app", password="log1"),
             "CASETRAIL_ADDRESS": address,
             "CASETRAIL_KEYS": str(keys),
+            "CASETRAIL_KEK": str(keys / "kek"),
             "CASETRAIL_CHECKPOINTS": str(checkpoints),
             "CASETRAIL_ARCHIVES": str(tmp_path / "archives"),
             "CASETRAIL_PRINCIPALS": str(config / "principals.yaml"),

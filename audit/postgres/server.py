@@ -135,8 +135,19 @@ class Server:
         Raises:
             LogUnavailableError: There is no way to the database.
         """
+        return self._connect_in_thread(limited=False)
+
+    def connect_in_thread(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A blocking connection with the usual time limits, for a thread.
+
+        Raises:
+            LogUnavailableError: There is no way to the database.
+        """
+        return self._connect_in_thread(limited=True)
+
+    def _connect_in_thread(self, *, limited: bool) -> psycopg.Connection[tuple[Any, ...]]:
         with self.errors():
-            return psycopg.Connection.connect(**self._settings(limited=False))
+            return psycopg.Connection.connect(**self._settings(limited=limited))
 
     @contextmanager
     def errors(self) -> Iterator[None]:

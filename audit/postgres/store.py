@@ -102,6 +102,7 @@ class PostgresLog(Store):
         self._bell.ring()
         await self._writer.stop()
         await self._readers.close()
+        await self._close_keys()
 
     async def _submit(self, batch: PreparedBatch) -> Fate:
         fate: Fate = await self._writer.submit(batch)
@@ -154,4 +155,4 @@ class PostgresLog(Store):
         connection.read_only = True
         # One moment for all that is read; appends go on beside it.
         with self._server.errors(), connection.transaction():
-            return verify(snapshot(select, case_id))
+            return verify(snapshot(select, case_id), self._keys)

@@ -49,6 +49,8 @@ _KEYS = """
   )
 """
 
+_ERASED = "SELECT dek_id FROM erased_key WHERE dek_id = ANY(%s::text[])"
+
 _FLAG: Final = "boolean[]::integer"
 
 
@@ -247,11 +249,13 @@ class Writer:
             tips = await connection.execute(_TIPS, {"cases": cases}, binary=True)
             tip_of_log = await connection.execute(_TIP_OF_LOG, (LOG_ITSELF,), binary=True)
             keys = await connection.execute(_KEYS, ([b.case_id for b in keyed], [b.key for b in keyed]), binary=True)
+            erased = await connection.execute(_ERASED, ([b.dek_id for b in batches if b.dek_id],), binary=True)
         found = [*await tips.fetchall(), *await tip_of_log.fetchall()]
         return Group(
             self._head(await head.fetchall(), await last.fetchall()),
             {case_id: Tip(*tip) for case_id, *tip in found},
             {(case_id, key) for case_id, key in await keys.fetchall()},
+            {key_id for (key_id,) in await erased.fetchall()},
             self._clock(),
         )
 

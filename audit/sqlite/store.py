@@ -117,6 +117,7 @@ class SqliteLog(Store):
         await asyncio.to_thread(self._thread.shutdown)
         self._far.close()
         self._near.close()
+        await self._close_keys()
 
     async def _watch(self, ring: Callable[[], None]) -> None:
         """Look for other processes' commits; a look costs microseconds."""
@@ -134,7 +135,7 @@ class SqliteLog(Store):
     def _verify(self, connection: Connection, case_id: str) -> Verification:
         with self._file.errors():
             connection.execute("BEGIN")  # one moment for all that is read; appends go on beside it
-            return verify(snapshot(partial(reading.rows, connection), case_id))
+            return verify(snapshot(partial(reading.rows, connection), case_id), self._keys)
 
 
 class _Reader:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import pysqlite3.dbapi2 as sqlite
 
+from audit import questions
 from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written, besides
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError
 from audit.merkle import Frontier
@@ -145,7 +146,13 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         head = self._read_head(connection)
         batches = [task for task in tasks if isinstance(task, PreparedBatch)]
-        group = Group(head, self._read_tips(connection, batches), _read_keys(connection, batches), self._clock())
+        group = Group(
+            head,
+            self._read_tips(connection, batches),
+            _read_keys(connection, batches),
+            _read_erased(connection, batches),
+            self._clock(),
+        )
         fates = [group.decide(batch) for batch in batches]
         beside = besides(batches, fates)
         _store(connection, group, beside)
@@ -211,6 +218,12 @@ def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[
         keys,
     )
     return set(found.fetchall())
+
+
+def _read_erased(connection: Connection, batches: Iterable[PreparedBatch]) -> set[str]:
+    """Which of the batches' encryption keys were destroyed."""
+    used = list({batch.dek_id for batch in batches if batch.dek_id})
+    return {key_id for (key_id,) in reading.answer(connection, questions.erased_among(used))} if used else set()
 
 
 def _tip_of_log(connection: Connection) -> dict[str, Tip]:

@@ -27,6 +27,8 @@ from casetrail.v1.audit_service_pb2 import (
     Checkpoint,
     CrossCheckRequest,
     CrossCheckResponse,
+    EraseCustomerRequest,
+    EraseCustomerResponse,
     ExportLogRequest,
     GetCheckpointRequest,
     GetCheckpointResponse,
@@ -377,6 +379,11 @@ class Client(Verbs):
         """Have the log sign with a new key from now on. For administrators."""
         request = RotateSigningKeyRequest(request_id=request_id or new_request_id())
         return await self._ask(self._audit.RotateSigningKey, request, request.request_id)
+
+    async def erase_customer(self, customer_id: str, *, why: str, request_id: str = "") -> EraseCustomerResponse:
+        """Make a customer's personal data unreadable for ever. For administrators."""
+        request = EraseCustomerRequest(request_id=request_id or new_request_id(), customer_id=customer_id, why=why)
+        return await self._ask(self._audit.EraseCustomer, request, request.request_id)
 
     def _keep(self, case_id: str, request_id: str, receipt: Receipt) -> None:
         if self._receipts is not None:

@@ -221,6 +221,10 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
     "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
     "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
+    "CustomerErased": _one(
+        _WARNING,
+        "a customer's personal data erased, {cases} cases: {why:quote}[; {readable_events} events keep it]",
+    ),
     "ArchiveProposed": _one(
         _PLAIN, "archive {archive_id} proposed: {cases} closed cases with {events} events[: {why:quote}]"
     ),

@@ -62,6 +62,7 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
         yield f"  {_quote(case.subject)}"
     facts = (
         f"customer {case.customer.customer_id}" if case.HasField("customer") else "",
+        "personal data erased" if case.erased else "",
         _level(case),
         f"drill {case.drill_id}" if case.drill_id else "",
         f"priority {_word(Priority.DESCRIPTOR, case.priority)}",
@@ -119,6 +120,8 @@ def tell(events: Iterable[Event], zone: tzinfo | None, opened_at: Timestamp | No
             if body_name
             else (Weight.WARNING, "something that this version of casetrail does not know; a newer one does")
         )
+        if event.erased:
+            what += " (personal data erased)"
         since = _since(event.at.seconds - opened_at.seconds) if opened_at else ""
         yield Line(since, _clock(event.at, zone), _who(event), printable(what), weight)
 

@@ -3,5 +3,9 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "tests.audit.archive_contract", "tests.audit.contract", "tests.audit.given", "tests.audit.tree_contract"
+    "tests.audit.archive_contract",
+    "tests.audit.contract",
+    "tests.audit.erasure_contract",
+    "tests.audit.given",
+    "tests.audit.tree_contract",
 )

@@ -32,7 +32,7 @@ async def a_log_of_version_1(path: Path) -> None:
         names = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name IN {0} OR name = 'log_head_grows')"
         for (name,) in old.execute(names.format("('subtree', 'checkpoint', 'cosignature')")).fetchall():
             old.execute(f"DROP TRIGGER {name}")
-        for table in ("archived", "subtree", "checkpoint", "cosignature", "alembic_version"):
+        for table in ("erased_key", "archived", "subtree", "checkpoint", "cosignature", "alembic_version"):
             old.execute(f"DROP TABLE {table}")
         old.execute("UPDATE log_head SET frontier = x''")
         old.execute("PRAGMA user_version = 1")

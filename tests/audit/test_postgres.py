@@ -5,6 +5,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from audit.log import Appended, Batch, Finding, Known, LogDamagedError, LogUnava
 from audit.postgres import PostgresLog
 from audit.postgres.reading import placeholders
 from audit.postgres.server import Server, Timeouts
+from audit.stores import KeySettings, open_keys
 from casetrail.v1.case_service_pb2 import CaseFilter
 from tests.audit.archive_contract import ArchiveContract
 from tests.audit.contract import Clock, LogContract, opened, take
@@ -47,8 +49,9 @@ def url(request: pytest.FixtureRequest, new_database: Databases) -> Iterator[str
 
 
 @pytest_asyncio.fixture
-async def log(url: str, clock: Clock) -> AsyncIterator[PostgresLog]:
+async def log(url: str, clock: Clock, tmp_path: Path) -> AsyncIterator[PostgresLog]:
     opened_log = await PostgresLog.open(url, timeouts=QUICK, clock=clock)
+    await opened_log.use_keys(open_keys(KeySettings(url, tmp_path / "kek")))
     yield opened_log
     await opened_log.close()
 

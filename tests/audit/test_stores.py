@@ -67,6 +67,20 @@ def test_a_server_is_told_the_log_by_its_environment_and_never_shows_the_passwor
         Settings.read({"CASETRAIL_LOG": "log.db"})
 
 
+def test_keys_are_beside_the_log_unless_the_environment_says_otherwise() -> None:
+    data = Path("/var/d")
+    beside = stores.KeySettings.read({}, data, stores.sqlite_url(data / "log.db"))
+    assert beside == stores.KeySettings("sqlite:////var/d/keys.db", data / "kek")
+    postgres = "postgresql://casetrail:secret@db/trail"
+    assert stores.KeySettings.read({}, data, postgres).url == postgres
+    told = {"CASETRAIL_SUBJECT_KEYS": "postgresql://keys:secret@other/keys", "CASETRAIL_KEK": "/secrets/kek"}
+    elsewhere = stores.KeySettings.read(told, data, postgres)
+    assert elsewhere == stores.KeySettings("postgresql://keys:secret@other/keys", Path("/secrets/kek"))
+    assert "secret@" not in repr(elsewhere)
+    with pytest.raises(ValueError, match="CASETRAIL_SUBJECT_KEYS"):
+        stores.KeySettings.read({"CASETRAIL_SUBJECT_KEYS": "keys.db"}, data, postgres)
+
+
 # casetrail-db
 
 
@@ -92,7 +106,7 @@ def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
         assert not (tmp_path / "new").exists()
     for command in ("init", "upgrade", "status"):
         status, words = casetrail_db(command, log=url)
-        assert (status, "schema    0003 (this Casetrail: 0003)" in words) == (0, True), words
+        assert (status, "schema    0004 (this Casetrail: 0004)" in words) == (0, True), words
 
 
 async def test_a_server_is_prepared_from_nothing_and_as_often_as_one_likes(postgres: PostgresServer) -> None:
@@ -161,3 +175,15 @@ def test_another_schema_is_told_with_what_to_do(postgres: PostgresServer, new_da
         assert (status, advice in words) == (1, True), words
     status, words = casetrail_db("upgrade", "--admin", postgres.url(), log=url)
     assert (status, "was upgraded by a newer Casetrail" in words) == (1, True)
+
+
+def test_the_key_encryption_key_is_changed_by_a_command(tmp_path: Path) -> None:
+    log, kek = stores.sqlite_url(tmp_path / "log.db"), tmp_path / "kek"
+    for _ in range(2):
+        before = kek.read_text() if kek.exists() else ""
+        status, words = casetrail_db("rotate-kek", log=log, CASETRAIL_DATA=str(tmp_path))
+        assert (status, f"wrapped 0 keys anew; copy {kek}" in words) == (0, True), words
+        assert kek.read_text() != before
+    kek.unlink()
+    status, words = casetrail_db("rotate-kek", log=log, CASETRAIL_DATA=str(tmp_path))
+    assert (status, f"{kek} is missing" in words) == (1, True), words

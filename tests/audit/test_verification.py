@@ -311,4 +311,5 @@ def test_every_check_is_among_them() -> None:
     source = Path(verification.__file__).read_text(encoding="utf-8")
     checks = set(re.findall(r'found\.add\(\s*"([A-Z_]+)"', source))
 
-    assert checks == {tampering.reason for tampering in TAMPERINGS}
+    with_keys = {"KEY_MISSING", "KEY_WRONG"}  # tests/audit/erasure_contract.py
+    assert checks - with_keys == {tampering.reason for tampering in TAMPERINGS}

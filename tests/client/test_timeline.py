@@ -273,3 +273,10 @@ def test_an_event_without_anything_in_it_can_be_told(name: str) -> None:
     line = what(getattr(Event(), FIELDS[name]))
     assert line
     assert not set("[]{}") & set(line)
+
+
+def test_what_was_erased_is_told_as_erased() -> None:
+    erased = Event(erased=True, replied=Replied())
+    (line,) = tell([erased], UTC)
+    assert line.what.endswith("(personal data erased)")
+    assert any("personal data erased" in line for line in heading(Case(case_id="INQ-1", erased=True), UTC))

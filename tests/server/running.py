@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from temporalio.client import Client
 
 from audit.sqlite import SqliteLog
+from audit.stores import KeySettings, open_keys, sqlite_url
 from casetrail import policy_file
 from casetrail.v1.audit_service_pb2_grpc import AuditServiceStub
 from casetrail.v1.case_service_pb2 import ExecuteRequest, ExecuteResponse, OpenCaseRequest, OpenCaseResponse
@@ -127,6 +128,7 @@ async def serving(folder: Path, proofs: ProofSettings | None = None) -> AsyncIte
     principals = folder / "principals.yaml"
     principals.write_text(PRINCIPALS)
     log = SqliteLog(folder / "casetrail.db")
+    await log.use_keys(open_keys(KeySettings(sqlite_url(folder / "keys.db"), folder / "kek")))
     temporal = Temporal(_nobody)
     engine = Engine(log, await Rulebooks.keep(log, policy_file.load(POLICY)), temporal)
     async with AsyncExitStack() as ending:

@@ -19,6 +19,7 @@ from activities.directory import Directory
 from activities.outside import Rehearsal
 from activities.registry import all_activities
 from audit.sqlite import SqliteLog
+from audit.stores import KeySettings, open_keys, sqlite_url
 from casetrail import policy_file
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
@@ -175,6 +176,7 @@ async def world(
     queue = f"casetrail-{uuid4()}"
     waker = waker or TemporalWaker(environment.client, task_queue=queue)
     log = SqliteLog(folder / "casetrail.db")
+    await log.use_keys(open_keys(KeySettings(sqlite_url(folder / "keys.db"), folder / "kek")))
     try:
         rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
         engine = Engine(log, rulebooks, waker, clock.now)

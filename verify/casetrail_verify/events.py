@@ -10,6 +10,7 @@ from casetrail_verify.faults import Check, Faults
 from casetrail_verify.lines import Line, LineError
 from casetrail_verify.moments import moment
 from casetrail_verify.tree import ProofError, root_by_inclusion
+from casetrail_verify.wire import Message, WireError
 
 
 class Tree(NamedTuple):
@@ -75,6 +76,9 @@ _TYPES: Final = frozenset(
     for dek_id in (str, _NOTHING)
     for payload in (str, _NOTHING)
 )
+_ENCRYPTED: Final = 15  # field of the message Event
+_KEY_ID: Final = 1  # field of the message Encrypted
+_TAG_OF_ENCRYPTED: Final = bytes([_ENCRYPTED << 3 | 2])
 _LARGEST: Final = 2**63  # what a database keeps as an integer is below
 
 
@@ -148,8 +152,6 @@ def _stored(line: Line) -> tuple[bytes, str]:
 
 
 def _check_columns(row: Row, tree: Tree, found: Faults) -> None:
-    if row.dek_id is not None:
-        _note(found, row, Check.COLUMN_CHANGED, f"dek_id is {row.dek_id!r}: in version 1 no payload is encrypted")
     said = row.said
     if said is None:
         return
@@ -171,6 +173,19 @@ def _check_payload(row: Row, found: Faults) -> None:
         return  # whether it may be gone is seen when all is read
     if row.said is not None and hashlib.sha256(row.payload).hexdigest() != row.said.payload_hash:
         _note(found, row, Check.PAYLOAD_CHANGED, "the payload is not what the envelope holds the hash of")
+    elif not is_key(row.dek_id, row.payload):
+        _note(found, row, Check.COLUMN_CHANGED, f"dek_id is {row.dek_id!r}, which is not what the payload says")
+
+
+def is_key(dek_id: str | None, payload: bytes) -> bool:
+    """Whether a payload says that its personal fields are encrypted with this key, or with none."""
+    if dek_id is None and _TAG_OF_ENCRYPTED not in payload:
+        return True
+    try:
+        encrypted = Message(payload).data(_ENCRYPTED)
+        return dek_id == (Message(encrypted).text(_KEY_ID) if encrypted else None)
+    except WireError:
+        return False
 
 
 def _check_inclusion(row: Row, tree: Tree, found: Faults) -> None:

@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from casetrail_verify.envelope import AT, CAUSE, LOG, NUMBER, RECORDED, SHA256, TEXT, Envelope
-from casetrail_verify.events import Row, Tree
+from casetrail_verify.events import Row, Tree, is_key
 from casetrail_verify.moments import moment
 
 _ENVELOPE: Final = (
@@ -27,7 +27,7 @@ _QUOTED: Final = _ENVELOPE.replace('"', r"\\\"")
 _LINE: Final = re.compile(
     rf'{{"kind":"event","pos":(?P<pos>{NUMBER}),"case_id":"(?P<case>{TEXT})","seq":(?P<seq>{NUMBER}),'
     rf'"key":"(?P<key>{TEXT})","ordinal":(?P<ordinal>0|{NUMBER}),"event_id":"(?P=case):(?P=seq)",'
-    rf'"type":"(?P<type>{TEXT})","recorded_at":(?P<recorded_at>{NUMBER}[0-9]{{0,3}}),"dek_id":null,'
+    rf'"type":"(?P<type>{TEXT})","recorded_at":(?P<recorded_at>{NUMBER}[0-9]{{0,3}}),"dek_id":(?:null|"(?P<dek_id>{TEXT})"),'
     rf'"leaf_hash":"(?P<leaf>{SHA256})","payload":"(?P<payload>[A-Za-z0-9+/]*={{0,2}})",'
     rf'"envelope":"(?P<envelope>{_QUOTED})"}}'
 )
@@ -54,6 +54,7 @@ def read(raw: bytes, tree: Tree) -> Row | None:
             ordinal,
             type_,
             microseconds,
+            dek_id,
             leaf,
             base64,
             text,
@@ -72,10 +73,24 @@ def read(raw: bytes, tree: Tree) -> Row | None:
         or recorded != moment(recorded_at)
         or hashlib.sha256(payload).hexdigest() != payload_hash
         or hashlib.sha256(b"\x00" + text.replace('\\"', '"').encode()).hexdigest() != leaf
+        or not is_key(dek_id, payload)
     ):
         return None
     event_id, position, number = f"{case_id}:{seq}", int(pos), int(seq)
     said = Envelope(at, case_id, event_id, key, log, payload_hash, position, prev, recorded, number, type_)
     return Row(
-        case_id, event_id, key, position, number, type_, int(ordinal), recorded_at, leaf, None, payload, leaf, said, []
+        case_id,
+        event_id,
+        key,
+        position,
+        number,
+        type_,
+        int(ordinal),
+        recorded_at,
+        leaf,
+        dek_id,
+        payload,
+        leaf,
+        said,
+        [],
     )

@@ -23,6 +23,7 @@ _COMMANDS = {
     "what-if": "casetrail.cli.comparing:what_if",
     "crosscheck": "casetrail.cli.comparing:crosscheck",
     "export": "casetrail.export.command:export",
+    "erase": "casetrail.cli.erasing:erase",
     "verify": "casetrail.cli.reading:verify",
     "proof": "casetrail.cli.proof:app",
     "archive": "casetrail.cli.archive:app",

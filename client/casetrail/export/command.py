@@ -31,7 +31,6 @@ class Format(Enum):
 
 
 _WRITERS: dict[Format, Callable[[Client, Selection, BinaryIO], Awaitable[int]]] = {
-    Format.PARQUET: parquet.write,
     Format.XES: xes.write,
     Format.OCEL: ocel.write,
 }
@@ -62,6 +61,9 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     unwitnessed: Annotated[
         bool, typer.Option("--unwitnessed", help="jsonl: do not wait for the log's witnesses, and leave nothing out.")
     ] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="jsonl, parquet: with what personal fields say.")
+    ] = False,
     terms: Terms,
 ) -> None:
     """Export events to a file.
@@ -69,14 +71,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     --from and --to are about when events happened, in case time. The file is there when it is whole, and not before.
     With proofs, it ends where all of the log's witnesses have signed; what came later waits for the next export.
     """
-    if form is Format.JSONL and source_activities:
-        raise typer.BadParameter(
-            "jsonl has whole events; choose parquet, xes or ocel", param_hint="--source-activities"
-        )
-    if form is not Format.JSONL and receipts is not None:
-        raise typer.BadParameter("receipts belong to jsonl", param_hint="--receipts")
-    if form is not Format.JSONL and unwitnessed:
-        raise typer.BadParameter("only jsonl is for witnesses to vouch for", param_hint="--unwitnessed")
+    _check(form, source_activities=source_activities, receipts=receipts, unwitnessed=unwitnessed, personal=personal)
     selection = Selection(
         kinds=tuple(value_of(Kind, word) for word in kind or ()),
         case_ids=tuple(dict.fromkeys(case or ())),
@@ -88,7 +83,9 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
 
     async def write(client: Client, part: BinaryIO) -> int | jsonl.Written:
         if form is Format.JSONL:
-            return await jsonl.write(client, selection, part, receipts, unwitnessed=unwitnessed)
+            return await jsonl.write(client, selection, part, receipts, unwitnessed=unwitnessed, personal=personal)
+        if form is Format.PARQUET:
+            return await parquet.write(client, selection, part, personal=personal)
         return await _WRITERS[form](client, selection, part)
 
     try:
@@ -106,6 +103,24 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
     for line in _of_witnesses(proven) if proven else ():
         output.console.print(line, markup=False)
+
+
+def _check(form: Format, *, source_activities: bool, receipts: Path | None, unwitnessed: bool, personal: bool) -> None:
+    """Make sure that the options belong to the format.
+
+    Raises:
+        typer.BadParameter: One does not.
+    """
+    if form is Format.JSONL and source_activities:
+        raise typer.BadParameter(
+            "jsonl has whole events; choose parquet, xes or ocel", param_hint="--source-activities"
+        )
+    if form is not Format.JSONL and receipts is not None:
+        raise typer.BadParameter("receipts belong to jsonl", param_hint="--receipts")
+    if form is not Format.JSONL and unwitnessed:
+        raise typer.BadParameter("only jsonl is for witnesses to vouch for", param_hint="--unwitnessed")
+    if personal and form not in (Format.JSONL, Format.PARQUET):
+        raise typer.BadParameter("xes and ocel have no personal fields", param_hint="--personal")
 
 
 def _as_json(written: jsonl.Written) -> dict[str, Any]:

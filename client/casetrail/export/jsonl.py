@@ -37,6 +37,7 @@ async def write(
     receipts: Path | None = None,
     *,
     unwitnessed: bool = False,
+    personal: bool = False,
 ) -> Written:
     """Write an export.
 
@@ -46,6 +47,7 @@ async def write(
         file: Where to.
         receipts: A file of receipts that goes with them.
         unwitnessed: Up to the newest event, whoever has signed it.
+        personal: With what personal fields say.
 
     Raises:
         ValueError: The file of receipts is none.
@@ -53,6 +55,7 @@ async def write(
     end = _End(file)
     request = selection.request()
     request.unwitnessed = unwitnessed
+    request.open_personal = personal
     async for lines in client.export_log(request):
         end.write(lines)
     if receipts is not None:

@@ -7,6 +7,7 @@ from google.protobuf.json_format import MessageToDict
 
 from casetrail.client import Client
 from casetrail.export.selection import Selection
+from casetrail.personal import without_personal_data
 from casetrail.timeline import event_type
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Role
@@ -19,8 +20,8 @@ class ParquetMissing(Exception):  # noqa: N818 - an answer to the user
     """The library that writes Parquet is not installed."""
 
 
-async def write(client: Client, selection: Selection, file: BinaryIO) -> int:
-    """Write an export; returns how many events it has.
+async def write(client: Client, selection: Selection, file: BinaryIO, *, personal: bool = False) -> int:
+    """Write an export, with what personal fields say where that is wanted; returns how many events it has.
 
     Raises:
         ParquetMissing: Parquet needs an extra of this distribution.
@@ -46,7 +47,7 @@ async def write(client: Client, selection: Selection, file: BinaryIO) -> int:
             rows.clear()
 
         async for event in selection.events(client):
-            rows.append(_row(event))
+            rows.append(_row(event if personal else without_personal_data(event)))
             count += 1
             if len(rows) == _ROWS_AT_ONCE:
                 flush()

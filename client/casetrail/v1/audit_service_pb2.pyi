@@ -802,10 +802,13 @@ class ExportLogRequest(google.protobuf.message.Message):
     HAPPENED_FROM_FIELD_NUMBER: builtins.int
     HAPPENED_BEFORE_FIELD_NUMBER: builtins.int
     UNWITNESSED_FIELD_NUMBER: builtins.int
+    OPEN_PERSONAL_FIELD_NUMBER: builtins.int
     unwitnessed: builtins.bool
     """Up to the newest event, whoever has signed it. Otherwise the export waits some seconds for the log's witnesses, and
     ends at the newest checkpoint that all of them have signed.
     """
+    open_personal: builtins.bool
+    """Give what personal fields say beside the bytes. For administrators and auditors."""
     @property
     def kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Kind.ValueType]:
         """Only cases that are of these lifecycles now."""
@@ -828,9 +831,10 @@ class ExportLogRequest(google.protobuf.message.Message):
         happened_from: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         happened_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         unwitnessed: builtins.bool = ...,
+        open_personal: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["happened_before", b"happened_before", "happened_from", b"happened_from"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "happened_before", b"happened_before", "happened_from", b"happened_from", "kinds", b"kinds", "unwitnessed", b"unwitnessed"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "happened_before", b"happened_before", "happened_from", b"happened_from", "kinds", b"kinds", "open_personal", b"open_personal", "unwitnessed", b"unwitnessed"]) -> None: ...
 
 Global___ExportLogRequest: typing_extensions.TypeAlias = ExportLogRequest
 
@@ -849,3 +853,52 @@ class ExportLogResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["lines", b"lines"]) -> None: ...
 
 Global___ExportLogResponse: typing_extensions.TypeAlias = ExportLogResponse
+
+@typing.final
+class EraseCustomerRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    customer_id: builtins.str
+    why: builtins.str
+    """Kept for ever: it must not itself say anything personal."""
+    def __init__(
+        self,
+        *,
+        request_id: builtins.str = ...,
+        customer_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["customer_id", b"customer_id", "request_id", b"request_id", "why", b"why"]) -> None: ...
+
+Global___EraseCustomerRequest: typing_extensions.TypeAlias = EraseCustomerRequest
+
+@typing.final
+class EraseCustomerResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: builtins.int
+    KEYS_FIELD_NUMBER: builtins.int
+    CASES_FIELD_NUMBER: builtins.int
+    READABLE_EVENTS_FIELD_NUMBER: builtins.int
+    position: builtins.int
+    """Of the event that says so."""
+    keys: builtins.int
+    """How many keys were destroyed, and how many cases they were of."""
+    cases: builtins.int
+    readable_events: builtins.int
+    """Events that were written before personal fields were encrypted: these stay readable."""
+    def __init__(
+        self,
+        *,
+        position: builtins.int = ...,
+        keys: builtins.int = ...,
+        cases: builtins.int = ...,
+        readable_events: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "keys", b"keys", "position", b"position", "readable_events", b"readable_events"]) -> None: ...
+
+Global___EraseCustomerResponse: typing_extensions.TypeAlias = EraseCustomerResponse

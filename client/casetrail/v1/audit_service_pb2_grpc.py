@@ -95,6 +95,11 @@ class AuditServiceStub(object):
                 request_serializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.SerializeToString,
                 response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.FromString,
                 _registered_method=True)
+        self.EraseCustomer = channel.unary_unary(
+                '/casetrail.v1.AuditService/EraseCustomer',
+                request_serializer=casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -185,6 +190,13 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseCustomer(self, request, context):
+        """Makes the personal data of a customer unreadable for ever, in every case; all proofs stay valid. For administrators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -247,6 +259,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ExportLog,
                     request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.FromString,
                     response_serializer=casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.SerializeToString,
+            ),
+            'EraseCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCustomer,
+                    request_deserializer=casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -574,6 +591,33 @@ class AuditService(object):
             '/casetrail.v1.AuditService/ExportLog',
             casetrail_dot_v1_dot_audit__service__pb2.ExportLogRequest.SerializeToString,
             casetrail_dot_v1_dot_audit__service__pb2.ExportLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.AuditService/EraseCustomer',
+            casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerRequest.SerializeToString,
+            casetrail_dot_v1_dot_audit__service__pb2.EraseCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -217,7 +217,23 @@ _AuditServiceExportLogType = typing_extensions.TypeVar(
     ],
 )
 
-class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType, _AuditServiceGetCheckpointType, _AuditServiceListCheckpointsType, _AuditServiceProveInclusionType, _AuditServiceProveConsistencyType, _AuditServiceRotateSigningKeyType, _AuditServiceWhatIfType, _AuditServiceCrossCheckType, _AuditServiceExportLogType]):
+_AuditServiceEraseCustomerType = typing_extensions.TypeVar(
+    '_AuditServiceEraseCustomerType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+        casetrail.v1.audit_service_pb2.EraseCustomerResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+        casetrail.v1.audit_service_pb2.EraseCustomerResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+        casetrail.v1.audit_service_pb2.EraseCustomerResponse,
+    ],
+)
+
+class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditServiceWatchEventsType, _AuditServiceReplayCaseType, _AuditServiceVerifyCaseType, _AuditServiceGetCheckpointType, _AuditServiceListCheckpointsType, _AuditServiceProveInclusionType, _AuditServiceProveConsistencyType, _AuditServiceRotateSigningKeyType, _AuditServiceWhatIfType, _AuditServiceCrossCheckType, _AuditServiceExportLogType, _AuditServiceEraseCustomerType]):
     """Reads and checks the log."""
 
     @typing.overload
@@ -269,6 +285,10 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
         grpc.UnaryStreamMultiCallable[
             casetrail.v1.audit_service_pb2.ExportLogRequest,
             casetrail.v1.audit_service_pb2.ExportLogResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+            casetrail.v1.audit_service_pb2.EraseCustomerResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -322,6 +342,10 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
             casetrail.v1.audit_service_pb2.ExportLogRequest,
             casetrail.v1.audit_service_pb2.ExportLogResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+            casetrail.v1.audit_service_pb2.EraseCustomerResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListEvents: _AuditServiceListEventsType
@@ -359,6 +383,9 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
 
     ExportLog: _AuditServiceExportLogType
     """The log, or some of it, with what an offline verifier needs; docs/proof.md describes the lines."""
+
+    EraseCustomer: _AuditServiceEraseCustomerType
+    """Makes the personal data of a customer unreadable for ever, in every case; all proofs stay valid. For administrators."""
 
 AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -408,6 +435,10 @@ AuditServiceAsyncStub: typing_extensions.TypeAlias = AuditServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         casetrail.v1.audit_service_pb2.ExportLogRequest,
         casetrail.v1.audit_service_pb2.ExportLogResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+        casetrail.v1.audit_service_pb2.EraseCustomerResponse,
     ],
 ]
 
@@ -509,5 +540,13 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[casetrail.v1.audit_service_pb2.ExportLogResponse], collections.abc.AsyncIterator[casetrail.v1.audit_service_pb2.ExportLogResponse]]:
         """The log, or some of it, with what an offline verifier needs; docs/proof.md describes the lines."""
+
+    @abc.abstractmethod
+    def EraseCustomer(
+        self,
+        request: casetrail.v1.audit_service_pb2.EraseCustomerRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.audit_service_pb2.EraseCustomerResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.EraseCustomerResponse]]:
+        """Makes the personal data of a customer unreadable for ever, in every case; all proofs stay valid. For administrators."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

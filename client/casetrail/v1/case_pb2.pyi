@@ -78,6 +78,8 @@ class Case(google.protobuf.message.Message):
     IS_DRILL_FIELD_NUMBER: builtins.int
     INCIDENTS_FIELD_NUMBER: builtins.int
     INJECT_ID_FIELD_NUMBER: builtins.int
+    ENCRYPTED_FIELD_NUMBER: builtins.int
+    ERASED_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     """The case's number, readable over a phone, for example INQ-7K3-M9Q-XDP."""
     kind: casetrail.v1.types_pb2.Kind.ValueType
@@ -110,6 +112,8 @@ class Case(google.protobuf.message.Message):
     """Whether there is one."""
     inject_id: builtins.str
     """The inject of the drill that brought this case; empty when a person did."""
+    erased: builtins.bool
+    """Personal fields are empty because the customer's data was erased."""
     @property
     def opened_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
@@ -200,6 +204,10 @@ class Case(google.protobuf.message.Message):
     def incidents(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.incident_pb2.IncidentTie]:
         """Incidents that touch this case."""
 
+    @property
+    def encrypted(self) -> casetrail.v1.types_pb2.Encrypted:
+        """Only as it is stored: the personal fields, which are empty where they belong."""
+
     def __init__(
         self,
         *,
@@ -250,9 +258,11 @@ class Case(google.protobuf.message.Message):
         is_drill: builtins.bool = ...,
         incidents: collections.abc.Iterable[casetrail.v1.incident_pb2.IncidentTie] | None = ...,
         inject_id: builtins.str = ...,
+        encrypted: casetrail.v1.types_pb2.Encrypted | None = ...,
+        erased: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["callback", b"callback", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "incident", b"incident", "opened_at", b"opened_at", "order", b"order", "policy", b"policy", "resolved_at", b"resolved_at", "return_details", b"return_details", "satisfaction", b"satisfaction", "settlement", b"settlement", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["alarms", b"alarms", "asked_departments", b"asked_departments", "callback", b"callback", "case_id", b"case_id", "category", b"category", "channel", b"channel", "clocks", b"clocks", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "drill_id", b"drill_id", "incident", b"incident", "incidents", b"incidents", "inject_id", b"inject_id", "is_drill", b"is_drill", "kind", b"kind", "links", b"links", "merged_into", b"merged_into", "opened_at", b"opened_at", "order", b"order", "order_id", b"order_id", "owner", b"owner", "parcels", b"parcels", "pending_effects", b"pending_effects", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "quality_flags", b"quality_flags", "resolved_at", b"resolved_at", "return_details", b"return_details", "review_owed", b"review_owed", "round", b"round", "satisfaction", b"satisfaction", "seq", b"seq", "settlement", b"settlement", "silent", b"silent", "source", b"source", "stage", b"stage", "subject", b"subject", "team", b"team", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["callback", b"callback", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "encrypted", b"encrypted", "incident", b"incident", "opened_at", b"opened_at", "order", b"order", "policy", b"policy", "resolved_at", b"resolved_at", "return_details", b"return_details", "satisfaction", b"satisfaction", "settlement", b"settlement", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["alarms", b"alarms", "asked_departments", b"asked_departments", "callback", b"callback", "case_id", b"case_id", "category", b"category", "channel", b"channel", "clocks", b"clocks", "closed_at", b"closed_at", "closure", b"closure", "counters", b"counters", "customer", b"customer", "decision", b"decision", "drill", b"drill", "drill_id", b"drill_id", "encrypted", b"encrypted", "erased", b"erased", "incident", b"incident", "incidents", b"incidents", "inject_id", b"inject_id", "is_drill", b"is_drill", "kind", b"kind", "links", b"links", "merged_into", b"merged_into", "opened_at", b"opened_at", "order", b"order", "order_id", b"order_id", "owner", b"owner", "parcels", b"parcels", "pending_effects", b"pending_effects", "policy", b"policy", "priority", b"priority", "product_id", b"product_id", "quality_flags", b"quality_flags", "resolved_at", b"resolved_at", "return_details", b"return_details", "review_owed", b"review_owed", "round", b"round", "satisfaction", b"satisfaction", "seq", b"seq", "settlement", b"settlement", "silent", b"silent", "source", b"source", "stage", b"stage", "subject", b"subject", "team", b"team", "time_base", b"time_base", "told_at", b"told_at", "updated_at", b"updated_at", "waiting", b"waiting"]) -> None: ...
 
 Global___Case: typing_extensions.TypeAlias = Case
 

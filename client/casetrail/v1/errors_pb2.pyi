@@ -93,6 +93,8 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """UNAVAILABLE: the archive's folder cannot be read or written, or is not there; nothing was removed."""
     REFUSAL_REASON_ARCHIVE_DAMAGED: _RefusalReason.ValueType  # 51
     """DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
+    REFUSAL_REASON_UNKNOWN_CUSTOMER: _RefusalReason.ValueType  # 55
+    """NOT_FOUND: no case is of this customer."""
     REFUSAL_REASON_WORKFLOW_NOT_RUNNING: _RefusalReason.ValueType  # 47
     """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 
@@ -170,6 +172,8 @@ REFUSAL_REASON_ARCHIVE_UNAVAILABLE: RefusalReason.ValueType  # 50
 """UNAVAILABLE: the archive's folder cannot be read or written, or is not there; nothing was removed."""
 REFUSAL_REASON_ARCHIVE_DAMAGED: RefusalReason.ValueType  # 51
 """DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
+REFUSAL_REASON_UNKNOWN_CUSTOMER: RefusalReason.ValueType  # 55
+"""NOT_FOUND: no case is of this customer."""
 REFUSAL_REASON_WORKFLOW_NOT_RUNNING: RefusalReason.ValueType  # 47
 """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 Global___RefusalReason: typing_extensions.TypeAlias = RefusalReason

@@ -548,3 +548,64 @@ class Scan(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["place", b"place", "scanned_at", b"scanned_at", "status", b"status"]) -> None: ...
 
 Global___Scan: typing_extensions.TypeAlias = Scan
+
+@typing.final
+class Encrypted(google.protobuf.message.Message):
+    """The personal fields of an event or a case as they are stored; docs/proof.md says how to open them."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: builtins.int
+    CIPHERTEXT_FIELD_NUMBER: builtins.int
+    key_id: builtins.str
+    """The key of whom they are about."""
+    ciphertext: builtins.bytes
+    """A nonce of 12 bytes, then what AES-256-GCM makes of PersonalFields."""
+    def __init__(
+        self,
+        *,
+        key_id: builtins.str = ...,
+        ciphertext: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ciphertext", b"ciphertext", "key_id", b"key_id"]) -> None: ...
+
+Global___Encrypted: typing_extensions.TypeAlias = Encrypted
+
+@typing.final
+class PersonalFields(google.protobuf.message.Message):
+    """Every personal field of a message that is not empty."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FIELDS_FIELD_NUMBER: builtins.int
+    @property
+    def fields(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___PersonalField]: ...
+    def __init__(
+        self,
+        *,
+        fields: collections.abc.Iterable[Global___PersonalField] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["fields", b"fields"]) -> None: ...
+
+Global___PersonalFields: typing_extensions.TypeAlias = PersonalFields
+
+@typing.final
+class PersonalField(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    value: builtins.str
+    @property
+    def path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Field numbers on the way to it; that of a repeated field is followed by the element's index, from 0."""
+
+    def __init__(
+        self,
+        *,
+        path: collections.abc.Iterable[builtins.int] | None = ...,
+        value: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "value", b"value"]) -> None: ...
+
+Global___PersonalField: typing_extensions.TypeAlias = PersonalField

@@ -1,6 +1,6 @@
 """What Temporal keeps holds nothing personal."""
 
-from activities.personal import without_personal_data
+from casetrail.personal import without_personal_data
 from casetrail.v1.case_pb2 import Case, Customer
 from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.event_pb2 import Event, Replied

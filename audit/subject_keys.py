@@ -1,0 +1,408 @@
+"""The keys of data subjects: each customer's, and of a case without a customer the case's own.
+
+They are kept apart from the log, in a file or a schema of their own, each wrapped with the key-encryption key. A key is
+there before anything is encrypted with it: what a crash leaves in between is a key that nobody needs. Keys are
+remembered for a minute, so that what another process destroys is out of use here soon; that nothing new is written
+under a destroyed key, the log itself sees to.
+"""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from audit.encryption import KEY_BYTES, Key, Keys
+from audit.key_encryption import KeyEncryptionKeys
+from audit.questions import Answer, Question
+from casetrail.v1.case_pb2 import Case
+
+_REMEMBERED_SECONDS: Final = 60.0
+_MOST_REMEMBERED: Final = 50_000
+_AT_ONCE: Final = 100  # keys that are asked for with one statement
+_ID_BYTES: Final = 8
+
+T = TypeVar("T")
+
+Run = Callable[[Question], Answer]
+"""Asks or changes something within a transaction."""
+
+
+class KeyDatabase(Protocol):
+    """Where the keys are kept. Its calls block."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    @property
+    def holding(self) -> str:
+        """What a SELECT ends with so that what it has read stays until the end of the transaction."""
+
+    def within(self, work: Callable[[Run], T]) -> T:
+        """Do some work in one transaction; it may be done twice where the connection breaks.
+
+        Raises:
+            LogUnavailableError: The database cannot be used.
+            ValueError: It cannot hold a name.
+        """
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class KekChangedError(Exception):
+    """The key-encryption key in force is another one than was thought."""
+
+
+class _Kept(NamedTuple):
+    """A key as it is kept.
+
+    Attributes:
+        renewed: How many keys of the subject were destroyed.
+    """
+
+    key_id: str
+    subject: str
+    kek_id: str
+    wrapped: bytes | None
+    renewed: int = 0
+
+    @property
+    def about(self) -> str:
+        """What its wrapping is bound to."""
+        return f"{self.key_id} {self.subject}"
+
+
+class _Remembered(NamedTuple):
+    key: Key | None
+    since: float
+
+
+def subject_of(case: Case) -> str:
+    """Whom the personal fields of a case are about."""
+    customer = case.customer.customer_id
+    return customer_subject(customer) if customer else f"case:{case.case_id}"
+
+
+def customer_subject(customer_id: str) -> str:
+    """A customer, as a subject."""
+    return f"customer:{customer_id}"
+
+
+class SubjectKeys:
+    """Gives keys, makes them, destroys them."""
+
+    def __init__(self, database: KeyDatabase, keks: KeyEncryptionKeys) -> None:
+        """Use a database and a file; `open` finds out whether they fit each other."""
+        self._database = database
+        self._keks = keks
+        self._kek_id = ""
+        self._lock = threading.Lock()
+        self._by_id: dict[str, _Remembered] = {}
+        self._by_subject: dict[str, _Remembered] = {}
+        self._wanted: dict[str, asyncio.Future[Key]] = {}
+        self._making: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What errors call the keys."""
+        return self._database.name
+
+    @property
+    def kek_file(self) -> Path:
+        """Where the key-encryption keys are."""
+        return self._keks.path
+
+    def are_begun(self) -> bool:
+        """Whether a key-encryption key is in force, so that there may be keys."""
+        return bool(self._database.within(_kek_in_force))
+
+    def begin(self) -> None:
+        """Find out which key-encryption key is in force, and make the first one.
+
+        Raises:
+            LogUnavailableError: The database cannot be used, or the file has not the key that is in force.
+        """
+        self._kek_id = self._database.within(_kek_in_force)
+        if not self._kek_id:
+            made = self._keks.make()
+            self._kek_id = self._database.within(lambda run: _put_in_force_first(run, made))
+        self._keks.check(self._kek_id)
+
+    # Giving keys
+
+    def remembered(self, subject: str) -> Key | None:
+        """The key of a subject, where it is known here and now."""
+        found = self._by_subject.get(subject)
+        return found.key if found is not None and _is_fresh(found) else None
+
+    async def of(self, subject: str) -> Key:
+        """The key of a subject; made when there is none. Those who ask at the same time share one transaction.
+
+        Raises:
+            LogUnavailableError: It can be neither found nor made.
+        """
+        if (known := self.remembered(subject)) is not None:
+            return known
+        wanted = self._wanted.get(subject)
+        if wanted is None:
+            wanted = self._wanted[subject] = asyncio.get_running_loop().create_future()
+            if self._making is None:
+                self._making = asyncio.create_task(self._settle_wanted(), name="subject-keys")
+        return await asyncio.shield(wanted)
+
+    async def found(self, key_ids: Iterable[str | None]) -> Keys:
+        """Keys by their ids; those that never were are left out.
+
+        Raises:
+            LogUnavailableError: They cannot be read.
+        """
+        known, unknown = self._split(key_ids)
+        return {**known, **await asyncio.to_thread(self._fetch, unknown)} if unknown else known
+
+    def found_at_once(self, key_ids: Iterable[str | None]) -> Keys:
+        """The same, for a thread that may wait."""
+        known, unknown = self._split(key_ids)
+        return {**known, **self._fetch(unknown)} if unknown else known
+
+    # Destroying keys
+
+    async def active(self, subject: str) -> Sequence[str]:
+        """Ids of the keys of a subject that were not destroyed."""
+        return await asyncio.to_thread(self._database.within, lambda run: _active_ids(run, subject))
+
+    async def destroy(self, key_ids: Sequence[str]) -> None:
+        """Destroy keys, for ever. Those that are destroyed already stay so."""
+        if not key_ids:
+            return
+        now = time.time_ns() // 1000
+        await asyncio.to_thread(self._database.within, lambda run: _destroy(run, key_ids, now))
+        self.forget()
+
+    def forget(self) -> None:
+        """Remember no key any more."""
+        with self._lock:
+            self._by_id.clear()
+            self._by_subject.clear()
+
+    # The key-encryption key
+
+    def rotate(self) -> int:
+        """Wrap all keys with a new key-encryption key; returns how many. The old one is gone afterwards.
+
+        Raises:
+            LogUnavailableError: It cannot be done; the old one goes on.
+        """
+        new = self._keks.add()
+
+        def rewrap(run: Run) -> int:
+            _put_in_force(run, new)
+            kept = _all_kept(run)
+            for each in kept:
+                if each.wrapped is None:
+                    continue
+                plain = self._keks.unwrap(each.kek_id, each.wrapped, each.about)
+                _keep_wrapped(run, each._replace(kek_id=new, wrapped=self._keks.wrap(new, plain, each.about)))
+            return sum(each.wrapped is not None for each in kept)
+
+        count = self._database.within(rewrap)
+        self._kek_id = new
+        self._keks.keep_only(new)
+        return count
+
+    async def close(self) -> None:
+        """Let go of the database, after what is under way."""
+        if self._making is not None:
+            await asyncio.wait([self._making])
+        await asyncio.to_thread(self._database.close)
+
+    async def _settle_wanted(self) -> None:
+        while self._wanted:
+            wanted, self._wanted = self._wanted, {}
+            await self._settle_together(wanted)
+        self._making = None
+
+    async def _settle_together(self, wanted: Mapping[str, asyncio.Future[Key]]) -> None:
+        try:
+            keys = await asyncio.to_thread(self._settle, list(wanted))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+            if len(wanted) > 1:  # one of them must not harm the others
+                for subject, future in wanted.items():
+                    await self._settle_together({subject: future})
+                return
+            for future in wanted.values():
+                future.set_exception(error)
+                future.exception()  # a caller that gave up has left it unread
+        else:
+            for subject, future in wanted.items():
+                future.set_result(keys[subject])
+
+    def _settle(self, subjects: Sequence[str]) -> Mapping[str, Key]:
+        """The keys of subjects, made where there are none."""
+        fresh = {subject: secrets.token_bytes(KEY_BYTES) for subject in subjects}
+        while True:
+            made = [self._wrapped(subject, key) for subject, key in fresh.items()]
+            try:
+                kept = self._database.within(lambda run: _settle(run, made, self._kek_id, self._database.holding))  # noqa: B023 - called at once
+            except KekChangedError as changed:
+                self._kek_id = str(changed)
+            else:
+                return {each.subject: self._remember(each) for each in kept}  # type: ignore[misc] # active, so a key
+
+    def _wrapped(self, subject: str, key: bytes) -> _Kept:
+        new = _Kept(secrets.token_hex(_ID_BYTES), subject, self._kek_id, None)
+        return new._replace(wrapped=self._keks.wrap(self._kek_id, key, new.about))
+
+    def _split(self, key_ids: Iterable[str | None]) -> tuple[dict[str, Key | None], list[str]]:
+        known: dict[str, Key | None] = {}
+        unknown: dict[str, None] = {}
+        for key_id in key_ids:
+            if key_id is None or key_id in known:
+                continue
+            found = self._by_id.get(key_id)
+            if found is not None and _is_fresh(found):
+                known[key_id] = found.key
+            else:
+                unknown[key_id] = None
+        return known, list(unknown)
+
+    def _fetch(self, key_ids: Sequence[str]) -> Keys:
+        kept = self._database.within(lambda run: _found(run, key_ids))
+        return {each.key_id: self._remember(each) for each in kept}
+
+    def _remember(self, kept: _Kept) -> Key | None:
+        key = None
+        if kept.wrapped is not None:
+            plain = self._keks.unwrap(kept.kek_id, kept.wrapped, kept.about)
+            key = Key(kept.key_id, AESGCM(plain), renewed=kept.renewed > 0)
+        remembered = _Remembered(key, time.monotonic())
+        with self._lock:
+            if len(self._by_id) >= _MOST_REMEMBERED:
+                self._by_id.clear()
+                self._by_subject.clear()
+            self._by_id[kept.key_id] = remembered
+            if key is not None:
+                self._by_subject[kept.subject] = remembered
+        return key
+
+
+def _is_fresh(remembered: _Remembered) -> bool:
+    return time.monotonic() - remembered.since < _REMEMBERED_SECONDS
+
+
+# What the database is asked
+
+_COLUMNS: Final = (
+    "dek_id, subject_ref, kek_id, wrapped, (SELECT count(*) FROM subject_key AS gone "
+    "WHERE gone.subject_ref = subject_key.subject_ref AND gone.destroyed_at IS NOT NULL)"
+)
+
+
+def _kek_in_force(run: Run) -> str:
+    rows = run(Question("SELECT kek_id FROM kek", {})).rows
+    return str(rows[0][0]) if rows else ""
+
+
+def _put_in_force_first(run: Run, kek_id: str) -> str:
+    run(Question("INSERT INTO kek VALUES (1, :kek_id) ON CONFLICT DO NOTHING", {"kek_id": kek_id}))
+    return _kek_in_force(run)
+
+
+def _put_in_force(run: Run, kek_id: str) -> None:
+    run(Question("UPDATE kek SET kek_id = :kek_id", {"kek_id": kek_id}))
+
+
+def _settle(run: Run, made: Sequence[_Kept], kek_id: str, holding: str) -> list[_Kept]:
+    """Keep keys of subjects that have none; returns the keys of all.
+
+    Raises:
+        KekChangedError: They are wrapped with a key that is not in force any more.
+    """
+    ((in_force,),) = run(Question(f"SELECT kek_id FROM kek{holding}", {})).rows  # noqa: S608 - a constant
+    if in_force != kek_id:
+        raise KekChangedError(in_force)
+    found: list[_Kept] = []
+    for some in _some(made):
+        names, values = _list("subject", [each.subject for each in some])
+        active = Question(
+            f"SELECT {_COLUMNS} FROM subject_key WHERE destroyed_at IS NULL AND subject_ref IN ({names})",  # noqa: S608 - our own names
+            values,
+        )
+        there = {row[1] for row in run(active).rows}
+        if missing := [each for each in some if each.subject not in there]:
+            _insert(run, missing)
+        found += (_Kept(*row) for row in run(active).rows)
+    return found
+
+
+def _insert(run: Run, kept: Sequence[_Kept]) -> None:
+    rows: list[str] = []
+    values: dict[str, str | bytes | None] = {}
+    for number, each in enumerate(kept):
+        rows.append(f"(:id{number}, :subject{number}, :kek{number}, :wrapped{number}, NULL)")
+        values |= {
+            f"id{number}": each.key_id,
+            f"subject{number}": each.subject,
+            f"kek{number}": each.kek_id,
+            f"wrapped{number}": each.wrapped,
+        }
+    run(Question(f"INSERT INTO subject_key VALUES {', '.join(rows)} ON CONFLICT DO NOTHING", values))  # noqa: S608 - our own names
+
+
+def _found(run: Run, key_ids: Sequence[str]) -> list[_Kept]:
+    found: list[_Kept] = []
+    for some in _some(key_ids):
+        names, values = _list("id", some)
+        found += (
+            _Kept(*row)
+            for row in run(Question(f"SELECT {_COLUMNS} FROM subject_key WHERE dek_id IN ({names})", values)).rows  # noqa: S608 - our own names
+        )
+    return found
+
+
+def _active_ids(run: Run, subject: str) -> list[str]:
+    question = Question(
+        "SELECT dek_id FROM subject_key WHERE subject_ref = :subject AND destroyed_at IS NULL", {"subject": subject}
+    )
+    return [key_id for (key_id,) in run(question).rows]
+
+
+def _destroy(run: Run, key_ids: Sequence[str], now: int) -> None:
+    for some in _some(key_ids):
+        names, values = _list("id", some)
+        run(
+            Question(
+                "UPDATE subject_key SET wrapped = NULL, destroyed_at = :now "  # noqa: S608 - our own names
+                f"WHERE destroyed_at IS NULL AND dek_id IN ({names})",
+                {**values, "now": now},
+            )
+        )
+
+
+def _all_kept(run: Run) -> list[_Kept]:
+    question = Question("SELECT dek_id, subject_ref, kek_id, wrapped FROM subject_key", {})
+    return [_Kept(*row) for row in run(question).rows]
+
+
+def _keep_wrapped(run: Run, kept: _Kept) -> None:
+    run(
+        Question(
+            "UPDATE subject_key SET kek_id = :kek_id, wrapped = :wrapped WHERE dek_id = :key_id",
+            {"kek_id": kept.kek_id, "wrapped": kept.wrapped, "key_id": kept.key_id},
+        )
+    )
+
+
+def _list(name: str, values: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """A list of values within a statement."""
+    named = {f"{name}{number}": value for number, value in enumerate(values)}
+    return ", ".join(f":{each}" for each in named), named
+
+
+def _some(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
