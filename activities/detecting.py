@@ -35,6 +35,8 @@ SILENCE_SECONDS: Final = 12.0
 # What was looked at since the last time that this was remembered is looked at again after a crash.
 _REMEMBER_SECONDS: Final = 5.0
 _PAGE: Final = 500
+# What comes in quick succession is looked at together: each look takes the processor from whoever is being answered.
+_GATHER_SECONDS: Final = 0.5
 _NUMBERS_TRIED: Final = 3
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -82,6 +84,9 @@ class Detecting:
             with suppress(TimeoutError):
                 async with timeout(_BEAT_SECONDS):
                     await anext(coming, None)
+        with suppress(TimeoutError):
+            async with timeout(_GATHER_SECONDS):
+                await activity.wait_for_worker_shutdown()
 
     async def _act_on(self, found: Sequence[Finding]) -> None:
         for finding in found:
