@@ -54,7 +54,8 @@ async def audit(url: str, folder: Path) -> Audited:
 
 @asynccontextmanager
 async def _server(url: str, folder: Path) -> AsyncIterator[str]:
-    address = f"{LOOPBACK}:{ports.choose(['server'], folder / 'ports.json')['server']}"
+    (port,) = ports.free(1)
+    address = f"{LOOPBACK}:{port}"
     environment = {
         "CASETRAIL_LOG": url,
         "CASETRAIL_DATA": str(folder),

@@ -3,9 +3,15 @@
 import json
 import socket
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from random import SystemRandom
+from typing import Final
 
 from embedded.serving import LOOPBACK
+
+# Below those that systems give to outgoing connections: none of these takes one before its server listens.
+_CANDIDATES: Final = range(20_000, 32_768)
 
 
 def is_free(port: int) -> bool:
@@ -25,20 +31,15 @@ def choose(names: Sequence[str], remembered: Path) -> dict[str, int]:
     before = _read(remembered)
     chosen = {name: before[name] for name in names if name in before and is_free(before[name])}
     missing = [name for name in names if name not in chosen]
-    chosen.update(zip(missing, _free(len(missing)), strict=True))
+    chosen.update(zip(missing, free(len(missing)), strict=True))
     remembered.write_text(json.dumps(chosen, indent=2) + "\n")
     return chosen
 
 
-def _free(count: int) -> list[int]:
-    trials = [socket.socket() for _ in range(count)]  # all at once, so that no two get the same
-    try:
-        for trial in trials:
-            trial.bind((LOOPBACK, 0))
-        return [trial.getsockname()[1] for trial in trials]
-    finally:
-        for trial in trials:
-            trial.close()
+def free(count: int) -> list[int]:
+    """Choose ports on which servers could listen now, each another one."""
+    candidates = SystemRandom().sample(_CANDIDATES, len(_CANDIDATES))
+    return list(islice(filter(is_free, candidates), count))
 
 
 def _read(remembered: Path) -> dict[str, int]:

@@ -76,6 +76,7 @@ class Program:
         environment: Added to ours.
         ready: Returns once the process with this id answers.
         patience: Seconds that it has to end by itself when asked to.
+        tries: How often it is started before it is given up, as long as it has never been up.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Program:
     environment: Mapping[str, str]
     ready: Callable[[int], Awaitable[None]]
     patience: float
+    tries: int = 1
 
 
 class Supervised:
@@ -104,9 +106,14 @@ class Supervised:
         """Start it, wait until it answers, and from then on keep it running.
 
         Raises:
-            ProcessError: It ended instead.
+            ProcessError: It ended instead, each time it was tried.
         """
         process = await self._launch()
+        for _ in range(self.program.tries - 1):
+            if self._ready.is_set():
+                break
+            self._say(f"{self.program.name} {_outcome(process)} before it was up; starting it again")
+            process = await self._launch()
         if not self._ready.is_set():
             raise ProcessError(f"{self.program.name} {_outcome(process)} before it was up\n{self._output.last_words}")
         self._keeping = asyncio.create_task(self._keep(process))

@@ -141,6 +141,8 @@ class Stack:
                     self.temporal_address, "temporal.api.workflowservice.v1.WorkflowService"
                 ),
                 patience=10,
+                # It chooses ports for its inner services, and panics when another program is faster to take one.
+                tries=3,
             ),
             Program(
                 "services",

@@ -8,7 +8,6 @@ can run them.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import psycopg
 from psycopg import sql
 
 from audit.postgres import administration
+from embedded import ports
 
 ROOT: Final = Path(__file__).parents[1]
 _PATIENCE: Final = 30.0
@@ -62,7 +62,7 @@ class PostgresServer:
     """One server on this machine, reached over TCP, with the superuser `admin`."""
 
     def __init__(self, programs: Path, data: Path, user: str | None, settings: Sequence[str]) -> None:
-        self.port = _free_port()
+        (self.port,) = ports.free(1)
         self._settings = settings
         self._programs = programs
         self.data = data
@@ -182,13 +182,6 @@ def _copied(package: Path, to: Path) -> Path:
     for path in (to, *to.rglob("*")):
         path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     return to / package.name
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 class Databases:

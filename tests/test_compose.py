@@ -28,7 +28,6 @@ import psycopg
 import pytest
 from ruamel.yaml import YAML
 from temporalio.envconfig import ClientConfig
-from temporalio.testing import WorkflowEnvironment
 
 import worker_settings
 from activities.mail import Encryption
@@ -40,6 +39,7 @@ from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from server import settings as server_settings
 from telemetry import export
 from tests.postgres_server import PostgresServer
+from tests.temporal_server import in_memory
 from tests.test_stack import PATIENCE, ROOT, an_open_case
 
 OURS = ("migrate", "server", "worker", "worker-critical")
@@ -502,16 +502,14 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
     )
     (config / "staff.yaml").write_text("people: [{name: amy, role: agent, email: amy@staff.example}]\n")
     (tmp_path / "token").write_text(token)
-    (port,) = ports.choose(["server"], tmp_path / "ports.json").values()
+    (port,) = ports.free(1)
     address = f"127.0.0.1:{port}"
     probes = {
         "server": ["python", "deploy/healthy.py", "server"],
         "worker": SERVICES["worker"]["healthcheck"]["test"],
     }
 
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal"))
-    ) as temporal:
+    async with await in_memory() as temporal:
         here = {
             "CASETRAIL_LOG": postgres.url("compose_log", user="compose_app", password="log1"),
             "CASETRAIL_ADDRESS": address,

@@ -161,7 +161,7 @@ async def test_a_commands_trace_goes_on_through_nudge_workflow_and_activity(
 
 async def test_a_killed_supervisor_leaves_nothing_running_and_the_next_one_goes_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    (port,) = ports.choose(["server"], tmp_path / "ports.json").values()
+    (port,) = ports.free(1)
     async with up(data, port) as process:
         await until_told(process, "Ctrl-C ends it")
         case_id = await an_open_case(f"127.0.0.1:{port}", data)

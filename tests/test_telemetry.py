@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -27,6 +26,7 @@ from casetrail.v1.case_service_pb2 import ExecuteRequest, GetCaseRequest, OpenCa
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Channel, Kind
+from embedded import ports
 from embedded.readiness import grpc_serving
 from telemetry.discreet import DiscreetExporter
 from tests.collector import Collector, collecting
@@ -91,7 +91,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 async def _run(folder: Path) -> Seen:
     """Open a case, have a command refused, and stop the server."""
-    port = _free_port()
+    (port,) = ports.free(1)
     trace_id, caller_span = secrets.token_bytes(16), secrets.token_bytes(8)
     metadata = (
         ("authorization", "Bearer secret"),
@@ -146,12 +146,6 @@ def figure(collector: Collector, name: str, label: str) -> float:
         if any(each.value.string_value == label for each in point.attributes)
     ]
     return found[-1] if found else 0
-
-
-def _free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return int(it.getsockname()[1])
 
 
 def named(seen: Seen, name: str) -> Span:
@@ -233,7 +227,7 @@ def test_log_lines_are_json_away_from_a_terminal(seen: Seen) -> None:
 
 
 async def test_without_otel_variables_nothing_is_exported(tmp_path: Path) -> None:
-    port = _free_port()
+    (port,) = ports.free(1)
     async with (
         collecting() as (collector, endpoint),
         server_process(

@@ -1,7 +1,6 @@
 """The client keeps its promises: safe retries, resumed watches, errors that say why."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, get_args
@@ -40,6 +39,7 @@ from casetrail.v1.types_pb2 import (
     Stage,
     Words,
 )
+from embedded import ports
 from tests.client.scripted import Refusal, Service, Silence
 
 Item = TypeVar("Item")
@@ -200,9 +200,8 @@ async def test_what_the_service_said_before_it_fell_silent_is_told(service: Serv
 
 
 async def test_nobody_there_is_told_at_once() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    (port,) = ports.free(1)
+    address = f"127.0.0.1:{port}"
     async with asyncio.timeout(3), Client(address) as client:
         with pytest.raises(casetrail.Unavailable, match=address) as gone:
             await client.connect()

@@ -1,10 +1,6 @@
 """The sweep, against a real Temporal whose database is deleted under it."""
 
 import asyncio
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -14,48 +10,16 @@ from temporalio.service import RPCError
 
 from audit.sqlite import SqliteLog
 from casetrail.v1.types_pb2 import Channel
+from embedded import ports
 from engine.engine import Engine
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE, workflow_id
 from engine.nudge import TemporalWaker
 from engine.sweep import Pace, Sweep
 from tests.asked import IMPORTER, command, declaring, opening
 from tests.engine.conftest import SetClock
+from tests.temporal_server import with_memory
 
-TEMPORAL = Path(sys.executable).with_name("temporal")
 AT_ONCE = Pace(every=0.1, first=0.0, unhurried=0.0, again=60.0)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def _temporal(port: int, database: Path) -> AsyncIterator[None]:
-    """A Temporal server with its memory in a file."""
-    server = await asyncio.create_subprocess_exec(
-        *(TEMPORAL, "server", "start-dev", "--headless", "--log-level", "never"),
-        *("--port", str(port), "--db-filename", database),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        server.terminate()
-        await server.wait()
-
-
-async def _client(port: int) -> Client:
-    """A client, as soon as the server answers for the first time."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await Client.connect(f"127.0.0.1:{port}")
-            except RuntimeError:
-                await asyncio.sleep(0.1)
 
 
 def _delete(database: Path) -> None:
@@ -89,22 +53,22 @@ async def test_a_temporal_that_lost_its_memory_is_told_of_every_open_case_again(
     imported.actor.CopyFrom(IMPORTER)
     imported.at.FromDatetime(clock.now())
     await engine.execute(imported)
-    port, database = _free_port(), tmp_path / "temporal.db"
+    (port,), database = ports.free(1), tmp_path / "temporal.db"
 
     def sweep() -> Sweep:
         return Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)
 
-    async with _temporal(port, database):
-        client = await _client(port)
+    async with with_memory(port, database):
+        client = await Client.connect(f"127.0.0.1:{port}")
         first = sweep()
         assert await _round(first) == 1
         assert (await client.get_workflow_handle(workflow_id(open_case)).describe()).workflow_type == "Inquiry"
         await engine.advance(open_case)  # what its workflow would do
         assert await _round(first) == 0
-    async with _temporal(port, database):
+    async with with_memory(port, database):
         assert await _round(sweep()) == 0, "the same Temporal, started again, still knows"
     _delete(database)
-    async with _temporal(port, database):
+    async with with_memory(port, database):
         with capture_logs() as lines:
             assert await _round(first) == 1
         assert {"event": "temporal's memory is new; telling it of every open case", "cases": 1}.items() <= lines[
@@ -117,9 +81,9 @@ async def test_a_critical_incident_that_temporal_has_lost_begins_again_on_its_ow
     engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
 ) -> None:
     levels = {(await engine.execute(declaring(suspected_level=level))).case.case_id: level for level in (1, 2)}
-    port = _free_port()
-    async with _temporal(port, tmp_path / "temporal.db"):
-        client = await _client(port)
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
         await _round(Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now))
         queues = {
             level: (await client.get_workflow_handle(workflow_id(case_id)).describe()).task_queue
@@ -133,9 +97,9 @@ async def test_a_process_that_dies_while_it_forgets_leaves_that_to_the_next_one(
 ) -> None:
     case_id = (await engine.execute(opening())).case.case_id
     await engine.advance(case_id)
-    port = _free_port()
-    async with _temporal(port, tmp_path / "temporal.db"):
-        client = await _client(port)
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
         await _round(Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now))
         await engine.advance(case_id)
         known = await log.remember("temporal", "")
@@ -147,9 +111,9 @@ async def test_a_case_just_written_is_left_to_whoever_wrote_it(
     engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
 ) -> None:
     await engine.execute(opening())
-    port = _free_port()
-    async with _temporal(port, tmp_path / "temporal.db"):
-        client = await _client(port)
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
         assert await _round(Sweep(log, client, TemporalWaker(client), now=clock.now)) == 0
 
 
@@ -159,9 +123,9 @@ async def test_a_case_that_needs_nothing_soon_is_left_longer_to_whoever_wrote_it
     without_address = {"customer_id": "cu-1"}
     await engine.execute(opening(channel=Channel.CHANNEL_WEB, customer=without_address))
     chat = (await engine.execute(opening(channel=Channel.CHANNEL_CHAT, customer=without_address))).case.case_id
-    port = _free_port()
-    async with _temporal(port, tmp_path / "temporal.db"):
-        client = await _client(port)
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
         assert await _round(Sweep(log, client, TemporalWaker(client), pace=Pace(first=0.0), now=clock.now)) == 1
         assert (await client.get_workflow_handle(workflow_id(chat)).describe()).run_id
 
@@ -170,15 +134,15 @@ async def test_the_sweep_outlives_a_temporal_that_is_away_and_says_so_once(
     engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
 ) -> None:
     case_id = (await engine.execute(opening())).case.case_id
-    port = _free_port()
-    async with _temporal(port, tmp_path / "temporal.db"):
-        client = await _client(port)
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
     stop = asyncio.Event()
     sweep = Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)
     with capture_logs() as lines:
         running = asyncio.create_task(sweep.run(stop))
         await _said(lines, "interrupted")
-        async with _temporal(port, tmp_path / "temporal.db"):
+        async with with_memory(port, tmp_path / "temporal.db"):
             await _said(lines, "goes on")
             assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
             stop.set()

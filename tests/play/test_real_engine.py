@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,17 +20,11 @@ from casetrail.play.summary import Summary, summarize
 from casetrail.v1.case_pb2 import TimeBase
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Role, Stage
+from embedded import ports
 from embedded.folder import Folder
 from tests.play.logs import ROOT, SAMPLE, SERVICENOW, plans, workshop
 
 Shape = list[tuple[str, int, str, int, str]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Server:
@@ -39,7 +32,8 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.address = f"127.0.0.1:{free_port()}"
+        port, self._nobodys = ports.free(2)
+        self.address = f"127.0.0.1:{port}"
 
     async def start(self) -> None:
         with Folder.hold(self.data) as folder:
@@ -48,7 +42,7 @@ class Server:
             **os.environ,
             "CASETRAIL_DATA": str(self.data),
             "CASETRAIL_ADDRESS": self.address,
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{self._nobodys}",
         }
         with (self.data / "server.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(

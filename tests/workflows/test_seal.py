@@ -1,7 +1,6 @@
 """The daily seal, by a real Temporal server's schedule."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+from temporalio.testing import ActivityEnvironment
 
 from activities.sealing import Sealing
 from audit.log import LOG_ITSELF, CaseEnd
@@ -19,10 +18,9 @@ from audit.sealing import seal, seal_root
 from audit.sqlite import SqliteLog
 from casetrail.v1.workflow_pb2 import SealRun, SealStep
 from tests.audit.given import Writer, note, opening
+from tests.temporal_server import in_memory
 from workflows.seal import SCHEDULE, day_before, ensure_schedule
 from workflows.worker import sandbox, worker_for
-
-TEMPORAL = Path(sys.executable).with_name("temporal")
 
 
 @pytest_asyncio.fixture
@@ -85,9 +83,7 @@ def test_the_day_that_is_over_is_sealed() -> None:
 async def test_the_schedule_is_made_once_and_seals_the_day_before(log: SqliteLog) -> None:
     await two_cases(log)
     queue = f"seal-{uuid4()}"
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(TEMPORAL), dev_server_log_level="never"
-    ) as environment:
+    async with await in_memory() as environment:
         client = environment.client
         await ensure_schedule(client, queue)
         await ensure_schedule(client, queue)

@@ -1,7 +1,6 @@
 """A whole engine on a real Temporal server with virtual time: log, engine, worker, and fakes of the world outside."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,10 +30,10 @@ from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
 from tests.fakes import CornerShop, Mailbox, Switches
+from tests.temporal_server import TEMPORAL, begun
 from workflows.worker import sandbox, worker_for
 
 ROOT = Path(__file__).parent.parent.parent
-TEMPORAL = Path(sys.executable).with_name("temporal")
 PATIENCE = 30.0
 
 STAFF = """\
@@ -58,12 +57,14 @@ audiences:
 async def virtual_time(*dynamic_config: str, identity: str | None = None) -> WorkflowEnvironment:
     """A real Temporal server on which a workflow's time can be moved forward."""
     values = ("frontend.WorkflowTimeSkippingEnabled=true", *dynamic_config)
-    return await WorkflowEnvironment.start_time_skipping_v2(
-        identity=identity,
-        ts_config=TimeSkippingConfig(enabled=False),
-        dev_server_existing_path=str(TEMPORAL),
-        dev_server_log_level="never",
-        dev_server_extra_args=[part for value in values for part in ("--dynamic-config-value", value)],
+    return await begun(
+        lambda: WorkflowEnvironment.start_time_skipping_v2(
+            identity=identity,
+            ts_config=TimeSkippingConfig(enabled=False),
+            dev_server_existing_path=str(TEMPORAL),
+            dev_server_log_level="never",
+            dev_server_extra_args=[part for value in values for part in ("--dynamic-config-value", value)],
+        )
     )
 
 
