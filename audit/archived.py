@@ -8,10 +8,17 @@ from typing import Final
 from audit.envelope import StoredEvent, event_of, leaf_hash
 from audit.log import LOG_ITSELF, ArchivedCase
 from audit.sealing import seal_root
-from casetrail.v1.event_pb2 import ArchiveApproved, ArchiveProposed, CaseRestored, CasesArchived, Event
+from casetrail.v1.event_pb2 import (
+    ArchiveApproved,
+    ArchiveProposed,
+    ArchiveWithdrawn,
+    CaseRestored,
+    CasesArchived,
+    Event,
+)
 
 _ABOUT_ARCHIVES: Final = frozenset(
-    kind.DESCRIPTOR.name for kind in (ArchiveProposed, ArchiveApproved, CasesArchived, CaseRestored)
+    kind.DESCRIPTOR.name for kind in (ArchiveProposed, ArchiveApproved, ArchiveWithdrawn, CasesArchived, CaseRestored)
 )
 
 
@@ -24,6 +31,7 @@ class Archived:
         self._now = {case.case_id: case for case in self._cases if case.restored is None}
         self._proposals: dict[str, Event] = {}
         self._approvals: dict[str, Event] = {}
+        self._withdrawn: set[str] = set()
         self._removals: dict[int, CasesArchived] = {}
         self._restorations: dict[int, CaseRestored] = {}
 
@@ -41,6 +49,8 @@ class Archived:
                 self._proposals.setdefault(event.archive_proposed.archive_id, event)
             case "archive_approved":
                 self._approvals.setdefault(event.archive_approved.archive_id, event)
+            case "archive_withdrawn":
+                self._withdrawn.add(event.archive_withdrawn.archive_id)
             case "cases_archived":
                 self._removals[row.position] = event.cases_archived
             case "case_restored":
@@ -61,6 +71,8 @@ class Archived:
         for position, said in self._removals.items():
             if not self._was_agreed(said):
                 yield position, f"{said.archive_id} was not proposed by one and approved by another as what it is"
+            if said.archive_id in self._withdrawn:
+                yield position, f"{said.archive_id} was withdrawn, and carried out all the same"
         unsaid_back = dict(self._restorations)
         for case in self._cases:
             if case.restored is not None:

@@ -406,7 +406,7 @@ class Log(Protocol):
         """Remove the payloads and the projection of cases in the transaction that writes the event that says so.
 
         Args:
-            batch: That event, of LOG_ITSELF, with the key `archive ARCHIVE_ID`.
+            batch: That event, of LOG_ITSELF, with the key `archive ARCHIVE_ID`. Nothing is removed where it is known.
             archive_id: Proposed and approved in the log, by two.
             cases: As the archive has them.
 

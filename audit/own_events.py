@@ -9,6 +9,7 @@ from audit.log import LOG_ITSELF, Appended, AppendResult, Batch, Behind, Known, 
 from casetrail.v1.event_pb2 import (
     ArchiveApproved,
     ArchiveProposed,
+    ArchiveWithdrawn,
     CaseRestored,
     CasesArchived,
     CustomerErased,
@@ -22,7 +23,14 @@ SYSTEM = Actor(name="casetrail", role=Role.ROLE_SYSTEM)
 """Who acts where nobody asked for it."""
 
 OwnBody = (
-    LogSealed | SigningKeyChanged | ArchiveProposed | ArchiveApproved | CasesArchived | CaseRestored | CustomerErased
+    LogSealed
+    | SigningKeyChanged
+    | ArchiveProposed
+    | ArchiveApproved
+    | ArchiveWithdrawn
+    | CasesArchived
+    | CaseRestored
+    | CustomerErased
 )
 
 _FIELDS: Final = {

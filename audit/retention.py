@@ -15,7 +15,7 @@ from audit.own_events import record
 from audit.sealing import seal_root
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import ArchiveApproved, ArchiveProposed, Event
+from casetrail.v1.event_pb2 import ArchiveApproved, ArchiveProposed, ArchiveWithdrawn, Event
 from casetrail.v1.types_pb2 import Actor
 from domain.case_time import real_time
 from domain.instants import from_datetime, instant, to_datetime
@@ -37,12 +37,14 @@ class Archive:
     Attributes:
         proposed: The event.
         approved: The event; None until there is one.
+        withdrawn: The event; None unless there is one. Then there is never one that it was carried out.
         carried_out: The event; None until the cases were removed.
         restored: The cases that were brought back, by when.
     """
 
     proposed: Event
     approved: Event | None = None
+    withdrawn: Event | None = None
     carried_out: Event | None = None
     restored: dict[str, Event] = field(default_factory=dict)
 
@@ -83,6 +85,8 @@ def _take(event: Event, found: dict[str, Archive]) -> None:
             found.setdefault(event.archive_proposed.archive_id, Archive(event))
         case "archive_approved":
             found[event.archive_approved.archive_id].approved = event
+        case "archive_withdrawn":
+            found[event.archive_withdrawn.archive_id].withdrawn = event
         case "cases_archived":
             found[event.cases_archived.archive_id].carried_out = event
         case "case_restored":
@@ -149,9 +153,10 @@ async def approve(log: Log, archive_id: str, actor: Actor) -> Archive:
     """Write that somebody else agrees. Asked again by the same, it comes to the same.
 
     Raises:
-        Rejected: UNKNOWN_ARCHIVE, SAME_PERSON, or ALREADY_SO when a third person has approved it.
+        Rejected: UNKNOWN_ARCHIVE, ARCHIVE_WITHDRAWN, SAME_PERSON, or ALREADY_SO when a third person has approved it.
     """
     found = await archive(log, archive_id)
+    refuse_withdrawn(found)
     if found.proposed.actor.name == actor.name:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_SAME_PERSON,
@@ -167,12 +172,55 @@ async def approve(log: Log, archive_id: str, actor: Actor) -> Archive:
     return await archive(log, archive_id)
 
 
+async def withdraw(log: Log, archive_id: str, why: str, actor: Actor) -> Archive:
+    """Write that it is not to be archived after all. Asked again by the same, it comes to the same.
+
+    Raises:
+        Rejected: UNKNOWN_ARCHIVE, ARCHIVE_CARRIED_OUT, or ALREADY_SO when somebody else has withdrawn it.
+    """
+    await archive(log, archive_id)
+    event = await record(
+        log, ArchiveWithdrawn(archive_id=archive_id, why=why), key=conclusion_key(archive_id), actor=actor
+    )
+    if event.WhichOneof("body") != "archive_withdrawn":
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ARCHIVE_CARRIED_OUT,
+            f"{archive_id} was carried out by {event.actor.name!r} (event {event.position}), and cannot be withdrawn",
+        )
+    if event.actor.name != actor.name:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{event.actor.name!r} has withdrawn {archive_id} already"
+        )
+    return await archive(log, archive_id)
+
+
+def conclusion_key(archive_id: str) -> str:
+    """What an archive's end is written under, whether it is carried out or withdrawn: so it can never be both."""
+    return f"archive {archive_id}"
+
+
+def refuse_withdrawn(found: Archive) -> None:
+    """Let nothing more be done about an archive that was withdrawn.
+
+    Raises:
+        Rejected: ARCHIVE_WITHDRAWN.
+    """
+    if found.withdrawn is not None:
+        said = found.withdrawn.archive_withdrawn
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ARCHIVE_WITHDRAWN,
+            f"{found.archive_id} was withdrawn by {found.withdrawn.actor.name!r}: {said.why}",
+        )
+
+
 async def approved_cases(log: Log, keep: Keep, found: Archive) -> list[ClosedCase]:
     """The cases of an approved archive, by the case id's bytes.
 
     Raises:
-        Rejected: NOT_YET while it is not approved; CASES_HAVE_CHANGED when they are not what was proposed.
+        Rejected: NOT_YET while it is not approved; ARCHIVE_WITHDRAWN; CASES_HAVE_CHANGED when they are not what was
+            proposed.
     """
+    refuse_withdrawn(found)
     if found.approved is None:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,

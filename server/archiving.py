@@ -19,7 +19,7 @@ from audit import proofs
 from audit.envelope import StoredEvent, event_of
 from audit.log import ArchivedCase, ArchivingRefusedError, ClosedCase, Log, LogDamagedError
 from audit.own_events import record
-from audit.retention import Archive, Keep, approved_cases, archive
+from audit.retention import Archive, Keep, approved_cases, archive, conclusion_key, refuse_withdrawn
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseRestored, CasesArchived, Event
 from casetrail.v1.types_pb2 import Actor
@@ -57,8 +57,8 @@ class Archiving:
         """Write an approved archive, check it, and remove what it has; once, however often it is asked for.
 
         Raises:
-            Rejected: UNKNOWN_ARCHIVE; NOT_YET while it is not approved, or not witnessed; CASES_HAVE_CHANGED;
-                ARCHIVE_UNAVAILABLE, ARCHIVE_DAMAGED. Nothing was removed.
+            Rejected: UNKNOWN_ARCHIVE; NOT_YET while it is not approved, or not witnessed; ARCHIVE_WITHDRAWN;
+                CASES_HAVE_CHANGED; ARCHIVE_UNAVAILABLE, ARCHIVE_DAMAGED. Nothing was removed.
         """
         async with self._one_at_a_time:
             found = await archive(self._log, archive_id)
@@ -69,7 +69,10 @@ class Archiving:
             with _refusing(archive_id):
                 written = await self._written(found, cases, end)
                 await self._remove(found, cases, written, actor)
-            return await archive(self._log, archive_id)
+            done = await archive(self._log, archive_id)
+            refuse_withdrawn(done)  # while it was written
+            _log.info("archived", archive=archive_id, cases=len(cases), by=actor.name)
+            return done
 
     async def restore(self, archive_id: str, case_ids: Sequence[str], why: str, actor: Actor) -> tuple[list[str], int]:
         """Bring cases back; once, however often it is asked for.
@@ -168,11 +171,10 @@ class Archiving:
         await record(
             self._log,
             body,
-            key=f"archive {found.archive_id}",
+            key=conclusion_key(found.archive_id),
             actor=actor,
             append=lambda batch: self._log.archive(batch, found.archive_id, cases),
         )
-        _log.info("archived", archive=found.archive_id, cases=len(cases), events=said.events, by=actor.name)
 
     # Restoring
 

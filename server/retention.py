@@ -30,6 +30,8 @@ from casetrail.v1.retention_service_pb2 import (
     ProposeArchiveResponse,
     RestoreCasesRequest,
     RestoreCasesResponse,
+    WithdrawArchiveRequest,
+    WithdrawArchiveResponse,
 )
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.refusal import Rejected
@@ -58,6 +60,7 @@ class RetentionServicer:
         return {
             "ProposeArchive": self.propose_archive,
             "ApproveArchive": self.approve_archive,
+            "WithdrawArchive": self.withdraw_archive,
             "CarryOutArchive": self.carry_out_archive,
             "RestoreCases": self.restore_cases,
             "ListArchives": self.list_archives,
@@ -115,6 +118,16 @@ class RetentionServicer:
         """
         return ApproveArchiveResponse(
             archive=_archive(await retention.approve(self._log, request.archive_id, _actor(principal)))
+        )
+
+    async def withdraw_archive(self, request: WithdrawArchiveRequest, principal: Principal) -> WithdrawArchiveResponse:
+        """Write that it is not to be archived after all.
+
+        Raises:
+            Rejected: The caller has not the role, or the cases were removed already.
+        """
+        return WithdrawArchiveResponse(
+            archive=_archive(await retention.withdraw(self._log, request.archive_id, request.why, _actor(principal)))
         )
 
     async def carry_out_archive(self, request: CarryOutArchiveRequest, principal: Principal) -> CarryOutArchiveResponse:
@@ -221,6 +234,9 @@ def _archive(found: retention.Archive) -> Archive:
     made.proposed.CopyFrom(_step(found.proposed))
     if found.approved is not None:
         made.approved.CopyFrom(_step(found.approved))
+    if found.withdrawn is not None:
+        made.withdrawn.CopyFrom(_step(found.withdrawn))
+        made.why_withdrawn = found.withdrawn.archive_withdrawn.why
     if found.carried_out is not None:
         made.carried_out.CopyFrom(_step(found.carried_out))
         made.location = found.carried_out.cases_archived.location

@@ -65,6 +65,12 @@ class Archives:
         answer: wire.ApproveArchiveResponse = await self._ask(self._stub.ApproveArchive, request)
         return answer.archive
 
+    async def withdraw(self, archive_id: str, *, why: str) -> wire.Archive:
+        """Take a proposal back, approved or not, unless it was carried out."""
+        request = wire.WithdrawArchiveRequest(archive_id=archive_id, why=why)
+        answer: wire.WithdrawArchiveResponse = await self._ask(self._stub.WithdrawArchive, request)
+        return answer.archive
+
     async def carry_out(self, archive_id: str) -> wire.Archive:
         """Have an approved archive written and checked, and what it has removed from the database."""
         request = wire.CarryOutArchiveRequest(archive_id=archive_id)

@@ -229,6 +229,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
         _PLAIN, "archive {archive_id} proposed: {cases} closed cases with {events} events[: {why:quote}]"
     ),
     "ArchiveApproved": _one(_PLAIN, "archive {archive_id} approved: {cases} cases"),
+    "ArchiveWithdrawn": _one(_PLAIN, "archive {archive_id} withdrawn: {why:quote}"),
     "CasesArchived": _one(
         _PLAIN, "{cases} cases with {events} events are in {archive_id} ({location}) and removed here"
     ),

@@ -9,10 +9,18 @@ from audit.envelope import StoredEvent
 from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
 from audit.own_events import record
 from audit.replay import replay
-from audit.retention import root_of
+from audit.retention import root_of, withdraw
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import ArchiveApproved, ArchiveProposed, CaseClosed, CaseRestored, CasesArchived, Event
+from casetrail.v1.event_pb2 import (
+    ArchiveApproved,
+    ArchiveProposed,
+    ArchiveWithdrawn,
+    CaseClosed,
+    CaseRestored,
+    CasesArchived,
+    Event,
+)
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.evolve import fold
 from domain.refusal import Rejected
@@ -154,6 +162,37 @@ class ArchiveContract:
         event = await archived(log, [first])
         assert await archived(log, [second]) == event
         assert len(await log.events("INQ-2")) == 3
+
+    async def test_of_a_withdrawal_and_a_removal_at_once_there_is_one(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        removal, _ = await asyncio.gather(
+            archived(log, cases), withdraw(log, A1, "not this one", ANNA), return_exceptions=True
+        )
+        assert isinstance(removal, Event)
+        conclusion = removal.WhichOneof("body")
+        assert conclusion in ("cases_archived", "archive_withdrawn")
+        assert await log.archive_of("INQ-1") == (A1 if conclusion == "cases_archived" else None)
+        assert (await log.verify()).findings == ()
+
+    async def test_nothing_is_removed_once_it_was_withdrawn(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await withdraw(log, A1, "not this one", ANNA)
+        assert (await archived(log, cases)).HasField("archive_withdrawn")
+        assert len(await log.events("INQ-1")) == 3
+        assert (await log.verify()).findings == ()
+
+    async def test_a_withdrawal_beside_a_removal_is_found(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        removal = await archived(log, cases)
+        await record(log, ArchiveWithdrawn(archive_id=A1, why="too late"), key="another key", actor=ANNA)
+        findings = (await log.verify()).findings
+        assert [(each.reason, each.position) for each in findings] == [("ARCHIVE_WRONG", removal.position)]
 
     async def test_of_many_who_carry_it_out_at_once_one_does(self, log: Log) -> None:
         await closed(log, "INQ-1")

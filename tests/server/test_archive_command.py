@@ -50,6 +50,22 @@ async def test_from_the_proposal_to_the_restoring(filled: Running, tmp_path: Pat
         assert words in told
 
 
+async def test_a_proposal_is_withdrawn_with_a_reason(filled: Running) -> None:
+    proposed = await casetrail(filled, "archive", "propose", "--json", who="admin")
+    archive_id = json.loads(proposed.out)["archive"]["archiveId"]
+    wordless = await casetrail(filled, "archive", "withdraw", archive_id, who="admin")
+    assert (wordless.code, "--why" in wordless.err) == (2, True)
+    done = await casetrail(filled, "archive", "withdraw", archive_id, "--why", "not these", who="admin")
+    assert (done.code, "Withdrawn" in done.out) == (0, True)
+    late = await casetrail(filled, "archive", "approve", archive_id, who="audrey")
+    assert (late.code, "ARCHIVE_WITHDRAWN" in late.err, "archive propose" in late.err) == (1, True, True)
+    told = (await casetrail(filled, "archive", "list", who="audrey")).out
+    assert "withdrawn by admin" in told
+    assert "not these" in told
+    events = (await casetrail(filled, "events", "@log", who="audrey")).out
+    assert f"archive {archive_id} withdrawn: “not these”" in events
+
+
 async def test_a_log_with_archived_cases_is_exported_and_holds(filled: Running, tmp_path: Path) -> None:
     proposed = await casetrail(filled, "archive", "propose", "--most", "1", "--json", who="admin")
     archive_id = json.loads(proposed.out)["archive"]["archiveId"]

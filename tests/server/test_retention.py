@@ -27,6 +27,7 @@ from casetrail.v1.retention_service_pb2 import (
     ProposeArchiveResponse,
     RestoreCasesRequest,
     RestoreCasesResponse,
+    WithdrawArchiveRequest,
 )
 from casetrail.v1.types_pb2 import Channel, Kind
 from server import archiving
@@ -60,6 +61,11 @@ async def proposed(running: Running, *, by: str = "admin", **facts: object) -> P
 async def approved(running: Running, archive_id: str, *, by: str = "audrey") -> Archive:
     request = ApproveArchiveRequest(archive_id=archive_id)
     return (await running.retention.ApproveArchive(request, metadata=token(by))).archive
+
+
+async def withdrawn(running: Running, archive_id: str, *, by: str = "admin", why: str = "Not these.") -> Archive:
+    request = WithdrawArchiveRequest(archive_id=archive_id, why=why)
+    return (await running.retention.WithdrawArchive(request, metadata=token(by))).archive
 
 
 async def carried_out(running: Running, archive_id: str, *, by: str = "admin") -> Archive:
@@ -146,8 +152,71 @@ async def test_it_takes_two(filled: Running) -> None:
 
 
 async def test_an_unknown_archive_is_unknown(filled: Running) -> None:
-    for asked in (approved(filled, "archive-0"), carried_out(filled, "archive-0"), restored(filled, "archive-0")):
-        assert (await refused(asked)).reason == "UNKNOWN_ARCHIVE"
+    for ask in (approved, withdrawn, carried_out, restored):
+        assert (await refused(ask(filled, "archive-0"))).reason == "UNKNOWN_ARCHIVE"
+
+
+# Withdrawing it
+
+
+@pytest.mark.parametrize("by", ["admin", "audrey"])
+@pytest.mark.parametrize("is_approved", [False, True])
+async def test_what_was_withdrawn_is_never_carried_out(filled: Running, by: str, *, is_approved: bool) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    if is_approved:
+        await approved(filled, archive_id)
+    done = await withdrawn(filled, archive_id, by=by)
+    assert (done.withdrawn.actor, done.why_withdrawn, done.HasField("approved")) == (by, "Not these.", is_approved)
+    for ask in (approved, carried_out):
+        answer = await refused(ask(filled, archive_id))
+        assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ARCHIVE_WITHDRAWN")
+    assert {row.payload is None for row in await filled.log.rows()} == {False}
+
+
+async def test_withdrawing_it_again_comes_to_the_same_and_for_another_it_is_so_already(filled: Running) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    first = await withdrawn(filled, archive_id)
+    assert await withdrawn(filled, archive_id) == first
+    assert (await refused(withdrawn(filled, archive_id, by="audrey"))).reason == "ALREADY_SO"
+
+
+async def test_what_was_carried_out_is_not_withdrawn(filled: Running) -> None:
+    done = await archived(filled)
+    size = await filled.log.size()
+    answer = await refused(withdrawn(filled, done.archive_id))
+    assert (answer.code, answer.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ARCHIVE_CARRIED_OUT")
+    assert await filled.log.size() == size
+
+
+async def test_a_withdrawal_says_why_and_is_an_administrators_or_auditors(filled: Running) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    assert (await refused(withdrawn(filled, archive_id, by="chloe"))).reason == "ROLE_NOT_ALLOWED"
+    assert (await refused(withdrawn(filled, archive_id, why=""))).fields.keys() == {"why"}
+
+
+async def test_a_withdrawal_while_the_archive_is_written_comes_first(
+    filled: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    await approved(filled, archive_id)
+    remove = archiving.Archiving._remove
+
+    async def withdrawn_just_before(*removal: Any) -> None:  # noqa: ANN401 - as it is called
+        await withdrawn(filled, archive_id, by="audrey")
+        await remove(*removal)
+
+    monkeypatch.setattr(archiving.Archiving, "_remove", withdrawn_just_before)
+    assert (await refused(carried_out(filled, archive_id))).reason == "ARCHIVE_WITHDRAWN"
+    assert {row.payload is None for row in await filled.log.rows()} == {False}
+
+
+async def test_withdrawn_cases_can_be_proposed_again(filled: Running) -> None:
+    first = (await proposed(filled)).archive.archive_id
+    await withdrawn(filled, first)
+    second = (await proposed(filled, request_id="p2")).archive.archive_id
+    await approved(filled, second)
+    assert (await carried_out(filled, second)).cases == 2
+    assert (await filled.audit.VerifyCase(VerifyCaseRequest(), metadata=token("audrey"))).whole
 
 
 # Carrying it out

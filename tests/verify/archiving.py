@@ -56,6 +56,16 @@ def archived_by_one(world: World) -> None:
     archived(world, approved_by="anna")
 
 
+def withdrawn_all_the_same(world: World) -> None:
+    """Withdraw what was archived, under another key than the service would."""
+    archived(world)
+    withdrawal = proto((199, proto((1, ARCHIVE), (2, "not this one"))))
+    world.drafts.append(Draft("@log", "ArchiveWithdrawn", f"withdraw {ARCHIVE}", payload=withdrawal))
+    world.write_down()
+    for row in rows_of_case(world):
+        row["payload"] = None
+
+
 def archived_otherwise(world: World) -> None:
     archived(world, root="cd" * 32)
 

@@ -15,6 +15,7 @@ from tests.verify.archiving import (
     archived_by_one,
     archived_line,
     archived_otherwise,
+    withdrawn_all_the_same,
     without_the_event,
 )
 from tests.verify.forging import (
@@ -411,6 +412,7 @@ TAMPERINGS = [
     # Archives
     Tampering("archived by one alone", Check.ARCHIVE_WRONG, REMOVED, archived_by_one),
     Tampering("archived what was not agreed to", Check.ARCHIVE_WRONG, REMOVED, archived_otherwise),
+    Tampering("archived though it was withdrawn", Check.ARCHIVE_WRONG, REMOVED, withdrawn_all_the_same),
     Tampering("archived without an event", Check.ARCHIVE_WRONG, REMOVED, without_the_event),
     Tampering("an archived case with another end", Check.ARCHIVE_WRONG, REMOVED, archived_line(seq=3)),
     Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),

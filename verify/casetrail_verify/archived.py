@@ -17,10 +17,12 @@ from casetrail_verify.wire import Message, WireError
 
 ARCHIVED: Final = "CasesArchived"
 RESTORED: Final = "CaseRestored"
+WITHDRAWN: Final = "ArchiveWithdrawn"
 """Types of the events."""
 
 _ARCHIVED_BODY: Final = 196
 _RESTORED_BODY: Final = 197
+_WITHDRAWN_BODY: Final = 199
 
 
 class Removal(NamedTuple):
@@ -69,6 +71,7 @@ class Archives:
         self._actual = actual
         self._found = found
         self._restorations: dict[int, tuple[str, str]] = {}
+        self._withdrawn: set[str] = set()
         self._named: list[_Case] = []
         for event in own:
             try:
@@ -120,7 +123,7 @@ class Archives:
             self._found.merge([Fault(Check.PAYLOAD_MISSING, message, missing.pos, case_id, missing.times)])
 
     def _read(self, event: OwnEvent) -> None:
-        if event.type not in (ARCHIVED, RESTORED):
+        if event.type not in (ARCHIVED, RESTORED, WITHDRAWN):
             return
         if event.payload is None:
             raise WireError("its payload is gone")
@@ -128,6 +131,9 @@ class Archives:
         if event.type == RESTORED:
             body = Message(message.data(_RESTORED_BODY))
             self._restorations[event.pos] = (body.text(1), body.text(2))
+            return
+        if event.type == WITHDRAWN:
+            self._withdrawn.add(Message(message.data(_WITHDRAWN_BODY)).text(1))
             return
         body = Message(message.data(_ARCHIVED_BODY))
         self.removals[event.pos] = Removal(
@@ -142,6 +148,9 @@ class Archives:
             words = _wrong(self.removals.get(position), by_removal.get(position, []))
             if words:
                 yield position, words
+        for position, said in self.removals.items():
+            if said.archive_id in self._withdrawn:
+                yield position, f"{said.archive_id} was withdrawn, and carried out all the same"
         for case in self._named:
             yield from self._wrong_case(case)
 

@@ -76,6 +76,23 @@ def approve(archive: ArchiveArgument, *, terms: Terms) -> None:
 
 @app.command()
 @spread
+def withdraw(
+    archive: ArchiveArgument,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For the log, and who wanted it.")],
+    *,
+    terms: Terms,
+) -> None:
+    """Take a proposal back, approved or not. What was carried out cannot be withdrawn."""
+    found = call(terms, lambda client: client.archives.withdraw(_id(archive), why=why))
+    if terms.as_json:
+        output.print_json(found)
+        return
+    _say_what(found)
+    typer.echo("Withdrawn. Nothing was removed; they can be proposed again.")
+
+
+@app.command()
+@spread
 def carry_out(archive: ArchiveArgument, *, terms: Terms) -> None:
     """Write an approved archive, read it back, and only then remove what it has from the database."""
     found = call(terms, lambda client: client.archives.carry_out(_id(archive)))
@@ -122,6 +139,7 @@ def list_archives(*, terms: Terms) -> None:
         _say_what(each, indent="  ")
         _say_step("proposed", each.proposed)
         _say_step("approved", each.approved)
+        _say_step("withdrawn", each.withdrawn, each.why_withdrawn)
         _say_step("carried out", each.carried_out)
         if each.location:
             typer.echo(f"  in {each.location}, manifest {each.manifest_sha256}")
@@ -153,7 +171,8 @@ def _say_what(archive: Archive, *, indent: str = "") -> None:
     typer.echo(f"{indent}{archive.cases:,} cases with {archive.events:,} events, closed before {before}")
 
 
-def _say_step(what: str, step: ArchiveStep) -> None:
+def _say_step(what: str, step: ArchiveStep, why: str = "") -> None:
     if step.position:
         role = word_of(Role.DESCRIPTOR, step.role)
-        typer.echo(f"  {what} by {step.actor} ({role}) at {step.at.ToJsonString()}, event {step.position:,}")
+        because = f": {why}" if why else ""
+        typer.echo(f"  {what} by {step.actor} ({role}) at {step.at.ToJsonString()}, event {step.position:,}{because}")

@@ -21,6 +21,8 @@ _ADVICE = {
     "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
     "SAME_PERSON": "Ask another administrator or auditor, with a token of their own.",
     "CASES_HAVE_CHANGED": "`casetrail archive propose` begins again, with the cases as they are now.",
+    "ARCHIVE_CARRIED_OUT": "`casetrail archive restore ARCHIVE --all --why …` brings its cases back.",
+    "ARCHIVE_WITHDRAWN": "`casetrail archive propose` begins again, where they are to be archived after all.",
     "ARCHIVE_DAMAGED": "Nothing has happened. Keep what is there, and put a good copy in its place.",
     "LOG_DAMAGED": "`casetrail verify` says what is wrong in the log.",
     "WORKFLOW_UNAVAILABLE": "Leave --from-workflow out: the log has the case.",

@@ -61,6 +61,10 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """FAILED_PRECONDITION: the case is in an archive; the message says in which one."""
     REFUSAL_REASON_CASES_HAVE_CHANGED: _RefusalReason.ValueType  # 23
     """FAILED_PRECONDITION: the cases are not any more what was proposed and approved; propose again."""
+    REFUSAL_REASON_ARCHIVE_CARRIED_OUT: _RefusalReason.ValueType  # 24
+    """FAILED_PRECONDITION: the archive was carried out, and cannot be withdrawn any more; its cases can be restored."""
+    REFUSAL_REASON_ARCHIVE_WITHDRAWN: _RefusalReason.ValueType  # 25
+    """FAILED_PRECONDITION: the archive was withdrawn; propose another."""
     REFUSAL_REASON_ROLE_NOT_ALLOWED: _RefusalReason.ValueType  # 30
     """PERMISSION_DENIED: the actor's role may not do this."""
     REFUSAL_REASON_BEYOND_AUTHORITY: _RefusalReason.ValueType  # 31
@@ -140,6 +144,10 @@ REFUSAL_REASON_CASE_ARCHIVED: RefusalReason.ValueType  # 22
 """FAILED_PRECONDITION: the case is in an archive; the message says in which one."""
 REFUSAL_REASON_CASES_HAVE_CHANGED: RefusalReason.ValueType  # 23
 """FAILED_PRECONDITION: the cases are not any more what was proposed and approved; propose again."""
+REFUSAL_REASON_ARCHIVE_CARRIED_OUT: RefusalReason.ValueType  # 24
+"""FAILED_PRECONDITION: the archive was carried out, and cannot be withdrawn any more; its cases can be restored."""
+REFUSAL_REASON_ARCHIVE_WITHDRAWN: RefusalReason.ValueType  # 25
+"""FAILED_PRECONDITION: the archive was withdrawn; propose another."""
 REFUSAL_REASON_ROLE_NOT_ALLOWED: RefusalReason.ValueType  # 30
 """PERMISSION_DENIED: the actor's role may not do this."""
 REFUSAL_REASON_BEYOND_AUTHORITY: RefusalReason.ValueType  # 31

@@ -38,6 +38,8 @@ class Archive(google.protobuf.message.Message):
     LOCATION_FIELD_NUMBER: builtins.int
     MANIFEST_SHA256_FIELD_NUMBER: builtins.int
     RESTORED_CASES_FIELD_NUMBER: builtins.int
+    WITHDRAWN_FIELD_NUMBER: builtins.int
+    WHY_WITHDRAWN_FIELD_NUMBER: builtins.int
     archive_id: builtins.str
     cases: builtins.int
     events: builtins.int
@@ -50,6 +52,7 @@ class Archive(google.protobuf.message.Message):
     """Hex."""
     restored_cases: builtins.int
     """How many of its cases were brought back."""
+    why_withdrawn: builtins.str
     @property
     def closed_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """They were closed before."""
@@ -63,6 +66,10 @@ class Archive(google.protobuf.message.Message):
     @property
     def carried_out(self) -> Global___ArchiveStep:
         """Left out until the cases were removed."""
+
+    @property
+    def withdrawn(self) -> Global___ArchiveStep:
+        """Left out unless it was withdrawn; then it is never carried out."""
 
     def __init__(
         self,
@@ -79,9 +86,11 @@ class Archive(google.protobuf.message.Message):
         location: builtins.str = ...,
         manifest_sha256: builtins.str = ...,
         restored_cases: builtins.int = ...,
+        withdrawn: Global___ArchiveStep | None = ...,
+        why_withdrawn: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["approved", b"approved", "carried_out", b"carried_out", "closed_before", b"closed_before", "proposed", b"proposed"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approved", b"approved", "archive_id", b"archive_id", "carried_out", b"carried_out", "cases", b"cases", "closed_before", b"closed_before", "events", b"events", "location", b"location", "manifest_sha256", b"manifest_sha256", "proposed", b"proposed", "restored_cases", b"restored_cases", "root", b"root", "why", b"why"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["approved", b"approved", "carried_out", b"carried_out", "closed_before", b"closed_before", "proposed", b"proposed", "withdrawn", b"withdrawn"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approved", b"approved", "archive_id", b"archive_id", "carried_out", b"carried_out", "cases", b"cases", "closed_before", b"closed_before", "events", b"events", "location", b"location", "manifest_sha256", b"manifest_sha256", "proposed", b"proposed", "restored_cases", b"restored_cases", "root", b"root", "why", b"why", "why_withdrawn", b"why_withdrawn", "withdrawn", b"withdrawn"]) -> None: ...
 
 Global___Archive: typing_extensions.TypeAlias = Archive
 
@@ -229,6 +238,41 @@ class ApproveArchiveResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["archive", b"archive"]) -> None: ...
 
 Global___ApproveArchiveResponse: typing_extensions.TypeAlias = ApproveArchiveResponse
+
+@typing.final
+class WithdrawArchiveRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARCHIVE_ID_FIELD_NUMBER: builtins.int
+    WHY_FIELD_NUMBER: builtins.int
+    archive_id: builtins.str
+    why: builtins.str
+    def __init__(
+        self,
+        *,
+        archive_id: builtins.str = ...,
+        why: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["archive_id", b"archive_id", "why", b"why"]) -> None: ...
+
+Global___WithdrawArchiveRequest: typing_extensions.TypeAlias = WithdrawArchiveRequest
+
+@typing.final
+class WithdrawArchiveResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ARCHIVE_FIELD_NUMBER: builtins.int
+    @property
+    def archive(self) -> Global___Archive: ...
+    def __init__(
+        self,
+        *,
+        archive: Global___Archive | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["archive", b"archive"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["archive", b"archive"]) -> None: ...
+
+Global___WithdrawArchiveResponse: typing_extensions.TypeAlias = WithdrawArchiveResponse
 
 @typing.final
 class CarryOutArchiveRequest(google.protobuf.message.Message):

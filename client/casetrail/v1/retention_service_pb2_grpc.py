@@ -46,6 +46,11 @@ class RetentionServiceStub(object):
                 request_serializer=casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveRequest.SerializeToString,
                 response_deserializer=casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveResponse.FromString,
                 _registered_method=True)
+        self.WithdrawArchive = channel.unary_unary(
+                '/casetrail.v1.RetentionService/WithdrawArchive',
+                request_serializer=casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveResponse.FromString,
+                _registered_method=True)
         self.CarryOutArchive = channel.unary_unary(
                 '/casetrail.v1.RetentionService/CarryOutArchive',
                 request_serializer=casetrail_dot_v1_dot_retention__service__pb2.CarryOutArchiveRequest.SerializeToString,
@@ -82,6 +87,14 @@ class RetentionServiceServicer(object):
 
     def ApproveArchive(self, request, context):
         """Agrees to what somebody else has proposed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawArchive(self, request, context):
+        """Takes a proposal back, whether it was approved or not: whoever proposed it, or any other who might approve it. Refused
+        once the archive was carried out. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +140,11 @@ def add_RetentionServiceServicer_to_server(servicer, server):
                     servicer.ApproveArchive,
                     request_deserializer=casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveRequest.FromString,
                     response_serializer=casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveResponse.SerializeToString,
+            ),
+            'WithdrawArchive': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawArchive,
+                    request_deserializer=casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveResponse.SerializeToString,
             ),
             'CarryOutArchive': grpc.unary_unary_rpc_method_handler(
                     servicer.CarryOutArchive,
@@ -205,6 +223,33 @@ class RetentionService(object):
             '/casetrail.v1.RetentionService/ApproveArchive',
             casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveRequest.SerializeToString,
             casetrail_dot_v1_dot_retention__service__pb2.ApproveArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawArchive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.RetentionService/WithdrawArchive',
+            casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveRequest.SerializeToString,
+            casetrail_dot_v1_dot_retention__service__pb2.WithdrawArchiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

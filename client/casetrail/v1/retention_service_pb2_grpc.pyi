@@ -57,6 +57,22 @@ _RetentionServiceApproveArchiveType = typing_extensions.TypeVar(
     ],
 )
 
+_RetentionServiceWithdrawArchiveType = typing_extensions.TypeVar(
+    '_RetentionServiceWithdrawArchiveType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+        casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+        casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+        casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
+    ],
+)
+
 _RetentionServiceCarryOutArchiveType = typing_extensions.TypeVar(
     '_RetentionServiceCarryOutArchiveType',
     grpc.UnaryUnaryMultiCallable[
@@ -121,7 +137,7 @@ _RetentionServiceListArchivedCasesType = typing_extensions.TypeVar(
     ],
 )
 
-class RetentionServiceStub(typing.Generic[_RetentionServiceProposeArchiveType, _RetentionServiceApproveArchiveType, _RetentionServiceCarryOutArchiveType, _RetentionServiceRestoreCasesType, _RetentionServiceListArchivesType, _RetentionServiceListArchivedCasesType]):
+class RetentionServiceStub(typing.Generic[_RetentionServiceProposeArchiveType, _RetentionServiceApproveArchiveType, _RetentionServiceWithdrawArchiveType, _RetentionServiceCarryOutArchiveType, _RetentionServiceRestoreCasesType, _RetentionServiceListArchivesType, _RetentionServiceListArchivedCasesType]):
     """Takes closed cases out of the database when they are older than their policies want to keep them there, and brings
     them back. For administrators and auditors, as themselves: here nobody acts for somebody else.
     """
@@ -135,6 +151,10 @@ class RetentionServiceStub(typing.Generic[_RetentionServiceProposeArchiveType, _
         grpc.UnaryUnaryMultiCallable[
             casetrail.v1.retention_service_pb2.ApproveArchiveRequest,
             casetrail.v1.retention_service_pb2.ApproveArchiveResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+            casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             casetrail.v1.retention_service_pb2.CarryOutArchiveRequest,
@@ -165,6 +185,10 @@ class RetentionServiceStub(typing.Generic[_RetentionServiceProposeArchiveType, _
             casetrail.v1.retention_service_pb2.ApproveArchiveResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+            casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             casetrail.v1.retention_service_pb2.CarryOutArchiveRequest,
             casetrail.v1.retention_service_pb2.CarryOutArchiveResponse,
         ],
@@ -188,6 +212,11 @@ class RetentionServiceStub(typing.Generic[_RetentionServiceProposeArchiveType, _
     ApproveArchive: _RetentionServiceApproveArchiveType
     """Agrees to what somebody else has proposed."""
 
+    WithdrawArchive: _RetentionServiceWithdrawArchiveType
+    """Takes a proposal back, whether it was approved or not: whoever proposed it, or any other who might approve it. Refused
+    once the archive was carried out. Safe to repeat.
+    """
+
     CarryOutArchive: _RetentionServiceCarryOutArchiveType
     """Writes the archive, reads it back, and only then removes what it has from the database. Safe to repeat."""
 
@@ -208,6 +237,10 @@ RetentionServiceAsyncStub: typing_extensions.TypeAlias = RetentionServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         casetrail.v1.retention_service_pb2.ApproveArchiveRequest,
         casetrail.v1.retention_service_pb2.ApproveArchiveResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+        casetrail.v1.retention_service_pb2.WithdrawArchiveResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         casetrail.v1.retention_service_pb2.CarryOutArchiveRequest,
@@ -247,6 +280,16 @@ class RetentionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[casetrail.v1.retention_service_pb2.ApproveArchiveResponse, collections.abc.Awaitable[casetrail.v1.retention_service_pb2.ApproveArchiveResponse]]:
         """Agrees to what somebody else has proposed."""
+
+    @abc.abstractmethod
+    def WithdrawArchive(
+        self,
+        request: casetrail.v1.retention_service_pb2.WithdrawArchiveRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.retention_service_pb2.WithdrawArchiveResponse, collections.abc.Awaitable[casetrail.v1.retention_service_pb2.WithdrawArchiveResponse]]:
+        """Takes a proposal back, whether it was approved or not: whoever proposed it, or any other who might approve it. Refused
+        once the archive was carried out. Safe to repeat.
+        """
 
     @abc.abstractmethod
     def CarryOutArchive(
