@@ -28,7 +28,7 @@ from domain.refusal import Rejected
 from server.archive_folder import ArchiveDamagedError, ArchiveFolder, ArchiveWriter
 from server.export_lines import checkpoint_line, header_line, policy_lines
 from server.proving import Proving
-from server.witnessed import Ending, ending
+from server.witnessed import PATIENCE, Ending, ending
 
 _PAGE: Final = 2000
 
@@ -100,7 +100,7 @@ class Archiving:
 
     async def _ending(self, found: Archive) -> Ending:
         """The tree that the archive's proofs lead to: signed, witnessed, and holding all that is archived."""
-        end = await ending(self._log, self._proving)
+        end = await ending(self._log, self._proving, patience=PATIENCE)
         assert found.approved is not None  # noqa: S101 - or the cases would have been refused
         if (self._proving.witnesses and not end.witnessed) or end.size < found.approved.position:
             raise Rejected(
