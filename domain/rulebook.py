@@ -1,13 +1,15 @@
 """A policy made ready for decisions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from casetrail.v1.case_pb2 import Case, PolicyRef
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.incident_pb2 import CrisisClass
-from casetrail.v1.policy_pb2 import ClockTarget, IncidentLevel, Ladder, Policy
+from casetrail.v1.policy_pb2 import AuthorityLimit, ClockTarget, IncidentLevel, Ladder, Policy
 from casetrail.v1.types_pb2 import Cause, Role
 from domain.calendars import WorkCalendar
+from domain.money import Money
 from domain.policies import reference
 from domain.refusal import Rejected
 
@@ -45,9 +47,12 @@ class Rulebook:
         self.ref: PolicyRef = reference(policy)
         self._calendars = {name: WorkCalendar(calendar, name) for name, calendar in policy.calendars.items()}
         self._ladders: dict[str, Ladder] = dict(policy.ladders.items())
-        self._limits: dict[int, int | None] = {
-            limit.role: limit.max_minor if limit.HasField("max_minor") else None for limit in policy.authority.limits
-        }
+        authority = policy.authority
+        limits = _limits(authority.limits)
+        self._unlimited: dict[int, int | None] = {role: None for role, most in limits.items() if most is None}
+        self._limits = {
+            code: _limits(other.limits) | self._unlimited for code, other in authority.other_currencies.items()
+        } | {authority.currency: limits}
 
     def calendar(self, name: str) -> WorkCalendar:
         """The calendar of a running clock."""
@@ -80,17 +85,28 @@ class Rulebook:
             )
         return None
 
-    def may_decide(self, role: Role.ValueType, amount_minor: int) -> bool:
-        """Whether an amount is within a role's own authority: customers have none, other systems an agent's."""
-        if role == Role.ROLE_CUSTOMER:
-            return amount_minor == 0
-        limit = self._limits.get(role, self._limits.get(Role.ROLE_AGENT, 0))
-        return limit is None or amount_minor <= limit
+    def limits_in(self, currency: str) -> bool:
+        """Whether the policy says how much of a currency a role may decide about."""
+        return currency in self._limits
 
-    def deciding_role(self, amount_minor: int) -> Role.ValueType:
+    def may_decide(self, role: Role.ValueType, amount: Money) -> bool:
+        """Whether an amount is within a role's own authority: customers have none, other systems an agent's.
+
+        In a currency of which the policy says nothing, nobody has any but whoever has no limit.
+        """
+        if amount.minor == 0:
+            return True
+        if role == Role.ROLE_CUSTOMER:
+            return False
+        limits = self._limits.get(amount.currency, self._unlimited)
+        limit = limits.get(role, limits.get(Role.ROLE_AGENT, 0))
+        return limit is None or amount.minor <= limit
+
+    def deciding_role(self, amount: Money) -> Role.ValueType:
         """The lowest role whose authority covers an amount, of those that take decisions."""
+        limits = self._limits.get(amount.currency, self._unlimited)
         return next(
-            (role for role in LADDER_ROLES[1:] if role in self._limits and self.may_decide(role, amount_minor)),
+            (role for role in LADDER_ROLES[1:] if role in limits and self.may_decide(role, amount)),
             Role.ROLE_EXECUTIVE,
         )
 
@@ -119,6 +135,10 @@ class Rulebook:
         if not region or self.policy.calendars[calendar].always:
             return calendar
         return self.policy.region_calendars.get(region, calendar)
+
+
+def _limits(limits: Iterable[AuthorityLimit]) -> dict[int, int | None]:
+    return {limit.role: limit.max_minor if limit.HasField("max_minor") else None for limit in limits}
 
 
 def next_role(role: Role.ValueType) -> Role.ValueType | None:

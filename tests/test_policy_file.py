@@ -364,6 +364,25 @@ def test_a_right_policy_is_read_as_it_is_written(file: Path) -> None:
             id="not in minor units",
         ),
         pytest.param(
+            "    - role: executive\nreturns",
+            "    - role: executive\n  other_currencies:\n    EUR: {limits: [{role: agent, max_minor: 1}]}\nreturns",
+            "45:5 authority.other_currencies.EUR: EUR is the currency of authority.limits; write its limits there",
+            id="a currency twice",
+        ),
+        pytest.param(
+            "    - role: executive\nreturns",
+            "    - role: executive\n  other_currencies:\n    yen: {limits: [{role: agent, max_minor: 1}]}\nreturns",
+            '45:5 authority.other_currencies.yen: "yen" does not fit; write three capital letters, for example JPY',
+            id="no currency",
+        ),
+        pytest.param(
+            "    - role: executive\nreturns",
+            "    - role: executive\n  other_currencies:\n"
+            "    JPY: {limits: [{role: agent, max_minor: 2}, {role: team_lead, max_minor: 1}]}\nreturns",
+            "45:78 authority.other_currencies.JPY.limits[1].max_minor: 1 is less than agent may decide, 2",
+            id="a superior with less authority in another currency",
+        ),
+        pytest.param(
             "      max_minor: 50000\n",
             "",
             "42:7 authority.limits[2]: executive stands above team_lead, whose authority has no limit already",

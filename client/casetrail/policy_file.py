@@ -12,6 +12,7 @@ from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.policy_pb2 import (
     Authority,
+    AuthorityLimit,
     Calendar,
     ClockTarget,
     EligibilityRule,
@@ -34,6 +35,7 @@ _HINTS = {
     "casetrail.v1.Shift.ends": 'a time of day such as "22:00" or "24:00"',
     "casetrail.v1.SpecialDay.date": "YYYY-MM-DD, or MM-DD for every year",
     "casetrail.v1.Authority.currency": "three capital letters, for example CNY",
+    "casetrail.v1.Authority.other_currencies": "three capital letters, for example JPY",
     "casetrail.v1.EligibilityRule.rule": "small letters, digits, dots and underscores, for example return.window",
     "casetrail.v1.DetectionRule.rule": "small letters, digits, dots and underscores, for example wave.category",
 }
@@ -196,10 +198,20 @@ def _promise(target: ClockTarget, path: FieldPath) -> Iterator[Finding]:
 
 
 def _authority(authority: Authority) -> Iterator[Finding]:
+    here: FieldPath = ("authority",)
+    yield from _limits(authority.limits, (*here, "limits"))
+    for code, other in sorted(authority.other_currencies.items()):
+        path = (*here, "other_currencies", code)
+        if code == authority.currency:
+            yield Finding(path, f"{code} is the currency of authority.limits; write its limits there")
+        yield from _limits(other.limits, (*path, "limits"))
+
+
+def _limits(limits: Iterable[AuthorityLimit], here: FieldPath) -> Iterator[Finding]:
     role, most = 0, 0
     unlimited: FieldPath | None = None
-    for number, limit in enumerate(authority.limits):
-        path: FieldPath = ("authority", "limits", number)
+    for number, limit in enumerate(limits):
+        path = (*here, number)
         if limit.role <= role:
             message = f"{_role(limit.role)} does not stand above {_role(role)}; write them from below"
             yield Finding((*path, "role"), message)

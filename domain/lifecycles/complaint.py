@@ -74,4 +74,4 @@ def propose(draft: Draft, command: Propose) -> None:
 def negotiate(draft: Draft, command: Negotiate) -> None:
     """The customer wants something else."""
     draft.require_stage(Stage.STAGE_PROPOSED)
-    draft.add(SettlementNegotiated(words=command.words, wanted_minor=command.wanted_minor))
+    draft.add(SettlementNegotiated(words=command.words, wanted_minor=command.wanted_minor, currency=command.currency))

@@ -11,6 +11,7 @@ from domain.draft import Draft
 from domain.instants import timestamp
 from domain.ladder import alert
 from domain.lifecycles import remedies, returns, talk
+from domain.money import Money
 from domain.refusal import Rejected
 from domain.rulebook import next_role
 
@@ -27,7 +28,7 @@ def ask(
     needed: Role.ValueType,
     *,
     question: str = "",
-    amount_minor: int = 0,
+    amount: Money | None = None,
     keep_goods: bool = False,
 ) -> None:
     """Request a decision; the customer is to be told of it within the promised time."""
@@ -36,10 +37,12 @@ def ask(
             RefusalReason.REFUSAL_REASON_NOT_YET,
             f"a decision about {draft.case.case_id} is pending; it comes first",
         )
+    amount = amount or Money(0, "")
     request = DecisionRequest(
         question=question,
         needed_role=needed,
-        amount_minor=amount_minor,
+        amount_minor=amount.minor,
+        currency=amount.currency,
         asked_at=timestamp(draft.at),
         asked_by=draft.actor.name,
         state=DecisionRequest.STATE_ASKED,
@@ -48,9 +51,10 @@ def ask(
     )
     draft.add(
         DecisionRequested(request=request),
-        rule="authority",
+        rule="authority.currency" if _without_limits(draft, request) else "authority",
         inputs={
-            "amount_minor": str(amount_minor),
+            "amount_minor": str(amount.minor),
+            "currency": amount.currency,
             "needed": role_word(needed),
             "asked_by": role_word(draft.actor.role),
         },
@@ -68,7 +72,7 @@ def decide(draft: Draft, command: Decide) -> None:
     if draft.actor.role < request.needed_role:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
-            f"this takes a {role_word(request.needed_role)}; you act as {role_word(draft.actor.role)}",
+            f"{_what_it_takes(draft, request)}; you act as {role_word(draft.actor.role)}",
         )
     subject, keep_goods = request.subject, request.keep_goods
     draft.add(DecisionTaken(granted=command.granted, subject=subject, words=command.words))
@@ -78,7 +82,7 @@ def decide(draft: Draft, command: Decide) -> None:
     if subject == DecisionRequest.SUBJECT_SETTLEMENT and draft.case.stage == Stage.STAGE_AWAITING_APPROVAL:
         remedies.approve(draft, draft.actor.role)
     elif subject == DecisionRequest.SUBJECT_REMEDY and returns.undecided(draft):
-        why = f"granted by a {role_word(draft.actor.role)}"
+        why = f"granted by {_a(draft.actor.role)}"
         remedies.approve_return(draft, why, rule="authority", keep_goods=keep_goods)
 
 
@@ -96,6 +100,22 @@ def acknowledge(draft: Draft, command: Acknowledge) -> None:
         )
     for clock in climbing:
         draft.add(EscalationAcknowledged(clock_id=clock.clock_id, why=command.why))
+
+
+def _what_it_takes(draft: Draft, request: DecisionRequest) -> str:
+    needed = f"this takes {_a(request.needed_role)}"
+    if not _without_limits(draft, request):
+        return needed
+    return f"the policy {draft.rules.ref.policy_id} says nothing about sums in {request.currency}: {needed}"
+
+
+def _a(role: Role.ValueType) -> str:
+    word = role_word(role)
+    return f"{'an' if word[0] in 'ae' else 'a'} {word}"
+
+
+def _without_limits(draft: Draft, request: DecisionRequest) -> bool:
+    return bool(request.amount_minor) and not draft.rules.limits_in(request.currency)
 
 
 def role_word(role: Role.ValueType) -> str:

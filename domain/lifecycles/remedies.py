@@ -22,6 +22,7 @@ from casetrail.v1.types_pb2 import Kind, ParcelDirection, Remedy, RemedyKind, Re
 from domain.draft import Draft
 from domain.ladder import alert
 from domain.lifecycles import closing, decisions, parcels, talk
+from domain.money import Money
 from domain.refusal import Rejected
 
 _BY_HAND = frozenset({RemedyKind.REMEDY_KIND_REPAIR, RemedyKind.REMEDY_KIND_OTHER})
@@ -102,22 +103,41 @@ def within_rules(draft: Draft) -> bool:
     """
     remedy = _priced(draft, draft.case.settlement.remedy)
     if remedy.kind == RemedyKind.REMEDY_KIND_REFUND:
-        return remedy.amount_minor <= draft.case.order.paid_minor
+        return _sum(remedy).within(price(draft))
     return remedy.kind in (RemedyKind.REMEDY_KIND_EXCHANGE, RemedyKind.REMEDY_KIND_REPAIR)
 
 
 def require_amount(draft: Draft, remedy: Remedy, *, field: str) -> None:
-    """Refuse money without a sum, where the order does not say one.
+    """Refuse money without a sum, where the order does not say one in that currency.
 
     Raises:
         Rejected: INVALID.
     """
-    if remedy.kind in _MONEY and not draft.case.silent and not _priced(draft, remedy).amount_minor:
-        raise Rejected(
-            RefusalReason.REFUSAL_REASON_INVALID,
-            f"how much {remedy_word(remedy.kind)}? {draft.case.case_id} knows no price; give amount_minor",
-            field=field,
-        )
+    if draft.case.silent or remedy.kind not in _MONEY or remedy.amount_minor:
+        return
+    paid = price(draft)
+    known = "knows no price"
+    if remedy.kind == RemedyKind.REMEDY_KIND_REFUND and paid.minor:
+        if remedy.currency in ("", paid.currency):
+            return
+        known = f"was paid in {paid.currency}, not {remedy.currency}"
+    raise Rejected(
+        RefusalReason.REFUSAL_REASON_INVALID,
+        f"how much {remedy_word(remedy.kind)}? {draft.case.case_id} {known}; give amount_minor",
+        field=field,
+    )
+
+
+def price(draft: Draft) -> Money:
+    """What was paid for the order."""
+    order = draft.case.order
+    return Money(order.paid_minor, order.currency or draft.rules.policy.authority.currency)
+
+
+def worth(draft: Draft) -> Money:
+    """What the remedy costs us at most: its sum, else the price of the goods."""
+    remedy = _priced(draft, draft.case.settlement.remedy)
+    return _sum(remedy) if remedy.amount_minor else price(draft)
 
 
 def begin(draft: Draft) -> None:
@@ -181,22 +201,22 @@ def remedy_word(kind: RemedyKind.ValueType) -> str:
 
 
 def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
-    amount = _priced(draft, draft.case.settlement.remedy).amount_minor
+    amount = _sum(_priced(draft, draft.case.settlement.remedy))
     if _owed_by_rule(draft, amount):
         approve(draft, Role.ROLE_SYSTEM, rule="return.eligible")
         return
     if draft.rules.may_decide(proposed_role, amount):
         approve(draft, proposed_role)
         return
-    decisions.ask(draft, DecisionRequest.SUBJECT_SETTLEMENT, draft.rules.deciding_role(amount), amount_minor=amount)
+    decisions.ask(draft, DecisionRequest.SUBJECT_SETTLEMENT, draft.rules.deciding_role(amount), amount=amount)
 
 
-def _owed_by_rule(draft: Draft, amount: int) -> bool:
+def _owed_by_rule(draft: Draft, amount: Money) -> bool:
     # What an eligible return had cost is owed whoever decides: the authority was in the eligibility. But only once:
     # in a later round something has been done for the customer already.
     eligible = draft.case.return_details.eligibility == ReturnDetails.ELIGIBILITY_APPROVED
     refund = draft.case.settlement.remedy.kind == RemedyKind.REMEDY_KIND_REFUND
-    return eligible and refund and draft.case.round == 1 and amount <= draft.case.order.paid_minor
+    return eligible and refund and draft.case.round == 1 and amount.within(price(draft))
 
 
 def _carried_out(draft: Draft) -> None:
@@ -207,7 +227,8 @@ def _comes_back(draft: Draft) -> bool:
     details, remedy = draft.case.return_details, _priced(draft, draft.case.settlement.remedy)
     if details.reason == ReturnReason.RETURN_REASON_NOT_RECEIVED:
         return False
-    worth_little = remedy.amount_minor <= draft.rules.policy.returns.keep_goods_up_to_minor
+    policy = draft.rules.policy
+    worth_little = _sum(remedy).within(Money(policy.returns.keep_goods_up_to_minor, policy.authority.currency))
     return not (details.reason in _OUR_FAULT and remedy.kind in _MONEY and worth_little)
 
 
@@ -215,11 +236,16 @@ def _priced(draft: Draft, remedy: Remedy) -> Remedy:
     """The remedy with amount and currency: of the order where it names none."""
     priced = Remedy()
     priced.CopyFrom(remedy)
-    if remedy.kind == RemedyKind.REMEDY_KIND_REFUND and not remedy.amount_minor:
-        priced.amount_minor = draft.case.order.paid_minor
-    if not remedy.currency:
-        priced.currency = draft.case.order.currency or draft.rules.policy.authority.currency
+    paid = price(draft)
+    if remedy.kind == RemedyKind.REMEDY_KIND_REFUND and not remedy.amount_minor and paid.minor:
+        priced.amount_minor, priced.currency = paid
+    elif not remedy.currency:
+        priced.currency = paid.currency
     return priced
+
+
+def _sum(remedy: Remedy) -> Money:
+    return Money(remedy.amount_minor, remedy.currency)
 
 
 def _exchange_sku(draft: Draft, remedy: Remedy) -> str:

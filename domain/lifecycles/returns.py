@@ -36,8 +36,7 @@ def decide_eligibility(draft: Draft, command: DecideEligibility) -> None:
     if not command.eligible:
         _reject(draft, command.why, list(command.alternatives), rule="person")
         return
-    remedy = draft.case.settlement.remedy
-    amount = remedy.amount_minor or draft.case.order.paid_minor
+    amount = remedies.worth(draft)
     if not draft.rules.may_decide(draft.actor.role, amount):
         needed = draft.rules.deciding_role(amount)
         decisions.ask(
@@ -45,7 +44,7 @@ def decide_eligibility(draft: Draft, command: DecideEligibility) -> None:
             DecisionRequest.SUBJECT_REMEDY,
             needed,
             question=command.why,
-            amount_minor=amount,
+            amount=amount,
             keep_goods=command.keep_goods,
         )
         return

@@ -62,7 +62,7 @@ def a_complaint(story: Recorded) -> None:
     story.agent().ask_department("warehouse", words="Was it there?")
     story.agent().record_finding("warehouse", words="It was")
     story.agent().propose({"kind": "repair"}, words="We repair it")
-    story.customer().negotiate("Rather not", wanted_minor=100)
+    story.customer().negotiate("Rather not", wanted_minor=100, currency="JPY")
     story.agent().propose({"kind": "repair"})
     story.customer().agree()
     story.agent().carry_out("Repaired")

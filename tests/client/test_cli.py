@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from casetrail.cli import app
 from casetrail.v1.audit_service_pb2 import Fault, ListEventsResponse, ReplayCaseResponse, VerifyCaseResponse
-from casetrail.v1.case_pb2 import Case, Customer
+from casetrail.v1.case_pb2 import Case, Customer, OrderFacts
 from casetrail.v1.case_service_pb2 import (
     ExecuteResponse,
     GetCaseResponse,
@@ -120,6 +120,11 @@ async def test_a_return_is_opened_with_what_it_needs(service: Service, casetrail
                 }
             },
         ),
+        (
+            "propose --remedy refund --amount 100 --currency JPY",
+            {"propose": {"remedy": {"kind": "REMEDY_KIND_REFUND", "amountMinor": "100", "currency": "JPY"}}},
+        ),
+        ("negotiate --amount 1.5 --currency KWD", {"negotiate": {"wantedMinor": "1500", "currency": "KWD"}}),
         ("agree", {"agree": {}}),
         ("negotiate --amount 200", {"negotiate": {"wantedMinor": "20000"}}),
         ("decide --grant", {"decide": {"granted": True}}),
@@ -161,12 +166,24 @@ async def test_a_return_is_opened_with_what_it_needs(service: Service, casetrail
 )
 async def test_an_action_becomes_its_command(service: Service, words: str, action: dict[str, Any]) -> None:
     service.script("Execute", ExecuteResponse(case=CASE))
+    service.script("GetCase", GetCaseResponse(case=CASE))
     invoked = CliRunner().invoke
     ran = await asyncio.to_thread(invoked, app, ["do", "INQ-1", *words.split(), "--address", service.address])
     assert ran.exit_code == 0, ran.output
     sent = MessageToDict(service.requests("Execute")[0].command)
     assert sent.pop("requestId")
     assert sent == {"caseId": "INQ-1", **action}
+
+
+@pytest.mark.parametrize("words", ["propose --remedy refund", "negotiate", "choose --remedy compensation"])
+async def test_an_amount_without_a_currency_is_asked_back_where_the_order_counts_other_digits(
+    service: Service, casetrail: Casetrail, words: str
+) -> None:
+    service.script("GetCase", GetCaseResponse(case=Case(case_id="INQ-1", order=OrderFacts(currency="JPY"))))
+    ran = await casetrail("do", "INQ-1", *words.split(), "--amount", "100")
+    assert ran.code == 2
+    assert "was paid in JPY" in ran.err
+    assert not service.requests("Execute")
 
 
 async def test_an_action_sends_what_can_be_said_with_every_action(

@@ -1,8 +1,14 @@
 """Complaints: taken on, looked into, settled at the right authority, followed up, and reopened until satisfied."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.domain.story import RETURN, Story, refused
+from casetrail.v1.policy_pb2 import AuthorityLimit, CurrencyLimits, Policy
+from casetrail.v1.types_pb2 import Role
+from domain.money import Money
+from domain.rulebook import LADDER_ROLES
+from tests.domain.story import RETURN, RULES, Story, refused, rules_with
 
 MAILLESS = {"customer_id": "c-1"}
 GOODWILL = {"kind": "compensation", "amount_minor": 10_000, "currency": "CNY"}
@@ -150,7 +156,7 @@ def test_a_decision_is_promised_within_half_an_hour(investigated: Story) -> None
     reason = next(event.reason for event in investigated.events if event.HasField("decision_requested"))
     assert (reason.rule, dict(reason.inputs)) == (
         "authority",
-        {"amount_minor": "60000", "needed": "supervisor", "asked_by": "customer"},
+        {"amount_minor": "60000", "currency": "CNY", "needed": "supervisor", "asked_by": "customer"},
     )
 
 
@@ -170,6 +176,66 @@ def test_a_granted_settlement_is_carried_out_and_its_clock_kept_when_the_custome
     investigated.at("+1h20m").deliver("decision")
     assert investigated.clock("decision") == "met"
     assert not investigated.case.HasField("decision")
+
+
+def _with_yen_and_dinars(policy: Policy) -> None:
+    yen = CurrencyLimits(limits=[AuthorityLimit(role=Role.ROLE_AGENT, max_minor=4_000)])
+    yen.limits.add(role=Role.ROLE_SUPERVISOR, max_minor=40_000)
+    policy.authority.other_currencies["JPY"].CopyFrom(yen)
+    dinars = CurrencyLimits(limits=[AuthorityLimit(role=Role.ROLE_AGENT, max_minor=10_000)])
+    policy.authority.other_currencies["KWD"].CopyFrom(dinars)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "rule", "asks"),
+    [
+        ("CNY", 20_000, "authority", None),
+        ("CNY", 20_001, "authority", 20),
+        ("JPY", 4_000, "authority", None),
+        ("JPY", 4_001, "authority", 30),
+        ("JPY", 40_001, "authority", 50),
+        ("KWD", 10_000, "authority", None),
+        ("KWD", 10_001, "authority", 50),
+        ("EUR", 1, "authority.currency", 50),
+    ],
+)
+def test_an_amount_is_held_against_limits_of_its_own_currency_and_without_any_only_the_top_decides(
+    currency: str, amount: int, rule: str, asks: int | None
+) -> None:
+    story = Story(rules_with(_with_yen_and_dinars))
+    story.open("complaint")
+    story.agent().accept("Sorry")
+    story.agent().investigate()
+    story.agent().propose({"kind": "compensation", "amount_minor": amount, "currency": currency})
+    story.customer().agree()
+    if asks is None:
+        assert story.stage == "carrying_out"
+        return
+    request = story.case.decision
+    assert (request.needed_role, request.amount_minor, request.currency) == (asks, amount, currency)
+    reason = next(event.reason for event in story.events if event.HasField("decision_requested"))
+    assert (reason.rule, reason.inputs["currency"]) == (rule, currency)
+
+
+def test_whoever_may_not_decide_in_a_currency_hears_which_one(investigated: Story) -> None:
+    investigated.agent().propose({"kind": "compensation", "amount_minor": 1, "currency": "KWD"})
+    investigated.customer().agree()
+    with refused("BEYOND_AUTHORITY", match="nothing about sums in KWD: this takes an executive"):
+        investigated.director().decide(granted=True)
+    investigated.executive().decide(granted=True)
+    assert investigated.last("CompensationRequested").currency == "KWD"
+
+
+@given(
+    role=st.sampled_from(LADDER_ROLES[:-1]),
+    amount=st.integers(min_value=1, max_value=10**11),
+    currency=st.from_regex(r"[A-Z]{3}", fullmatch=True).filter(lambda code: code != "CNY"),
+)
+def test_nobody_with_a_limit_may_promise_a_sum_in_a_currency_without_limits(
+    role: Role.ValueType, amount: int, currency: str
+) -> None:
+    assert not RULES.may_decide(role, Money(amount, currency))
+    assert RULES.deciding_role(Money(amount, currency)) == Role.ROLE_EXECUTIVE
 
 
 def test_a_refused_settlement_is_negotiated_on(investigated: Story) -> None:

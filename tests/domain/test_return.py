@@ -216,6 +216,28 @@ def test_a_refund_without_a_sum_is_one_of_what_was_paid_and_needs_the_authority_
     assert (story.stage, story.case.decision.amount_minor) == ("awaiting_approval", 60_000)
 
 
+def test_a_refund_without_a_sum_is_in_the_currency_that_was_paid(story: Story) -> None:
+    accepted(story, "-8d", order={"currency": "JPY", "paid_minor": 900})
+    with refused("INVALID", match="was paid in JPY, not CNY; give amount_minor"):
+        story.agent().propose({"kind": "refund", "currency": "CNY"})
+    story.agent().propose({"kind": "refund"})
+    story.customer().agree()
+    assert (story.case.decision.amount_minor, story.case.decision.currency) == (900, "JPY")
+    assert story.case.decision.needed_role == 50
+
+
+def test_a_rule_grants_no_refund_in_another_currency_than_was_paid(story: Story) -> None:
+    accepted(story, wanted={"kind": "refund", "amount_minor": 1000, "currency": "KWD"})
+    assert story.stage == "accepted"
+    assert story.agent().decide_eligibility(eligible=True) == ["DecisionRequested", "ClockStarted", "StaffAlerted"]
+    assert story.case.decision.needed_role == 50
+
+
+def test_goods_worth_little_in_another_currency_come_back(story: Story) -> None:
+    accepted(story, reason="quality", order={"currency": "KWD", "paid_minor": 9_000})
+    assert story.stage == "awaiting_goods"
+
+
 @pytest.mark.parametrize("amount", [1, 19_999])
 def test_a_customer_cannot_grant_a_sum_to_oneself(story: Story, amount: int) -> None:
     accepted(story, "-8d")

@@ -10,9 +10,12 @@ import typer
 from casetrail.cli import options, output
 from casetrail.cli.options import Amount, Attach, Currency, Items, Sku, Span, Text, Why, remedy, said
 from casetrail.cli.terms import WriteTerms, call, spread
+from casetrail.client import Client
 from casetrail.commands import Action, How
+from casetrail.money import digits_of
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1.case_pb2 import CaseLink
+from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade
 from casetrail.v1.types_pb2 import Cause, Kind, Priority, RemedyKind, Role
@@ -78,11 +81,33 @@ def _action(name: str) -> Callable[[_Make], _Make]:
 
 
 def _execute(case_id: str, action: Action, terms: ActionTerms) -> None:
-    done = call(terms, lambda client: client.execute(case_id, action, **terms.how()))
+    async def carry_out(client: Client) -> ExecuteResponse:
+        if _names_no_currency(action):
+            await _refuse_other_digits(client, case_id)
+        return await client.execute(case_id, action, **terms.how())
+
+    done = call(terms, carry_out)
     if terms.as_json:
         output.print_json(done)
     else:
         output.print_written(done.case, done.events, repeated=done.repeated_request)
+
+
+def _names_no_currency(action: Action) -> bool:
+    if isinstance(action, c.Negotiate):
+        return bool(action.wanted_minor) and not action.currency
+    if isinstance(action, c.Propose | c.ChooseAlternative):
+        return bool(action.remedy.amount_minor) and not action.remedy.currency
+    return False
+
+
+async def _refuse_other_digits(client: Client, case_id: str) -> None:
+    # Then the order's currency is meant, and the amount was read with two digits after the point.
+    currency = (await client.get(case_id)).order.currency
+    if digits_of(currency) != digits_of(""):
+        raise typer.BadParameter(
+            f"the order of {case_id} was paid in {currency}; say which currency is meant", param_hint="--currency"
+        )
 
 
 Who = Annotated[str, typer.Option(metavar="NAME", help="A person.")]
@@ -289,7 +314,7 @@ def _agree() -> Action:
 def _negotiate(amount: Amount = "", currency: Currency = "", text: Text = "", attach: Attach = None) -> Action:
     """The customer wants something else."""
     wanted = remedy("other", amount, currency, None).amount_minor
-    return c.Negotiate(words=said(text, attach), wanted_minor=wanted)
+    return c.Negotiate(words=said(text, attach), wanted_minor=wanted, currency=currency)
 
 
 @_action("carry-out")

@@ -497,6 +497,7 @@ class DecisionRequest(google.protobuf.message.Message):
     STATE_FIELD_NUMBER: builtins.int
     SUBJECT_FIELD_NUMBER: builtins.int
     KEEP_GOODS_FIELD_NUMBER: builtins.int
+    CURRENCY_FIELD_NUMBER: builtins.int
     question: builtins.str
     needed_role: casetrail.v1.types_pb2.Role.ValueType
     """The lowest role that may decide."""
@@ -506,6 +507,8 @@ class DecisionRequest(google.protobuf.message.Message):
     subject: Global___DecisionRequest.Subject.ValueType
     keep_goods: builtins.bool
     """Of a remedy: the goods need not come back when it is granted."""
+    currency: builtins.str
+    """ISO 4217, of amount_minor."""
     @property
     def asked_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(
@@ -519,9 +522,10 @@ class DecisionRequest(google.protobuf.message.Message):
         state: Global___DecisionRequest.State.ValueType = ...,
         subject: Global___DecisionRequest.Subject.ValueType = ...,
         keep_goods: builtins.bool = ...,
+        currency: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["asked_at", b"asked_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["amount_minor", b"amount_minor", "asked_at", b"asked_at", "asked_by", b"asked_by", "keep_goods", b"keep_goods", "needed_role", b"needed_role", "question", b"question", "state", b"state", "subject", b"subject"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["amount_minor", b"amount_minor", "asked_at", b"asked_at", "asked_by", b"asked_by", "currency", b"currency", "keep_goods", b"keep_goods", "needed_role", b"needed_role", "question", b"question", "state", b"state", "subject", b"subject"]) -> None: ...
 
 Global___DecisionRequest: typing_extensions.TypeAlias = DecisionRequest
 

@@ -1026,7 +1026,10 @@ class Negotiate(google.protobuf.message.Message):
 
     WORDS_FIELD_NUMBER: builtins.int
     WANTED_MINOR_FIELD_NUMBER: builtins.int
+    CURRENCY_FIELD_NUMBER: builtins.int
     wanted_minor: builtins.int
+    currency: builtins.str
+    """ISO 4217; that of what was proposed when empty."""
     @property
     def words(self) -> casetrail.v1.types_pb2.Words: ...
     def __init__(
@@ -1034,9 +1037,10 @@ class Negotiate(google.protobuf.message.Message):
         *,
         words: casetrail.v1.types_pb2.Words | None = ...,
         wanted_minor: builtins.int = ...,
+        currency: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["words", b"words"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["wanted_minor", b"wanted_minor", "words", b"words"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["currency", b"currency", "wanted_minor", b"wanted_minor", "words", b"words"]) -> None: ...
 
 Global___Negotiate: typing_extensions.TypeAlias = Negotiate
 

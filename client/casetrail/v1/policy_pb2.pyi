@@ -476,22 +476,49 @@ Global___LadderStep: typing_extensions.TypeAlias = LadderStep
 
 @typing.final
 class Authority(google.protobuf.message.Message):
-    """How much a role may decide by itself, in minor units."""
+    """How much a role may decide by itself, in minor units: of a currency without smaller ones (JPY) in whole ones, of one
+    with three digits (KWD) in thousandths. In a currency that is not named here, only roles without a limit may decide.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class OtherCurrenciesEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> Global___CurrencyLimits: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: Global___CurrencyLimits | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     LIMITS_FIELD_NUMBER: builtins.int
     CURRENCY_FIELD_NUMBER: builtins.int
+    OTHER_CURRENCIES_FIELD_NUMBER: builtins.int
     currency: builtins.str
+    """ISO 4217, of these limits and of `returns.keep_goods_up_to_minor`."""
     @property
     def limits(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AuthorityLimit]: ...
+    @property
+    def other_currencies(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, Global___CurrencyLimits]:
+        """Limits in further currencies, by their code. Whoever has no limit above has none here."""
+
     def __init__(
         self,
         *,
         limits: collections.abc.Iterable[Global___AuthorityLimit] | None = ...,
         currency: builtins.str = ...,
+        other_currencies: collections.abc.Mapping[builtins.str, Global___CurrencyLimits] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["currency", b"currency", "limits", b"limits"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["currency", b"currency", "limits", b"limits", "other_currencies", b"other_currencies"]) -> None: ...
 
 Global___Authority: typing_extensions.TypeAlias = Authority
 
@@ -517,13 +544,29 @@ class AuthorityLimit(google.protobuf.message.Message):
 Global___AuthorityLimit: typing_extensions.TypeAlias = AuthorityLimit
 
 @typing.final
+class CurrencyLimits(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: builtins.int
+    @property
+    def limits(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___AuthorityLimit]: ...
+    def __init__(
+        self,
+        *,
+        limits: collections.abc.Iterable[Global___AuthorityLimit] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["limits", b"limits"]) -> None: ...
+
+Global___CurrencyLimits: typing_extensions.TypeAlias = CurrencyLimits
+
+@typing.final
 class ReturnRules(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     RULES_FIELD_NUMBER: builtins.int
     KEEP_GOODS_UP_TO_MINOR_FIELD_NUMBER: builtins.int
     keep_goods_up_to_minor: builtins.int
-    """A quality fault up to this amount is refunded without sending the goods back."""
+    """A quality fault up to this amount of `authority.currency` is refunded without sending the goods back."""
     @property
     def rules(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___EligibilityRule]:
         """First fit decides; none, a person."""
