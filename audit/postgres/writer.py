@@ -44,9 +44,9 @@ _TIPS = f"""
 _TIP_OF_LOG = "SELECT case_id, seq, leaf_hash, 0 FROM event WHERE case_id = %s ORDER BY seq DESC LIMIT 1"
 _KEYS = """
   SELECT case_id, key FROM unnest(%s::text[], %s::text[]) AS asked (case_id, key)
-  WHERE EXISTS (
-    SELECT FROM event WHERE event.case_id = asked.case_id AND event.key = asked.key AND ordinal = 0
-  )
+  CROSS JOIN LATERAL (
+    SELECT FROM event WHERE event.case_id = asked.case_id AND event.key = asked.key AND ordinal = 0 LIMIT 1
+  ) AS known
 """
 
 _ERASED = "SELECT dek_id FROM erased_key WHERE dek_id = ANY(%s::text[])"
@@ -84,6 +84,12 @@ _INDEX: Final = (
 _DURABLE: Final = """
   SELECT set_config('synchronous_commit', 'on', FALSE)
   WHERE current_setting('synchronous_commit') IN ('off', 'local')
+"""
+# A plan is made once and kept while the log grows: it must not read a table that was small then from end to end.
+_BY_INDEX: Final = """
+  SELECT set_config(name, value, FALSE) FROM (VALUES
+    ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan')
+  ) AS setting (name, value)
 """
 _HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"
 _NOTIFY: Final = "SELECT pg_notify(%s, %s)"
@@ -271,6 +277,7 @@ class Writer:
             self._connection = await self._server.connect(patience=self._server.timeouts.patience)
             await schema.check(self._connection, self._server.name)  # an upgrade may be why the old one broke
             await self._connection.execute(_DURABLE)
+            await self._connection.execute(_BY_INDEX)
         return self._connection
 
     async def _disconnect(self) -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
@@ -639,3 +639,32 @@ def test_what_is_rare_is_found_by_an_index(superuser: psycopg.Connection[Any], q
     plan = "\n".join(step for (step,) in steps)
     assert index in plan
     assert "Seq Scan" not in plan
+
+
+async def test_an_append_reads_no_more_as_the_log_grows(url: str, superuser: psycopg.Connection[Any]) -> None:
+    log = await PostgresLog.open(url)
+    before = _rows_read(superuser)
+    for number in range(60):
+        await (await opened(log, f"INQ-{number}")).write(note(), key="r1")
+    await log.close()
+    async with asyncio.timeout(10):
+        while (after := _rows_read(superuser)).written < before.written + 120:
+            await asyncio.sleep(0.05)
+    assert after.read - before.read <= 4 * 120
+
+
+class _Rows(NamedTuple):
+    read: int
+    written: int
+
+
+def _rows_read(superuser: psycopg.Connection[Any]) -> _Rows:
+    """What was read of events and cases, and how many events were written, as the server has counted so far."""
+    found = superuser.execute("""
+      SELECT
+        (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('event', 'case_index'))
+          + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('event', 'case_index')),
+        (SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'event')
+    """).fetchone()
+    assert found is not None
+    return _Rows(*found)
