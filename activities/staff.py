@@ -58,6 +58,8 @@ class Staff:
 
     def _addressed(self, errand: Errand) -> list[Person]:
         alert = errand.effect.staff_alert
+        if alert.department:
+            return self._directory.named(alert.owner) or self._directory.of_department(alert.department)
         if alert.owner:
             return self._directory.named(alert.owner)
         return self._directory.of_role(alert.role, errand.case.team)

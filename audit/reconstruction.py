@@ -497,6 +497,7 @@ _LIKE: Final = {
     "task_accepted": "accept_task",
     "task_refused": "refuse_task",
     "task_completed": "complete_task",
+    "task_cancelled": "cancel_task",
     "task_reopened": "reopen_task",
     "notice_approved": "approve_notice",
     "notice_discarded": "discard_notice",

@@ -52,6 +52,7 @@ _MAY: dict[str, Roles] = {
     "refuse_task": RESPONDERS,
     "reassign_task": LEADERS,
     "complete_task": RESPONDERS,
+    "cancel_task": LADDER_AND_TEAM,
     "reopen_task": LEADERS,
     "draft_notice": RESPONDERS,
     "approve_notice": LADDER_AND_TEAM,

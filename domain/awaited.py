@@ -18,6 +18,7 @@ _UNSENT = (
     IncidentNotice.STATE_SENDING,
     IncidentNotice.STATE_FAILED,
 )
+SETTLED_TASKS = (IncidentTask.STATE_DONE, IncidentTask.STATE_CANCELLED)
 _SETTLED_CASES = (LinkedCase.STATE_REFUSED, LinkedCase.STATE_FOLLOWED_UP)
 
 
@@ -118,7 +119,7 @@ def _to_be_resolved(case: Case) -> Iterator[Awaited]:
         yield Awaited(What.LEADER, roles=_leaders(case.incident))
     if clocks.open_clocks(case, "public_notice"):
         yield Awaited(What.FIRST_NOTICE)
-    yield from (_task(task) for task in case.incident.tasks if task.state != IncidentTask.STATE_DONE)
+    yield from (_task(task) for task in case.incident.tasks if task.state not in SETTLED_TASKS)
     yield from _unsent(case)
 
 

@@ -115,6 +115,7 @@ ACTIONS: dict[str, Action] = {
     "refuse_task": Action(tasks.refuse, _INCIDENT),
     "reassign_task": Action(tasks.reassign, _INCIDENT),
     "complete_task": Action(tasks.complete, _INCIDENT),
+    "cancel_task": Action(tasks.cancel, _INCIDENT),
     "reopen_task": Action(tasks.reopen, _INCIDENT),
     "draft_notice": Action(notices.draft_notice, _INCIDENT),
     "approve_notice": Action(notices.approve, _INCIDENT),

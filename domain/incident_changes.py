@@ -135,6 +135,15 @@ def _task_completed(case: Case, event: Event, body: Any) -> None:
     _settle_task_demand(case, body.task_id)
 
 
+@CHANGES.on("task_cancelled")
+def _task_cancelled(case: Case, event: Event, body: Any) -> None:
+    task = find_task(case, body.task_id)
+    task.state = IncidentTask.STATE_CANCELLED
+    task.remark = body.why
+    task.settled_at.seconds = event.at.seconds
+    _settle_task_demand(case, body.task_id)
+
+
 @CHANGES.on("task_reopened")
 def _task_reopened(case: Case, event: Event, body: Any) -> None:
     task = find_task(case, body.task_id)

@@ -55,12 +55,20 @@ def warn_owner(draft: Draft, clock: Clock) -> None:
 
 
 def alert(
-    draft: Draft, role: Role.ValueType, text: str, *, clock_id: str = "", number: int = 0, owner: str = ""
+    draft: Draft,
+    role: Role.ValueType,
+    text: str,
+    *,
+    clock_id: str = "",
+    number: int = 0,
+    owner: str = "",
+    department: str = "",
 ) -> None:
     """Demand that the people of a role be told; nobody is written to about a silent case."""
     if draft.case.silent:
         return
-    draft.add(StaffAlerted(role=role, owner=owner, clock_id=clock_id, step=number, text=text))
+    told = StaffAlerted(role=role, owner=owner, clock_id=clock_id, step=number, text=text, department=department)
+    draft.add(told)
 
 
 def _said(clock: Clock) -> str:

@@ -172,7 +172,9 @@ def _tellings(case: Case, events: Sequence[Event]) -> Iterator[Telling]:
         if name in ("staff_reached", "staff_unreachable"):
             body = getattr(event, name)
             people, why = (list(body.people), "") if name == "staff_reached" else ([], body.why)
-            yield Telling(instant(event.at), body.role, "", people, _news(events, demands[body.effect_id]), why)
+            alert = demands[body.effect_id]
+            department = alert.staff_alerted.department
+            yield Telling(instant(event.at), body.role, department, people, _news(events, alert), why)
         elif name in ("department_reached", "department_unreachable"):
             body = getattr(event, name)
             demand = demands[body.effect_id]

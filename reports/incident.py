@@ -31,6 +31,7 @@ _DECISIONS: Final = (
     "incident_graded",
     "command_assumed",
     "task_reassigned",
+    "task_cancelled",
     "task_reopened",
     "notice_approved",
     "notice_discarded",
@@ -43,7 +44,7 @@ _DECISIONS: Final = (
 _COLON: Final = (": ", "：")
 _PICTURE_SAYS: Final = (
     "Later times are drawn narrower. Clocks: green kept, orange late, red over, blue running, grey cancelled.",
-    "时间越晚刻度越窄。时限：绿色按时，橙色逾期，红色超时，蓝色计时中，灰色不再计时。",
+    "时间越晚刻度越窄。时限：绿色按时，橙色逾期，红色超时，蓝色计时中，灰色已取消。",
 )
 # Grounds that are names of the contract.
 _NAMED_BY_US: Final = frozenset({"crisis", "why"})

@@ -43,6 +43,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "任务 {task_id} 由{from_department}改派{to_department}[（{to_owner}）]：{why}",
     ),
     "task_completed": ("task {task_id} done[: {result}]", "任务 {task_id} 已完成[：{result}]"),
+    "task_cancelled": ("task {task_id} called off: {why}", "任务 {task_id} 取消：{why}"),
     "task_reopened": ("task {task_id} reopened: {why}", "任务 {task_id} 重新打开：{why}"),
     "notice_drafted": (
         "notice {notice.notice_id} drafted for {notice.audience}",

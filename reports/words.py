@@ -138,7 +138,7 @@ CHINESE: Final = Language(
         "late": "逾期完成",
         "running": "计时中",
         "paused": "暂停",
-        "cancelled": "不再计时",
+        "cancelled": "已取消",
         # departments of the shipped policy
         "operations": "运营部",
         "technology": "技术部",

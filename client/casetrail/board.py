@@ -42,6 +42,7 @@ _TASK_STYLES = {
     IncidentTask.STATE_ACCEPTED: "cyan",
     IncidentTask.STATE_REFUSED: "bold red",
     IncidentTask.STATE_DONE: "green",
+    IncidentTask.STATE_CANCELLED: "dim",
 }
 _NOTICE_STYLES = {
     IncidentNotice.STATE_DRAFT: "yellow",

@@ -21,7 +21,7 @@ Action = (
     | c.ConfirmNature | c.GradeIncident | c.AssumeCommand | c.HandOverCommand | c.AddTask | c.AcceptTask
     | c.RefuseTask | c.ReassignTask | c.CompleteTask | c.ReopenTask | c.DraftNotice | c.ApproveNotice
     | c.DiscardNotice | c.SendNotice | c.LinkCases | c.ContainIncident | c.ResolveIncident | c.FollowUpCase
-    | c.FinishFollowUp | c.FileReport | c.CloseIncident | c.DismissIncident | c.ReopenIncident
+    | c.FinishFollowUp | c.FileReport | c.CloseIncident | c.DismissIncident | c.ReopenIncident | c.CancelTask
     | c.InjectByHand | c.AbortDrill | c.RemarkDrill
 )  # fmt: skip
 """Everything that a caller can ask of a case."""

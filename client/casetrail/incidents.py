@@ -26,7 +26,7 @@ Step = (
     c.ConfirmNature | c.GradeIncident | c.AssumeCommand | c.HandOverCommand | c.AddTask | c.AcceptTask | c.RefuseTask
     | c.ReassignTask | c.CompleteTask | c.ReopenTask | c.DraftNotice | c.ApproveNotice | c.DiscardNotice | c.SendNotice
     | c.LinkCases | c.ContainIncident | c.ResolveIncident | c.FollowUpCase | c.FinishFollowUp | c.FileReport
-    | c.CloseIncident | c.DismissIncident | c.ReopenIncident
+    | c.CloseIncident | c.DismissIncident | c.ReopenIncident | c.CancelTask
 )  # fmt: skip
 """Everything that leads an incident on. Each is a command, and the call of the same name."""
 

@@ -1,16 +1,25 @@
 """Departments' tasks in an incident: they run side by side, each with its own owner, clock and ladder [S0 7.1].
 
-A refused task is still owed: its clock counts on until somebody else has done it.
+A refused task is still owed: its clock counts on until somebody else has done it, or whoever leads calls it off.
 """
 
 from collections.abc import Iterable
 
-from casetrail.v1.command_pb2 import AcceptTask, AddTask, CompleteTask, ReassignTask, RefuseTask, ReopenTask
+from casetrail.v1.command_pb2 import (
+    AcceptTask,
+    AddTask,
+    CancelTask,
+    CompleteTask,
+    ReassignTask,
+    RefuseTask,
+    ReopenTask,
+)
 from casetrail.v1.effect_pb2 import TaskRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import (
     TaskAccepted,
     TaskAdded,
+    TaskCancelled,
     TaskCompleted,
     TaskReassigned,
     TaskRefused,
@@ -18,10 +27,11 @@ from casetrail.v1.event_pb2 import (
 )
 from casetrail.v1.incident_pb2 import IncidentTask
 from casetrail.v1.policy_pb2 import DepartmentTask
-from casetrail.v1.types_pb2 import Stage
-from domain import awaited
+from casetrail.v1.types_pb2 import Role, Stage
+from domain import awaited, promises
 from domain.draft import Draft
 from domain.instants import timestamp
+from domain.ladder import alert
 from domain.lifecycles import command_post
 from domain.refusal import Rejected
 
@@ -82,10 +92,23 @@ def complete(draft: Draft, command: CompleteTask) -> None:
     draft.add(TaskCompleted(task_id=command.task_id, result=command.result))
 
 
+def cancel(draft: Draft, command: CancelTask) -> None:
+    """Whoever leads calls it off: its clock stops, and whoever was asked is told to stop too."""
+    command_post.require_lead(draft)
+    task = _find(draft, command.task_id, *_TAKEN_UP, IncidentTask.STATE_REFUSED)
+    at_it = task.state in _TAKEN_UP
+    draft.add(TaskCancelled(task_id=command.task_id, why=command.why))
+    promises.cancel(draft, "the task was called off", name="task", subject=command.task_id)
+    if at_it:
+        task = _find(draft, command.task_id)
+        off = f"task {task.task_id} is called off"
+        alert(draft, Role.ROLE_AGENT, off, owner=task.owner, department=task.department)
+
+
 def reopen(draft: Draft, command: ReopenTask) -> None:
-    """It was not done after all: a new clock begins, with the department that had it."""
+    """It was not done after all, or is needed after all: a new clock begins, with the department that had it."""
     draft.require_stage(*_BEFORE_THE_END)
-    _find(draft, command.task_id, IncidentTask.STATE_DONE)
+    _find(draft, command.task_id, *awaited.SETTLED_TASKS)
     draft.add(TaskReopened(task_id=command.task_id, why=command.why))
     _request(draft, command.task_id)
 

@@ -120,6 +120,8 @@ def an_incident(story: Recorded) -> None:
         story.agent().complete_task(task, result="done")
     story.supervisor().reopen_task("T4")
     story.agent().complete_task("T4")
+    story.supervisor("sue").add_task("legal", what="Read it again")
+    story.supervisor("sue").cancel_task("T5", why="it was read")
     story.agent().draft_notice("We are on it", audience="all users")
     story.agent().draft_notice("Nothing happened", audience="all users")
     story.director().discard_notice("N2")

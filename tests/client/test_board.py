@@ -125,6 +125,15 @@ def test_a_frame_says_what_its_leader_must_see(width: int) -> None:
     assert "\x1b" not in shown
 
 
+def test_a_task_that_was_called_off_stays_on_the_board_with_the_reason() -> None:
+    case = an_incident()
+    case.incident.tasks[0].state = IncidentTask.STATE_CANCELLED
+    case.incident.tasks[0].remark = "it was the provider"
+    shown = drawn(case, width=160)
+    assert "cancelled" in shown
+    assert "it was the provider" in shown
+
+
 def test_what_is_late_comes_first() -> None:
     shown = drawn(an_incident())
     assert shown.index("task T1  ") < shown.index("notice update  ")

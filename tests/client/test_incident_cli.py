@@ -103,6 +103,7 @@ async def test_a_declaration_sends_what_was_seen(service: Service, casetrail: Ca
             {"taskId": "T1", "department": "legal", "why": "yes"},
         ),
         ("task done INC-1 T1 --result good", "CompleteTask", {"taskId": "T1", "result": "good"}),
+        ("task cancel INC-1 T1 --why moot", "CancelTask", {"taskId": "T1", "why": "moot"}),
         ("task reopen INC-1 T1 --why again", "ReopenTask", {"taskId": "T1", "why": "again"}),
         ("notice draft INC-1 --text Hello", "DraftNotice", {"text": "Hello", "audience": "all users"}),
         ("notice approve INC-1 N1", "ApproveNotice", {"noticeId": "N1"}),

@@ -366,6 +366,67 @@ def test_a_task_that_was_not_done_after_all_gets_a_new_clock(story: Story) -> No
     assert story.case.incident.tasks[0].reopenings == 1
 
 
+@pytest.mark.parametrize("stands", ["asked", "accepted", "refused"])
+def test_a_task_that_is_called_off_is_awaited_by_nobody_and_its_clock_stops(story: Story, stands: str) -> None:
+    graded(story, 4)
+    story.lead("ivy").assume_command()
+    if stands == "accepted":
+        story.agent("cara").accept_task("T1")
+    elif stands == "refused":
+        story.agent("cara").refuse_task("T1", why="Not ours")
+    assert any("task T1" in awaited for awaited in story.case.incident.waits_for)
+    types = story.at("1h").lead("ivy").cancel_task("T1", why="It was the provider")
+    assert types[:2] == ["TaskCancelled", "ClockCancelled"]
+    assert (task_state(story), story.clock("task"), story.pending("task")) == ("cancelled", "cancelled", [])
+    assert story.case.incident.tasks[0].remark == "It was the provider"
+    assert not any("task" in awaited for awaited in story.case.incident.waits_for)
+    story.lead("ivy").contain_incident("Gone")
+    assert "IncidentResolved" in story.lead("ivy").resolve_incident("Gone")
+
+
+def test_whoever_was_asked_for_a_task_hears_that_it_is_called_off_and_whoever_refused_does_not(story: Story) -> None:
+    graded(story, 4)
+    story.lead().add_task("legal", what="Read the contract")
+    story.agent("cara").accept_task("T1")
+    for task, owner, department in (("T1", "cara", "customer-care"), ("T2", "", "legal")):
+        story.executive().cancel_task(task)
+        told = story.last("StaffAlerted")
+        assert (told.owner, told.department, told.text) == (owner, department, f"task {task} is called off")
+    story.lead().add_task("legal", what="Read it again")
+    story.agent().refuse_task("T3")
+    assert story.executive().cancel_task("T3") == ["TaskCancelled", "ClockCancelled"]
+
+
+def test_a_late_task_that_is_called_off_calls_nobody_any_more(story: Story) -> None:
+    graded(story, 1)
+    story.wait("61m")
+    for task in story.case.incident.tasks:
+        story.executive().cancel_task(task.task_id)
+    steps = len(story.bodies("EscalationStepped"))
+    story.wait("2d")
+    assert not [body for body in story.bodies("EscalationStepped")[steps:] if body.clock_name == "task"]
+
+
+def test_only_whoever_leads_or_may_calls_a_task_off(story: Story) -> None:
+    graded(story, 1)
+    story.executive("eve").assume_command()
+    with refused("BEYOND_AUTHORITY", match="eve"):
+        story.supervisor().cancel_task("T1")
+    story.executive("eve").cancel_task("T1")
+    with refused("NOTHING_TO_DO", match="cancelled"):
+        story.executive("eve").cancel_task("T1")
+
+
+def test_a_task_that_was_called_off_is_not_asked_for_again_by_a_level_but_can_be_reopened(story: Story) -> None:
+    graded(story, 4)
+    story.executive().cancel_task("T1")
+    story.lead().grade_incident(3)
+    story.lead().grade_incident(4)
+    assert [task.task_id for task in story.case.incident.tasks if task.department == "customer-care"] == ["T1"]
+    assert story.lead().reopen_task("T1") == ["TaskReopened", "TaskRequested", "ClockStarted"]
+    assert (task_state(story), story.clock("task")) == ("asked", "running")
+
+
 def test_tasks_can_be_added_while_it_goes_on(story: Story) -> None:
     story.declare()
     story.lead().add_task("legal", what="Read the contract", owner="lou")
@@ -405,6 +466,7 @@ def test_a_department_that_cannot_be_reached_is_reported_and_the_task_stays_owed
         ("accept_task", {"task_id": "T9"}),
         ("reopen_task", {"task_id": "T1"}),
         ("complete_task", {"task_id": "T9"}),
+        ("cancel_task", {"task_id": "T9"}),
     ],
 )
 def test_a_task_that_is_not_there_or_not_so_far_is_refused(

@@ -16,7 +16,7 @@ from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Actor, Cause, Kind, Role, Stage
 from casetrail.words import value_of
 from domain import Rejected, Rulebook, evolve, expire, fold, next_wake
-from domain.awaited import waits_for
+from domain.awaited import SETTLED_TASKS, waits_for
 from domain.clocks import is_open
 from domain.decide import ACTIONS
 from domain.evolve import DEMANDS, PROGRESS
@@ -139,6 +139,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "refuse_task": {"task_id": task_ids},
     "reassign_task": {"task_id": task_ids, "department": departments},
     "complete_task": {"task_id": task_ids},
+    "cancel_task": {"task_id": task_ids},
     "reopen_task": {"task_id": task_ids},
     "draft_notice": {"text": said, "audience": st.just("all users")},
     "approve_notice": {"notice_id": notice_ids},
@@ -469,7 +470,7 @@ class Machine(RuleBasedStateMachine):
         incident = self.story.case.incident
         assert list(incident.waits_for) == waits_for(self.story.case)
         if self.story.stage not in ("declared", "graded", "contained", "closed"):
-            assert all(task.state == IncidentTask.STATE_DONE for task in incident.tasks)
+            assert all(task.state in SETTLED_TASKS for task in incident.tasks)
         if self.story.stage == "closed" and self.story.case.closure.how == Closure.HOW_CONCLUDED:
             assert incident.HasField("report") or not incident.report_required
             assert incident.HasField("confirmed_at")
@@ -482,7 +483,7 @@ class Machine(RuleBasedStateMachine):
         asked = {effect.task.task_id for effect in self.story.pending("task")}
         counting = {clock.subject for clock in self.story.case.clocks if clock.name == "task" and is_open(clock)}
         tasks = self.story.case.incident.tasks
-        assert counting == {task.task_id for task in tasks if task.state != IncidentTask.STATE_DONE}
+        assert counting == {task.task_id for task in tasks if task.state not in SETTLED_TASKS}
         assert asked == {task.task_id for task in tasks if task.state in TAKEN_UP}
 
     @invariant()
@@ -573,7 +574,7 @@ def _what_it_waits_for(case: Case) -> list[tuple[str, dict[str, Any]]]:
     for task in case.incident.tasks:
         if task.state == IncidentTask.STATE_REFUSED:
             steps.append(("reassign_task", {"task_id": task.task_id, "department": "legal"}))
-        elif task.state != IncidentTask.STATE_DONE:
+        elif task.state not in SETTLED_TASKS:
             steps.append(("complete_task", {"task_id": task.task_id}))
     for notice in case.incident.notices:
         if notice.state == IncidentNotice.STATE_DRAFT:

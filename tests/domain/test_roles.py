@@ -50,6 +50,7 @@ MAY = {
     **dict.fromkeys(("grade_incident", "dismiss_incident", "reopen_incident"), LEADS | TEAM),
     **dict.fromkeys(("add_task", "reassign_task", "reopen_task"), LEADS | TEAM),
     **dict.fromkeys(("assume_command", "hand_over_command", "contain_incident", "resolve_incident"), LADDER | TEAM),
+    "cancel_task": LADDER | TEAM,
     **dict.fromkeys(("finish_follow_up", "file_report", "close_incident"), LADDER | TEAM),
     **dict.fromkeys(("approve_notice", "discard_notice", "send_notice"), LADDER | TEAM),
     **dict.fromkeys(("relay_notice", "end_incident", "end_drill_case"), ENGINE),

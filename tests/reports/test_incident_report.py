@@ -16,6 +16,7 @@ from reports.incident import incident_report
 from reports.picture import timeline
 from reports.telling import SENTENCES, Teller
 from reports.words import CHINESE, ENGLISH, LANGUAGES, Language
+from tests.domain.story import Story
 from tests.reports.given import HERE, LOCALES, events, reports
 
 
@@ -141,3 +142,17 @@ def test_every_sentence_can_be_told_of_an_event_without_anything_in_it(name: str
     told = Teller(language, {}).tell(event)
     assert told
     assert not set("{}[]") & set(told)
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("en", ["cancelled", "task T1 called off"]), ("zh-CN", ["已取消", "任务 T1 取消"])]
+)
+def test_a_task_that_was_called_off_is_told_among_the_tasks_and_the_decisions(locale: str, said: list[str]) -> None:
+    story = Story()
+    story.declare(4)
+    story.lead().add_task("legal", what="Read the contract")
+    story.at("1h").executive().cancel_task("T1", why="moot")
+    report = incident_report(story.events, locale).to_markdown().replace("\\", "")
+    (row,) = [line for line in report.splitlines() if line.startswith("| T1 |")]
+    assert said[0] in row
+    assert said[1] in report

@@ -61,6 +61,19 @@ async def test_tasks_are_workflows_of_their_own_that_end_when_they_are_settled(w
         return len(await tasks("Running")) == 2 and len(await tasks("Completed")) == 1
 
     await become_true(one_is_over)
+    await world.do(incident_id, actor=DANIEL, assume_command={})
+    await world.do(incident_id, actor=DANIEL, cancel_task={"task_id": "T2", "why": "it was the provider"})
+    await world.wake(incident_id)
+
+    async def another_is_over() -> bool:
+        return len(await tasks("Running")) == 1 and len(await tasks("Completed")) == 2
+
+    await become_true(another_is_over)
+
+    async def the_department_knows() -> bool:
+        return any("task T2 is called off" in letter.subject for letter in world.mailbox.to("technology@staff.example"))
+
+    await become_true(the_department_knows)
 
 
 async def test_a_department_is_reminded_until_its_task_is_settled(world: World) -> None:

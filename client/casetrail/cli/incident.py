@@ -262,9 +262,15 @@ def _done(task: TaskArgument, result: Annotated[str, typer.Option(help="What cam
     return c.CompleteTask(task_id=task, result=result)
 
 
+@_step("cancel", _tasks)
+def _cancel(task: TaskArgument, why: Why) -> Step:
+    """Call a task off: it is not needed any more."""
+    return c.CancelTask(task_id=task, why=why)
+
+
 @_step("reopen", _tasks)
 def _reopen_task(task: TaskArgument, why: Why) -> Step:
-    """A task was not done after all."""
+    """A task was not done after all, or is needed after all."""
     return c.ReopenTask(task_id=task, why=why)
 
 

@@ -209,6 +209,7 @@ class StaffAlerted(google.protobuf.message.Message):
     CLOCK_ID_FIELD_NUMBER: builtins.int
     STEP_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    DEPARTMENT_FIELD_NUMBER: builtins.int
     role: casetrail.v1.types_pb2.Role.ValueType
     owner: builtins.str
     """The owner by name, where it is for one person."""
@@ -217,6 +218,8 @@ class StaffAlerted(google.protobuf.message.Message):
     step: builtins.int
     """The step on the ladder, from 1; 0 when it is no escalation."""
     text: builtins.str
+    department: builtins.str
+    """The department that it is for, when the owner is not there or there is none."""
     def __init__(
         self,
         *,
@@ -225,8 +228,9 @@ class StaffAlerted(google.protobuf.message.Message):
         clock_id: builtins.str = ...,
         step: builtins.int = ...,
         text: builtins.str = ...,
+        department: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["clock_id", b"clock_id", "owner", b"owner", "role", b"role", "step", b"step", "text", b"text"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["clock_id", b"clock_id", "department", b"department", "owner", b"owner", "role", b"role", "step", b"step", "text", b"text"]) -> None: ...
 
 Global___StaffAlerted: typing_extensions.TypeAlias = StaffAlerted
 

@@ -205,7 +205,7 @@ Global___IncidentSource: typing_extensions.TypeAlias = IncidentSource
 
 @typing.final
 class IncidentTask(google.protobuf.message.Message):
-    """What a department is to do. The incident waits until it is done."""
+    """What a department is to do. The incident waits until it is done, or called off."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -222,6 +222,8 @@ class IncidentTask(google.protobuf.message.Message):
         STATE_REFUSED: IncidentTask._State.ValueType  # 3
         """It must be given to somebody else."""
         STATE_DONE: IncidentTask._State.ValueType  # 4
+        STATE_CANCELLED: IncidentTask._State.ValueType  # 5
+        """Called off by whoever leads."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: IncidentTask.State.ValueType  # 0
@@ -231,6 +233,8 @@ class IncidentTask(google.protobuf.message.Message):
     STATE_REFUSED: IncidentTask.State.ValueType  # 3
     """It must be given to somebody else."""
     STATE_DONE: IncidentTask.State.ValueType  # 4
+    STATE_CANCELLED: IncidentTask.State.ValueType  # 5
+    """Called off by whoever leads."""
 
     TASK_ID_FIELD_NUMBER: builtins.int
     DEPARTMENT_FIELD_NUMBER: builtins.int
@@ -250,7 +254,7 @@ class IncidentTask(google.protobuf.message.Message):
     """Who does it, once somebody has accepted."""
     state: Global___IncidentTask.State.ValueType
     remark: builtins.str
-    """Why it was refused or reopened, or what came of it."""
+    """Why it was refused, cancelled or reopened, or what came of it."""
     reopenings: builtins.int
     @property
     def added_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...

@@ -498,6 +498,44 @@ class CompleteTaskResponse(google.protobuf.message.Message):
 Global___CompleteTaskResponse: typing_extensions.TypeAlias = CompleteTaskResponse
 
 @typing.final
+class CancelTaskRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: builtins.int
+    CANCEL_TASK_FIELD_NUMBER: builtins.int
+    @property
+    def call(self) -> Global___IncidentCall: ...
+    @property
+    def cancel_task(self) -> casetrail.v1.command_pb2.CancelTask: ...
+    def __init__(
+        self,
+        *,
+        call: Global___IncidentCall | None = ...,
+        cancel_task: casetrail.v1.command_pb2.CancelTask | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["call", b"call", "cancel_task", b"cancel_task"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["call", b"call", "cancel_task", b"cancel_task"]) -> None: ...
+
+Global___CancelTaskRequest: typing_extensions.TypeAlias = CancelTaskRequest
+
+@typing.final
+class CancelTaskResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    WRITTEN_FIELD_NUMBER: builtins.int
+    @property
+    def written(self) -> Global___IncidentWritten: ...
+    def __init__(
+        self,
+        *,
+        written: Global___IncidentWritten | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["written", b"written"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["written", b"written"]) -> None: ...
+
+Global___CancelTaskResponse: typing_extensions.TypeAlias = CancelTaskResponse
+
+@typing.final
 class ReopenTaskRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

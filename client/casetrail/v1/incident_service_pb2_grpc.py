@@ -88,6 +88,11 @@ class IncidentServiceStub(object):
                 request_serializer=casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskRequest.SerializeToString,
                 response_deserializer=casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskResponse.FromString,
                 _registered_method=True)
+        self.CancelTask = channel.unary_unary(
+                '/casetrail.v1.IncidentService/CancelTask',
+                request_serializer=casetrail_dot_v1_dot_incident__service__pb2.CancelTaskRequest.SerializeToString,
+                response_deserializer=casetrail_dot_v1_dot_incident__service__pb2.CancelTaskResponse.FromString,
+                _registered_method=True)
         self.ReopenTask = channel.unary_unary(
                 '/casetrail.v1.IncidentService/ReopenTask',
                 request_serializer=casetrail_dot_v1_dot_incident__service__pb2.ReopenTaskRequest.SerializeToString,
@@ -252,8 +257,15 @@ class IncidentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelTask(self, request, context):
+        """Calls a task off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReopenTask(self, request, context):
-        """A task was not done after all.
+        """A task was not done after all, or is needed after all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -423,6 +435,11 @@ def add_IncidentServiceServicer_to_server(servicer, server):
                     servicer.CompleteTask,
                     request_deserializer=casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskRequest.FromString,
                     response_serializer=casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskResponse.SerializeToString,
+            ),
+            'CancelTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTask,
+                    request_deserializer=casetrail_dot_v1_dot_incident__service__pb2.CancelTaskRequest.FromString,
+                    response_serializer=casetrail_dot_v1_dot_incident__service__pb2.CancelTaskResponse.SerializeToString,
             ),
             'ReopenTask': grpc.unary_unary_rpc_method_handler(
                     servicer.ReopenTask,
@@ -784,6 +801,33 @@ class IncidentService(object):
             '/casetrail.v1.IncidentService/CompleteTask',
             casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskRequest.SerializeToString,
             casetrail_dot_v1_dot_incident__service__pb2.CompleteTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/casetrail.v1.IncidentService/CancelTask',
+            casetrail_dot_v1_dot_incident__service__pb2.CancelTaskRequest.SerializeToString,
+            casetrail_dot_v1_dot_incident__service__pb2.CancelTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -185,6 +185,22 @@ _IncidentServiceCompleteTaskType = typing_extensions.TypeVar(
     ],
 )
 
+_IncidentServiceCancelTaskType = typing_extensions.TypeVar(
+    '_IncidentServiceCancelTaskType',
+    grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.incident_service_pb2.CancelTaskRequest,
+        casetrail.v1.incident_service_pb2.CancelTaskResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.incident_service_pb2.CancelTaskRequest,
+        casetrail.v1.incident_service_pb2.CancelTaskResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        casetrail.v1.incident_service_pb2.CancelTaskRequest,
+        casetrail.v1.incident_service_pb2.CancelTaskResponse,
+    ],
+)
+
 _IncidentServiceReopenTaskType = typing_extensions.TypeVar(
     '_IncidentServiceReopenTaskType',
     grpc.UnaryUnaryMultiCallable[
@@ -457,7 +473,7 @@ _IncidentServiceGetReportType = typing_extensions.TypeVar(
     ],
 )
 
-class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _IncidentServiceConfirmNatureType, _IncidentServiceGradeIncidentType, _IncidentServiceAssumeCommandType, _IncidentServiceHandOverCommandType, _IncidentServiceAddTaskType, _IncidentServiceAcceptTaskType, _IncidentServiceRefuseTaskType, _IncidentServiceReassignTaskType, _IncidentServiceCompleteTaskType, _IncidentServiceReopenTaskType, _IncidentServiceDraftNoticeType, _IncidentServiceApproveNoticeType, _IncidentServiceDiscardNoticeType, _IncidentServiceSendNoticeType, _IncidentServiceLinkCasesType, _IncidentServiceContainIncidentType, _IncidentServiceResolveIncidentType, _IncidentServiceFollowUpCaseType, _IncidentServiceFinishFollowUpType, _IncidentServiceFileReportType, _IncidentServiceCloseIncidentType, _IncidentServiceDismissIncidentType, _IncidentServiceReopenIncidentType, _IncidentServiceListIncidentsType, _IncidentServiceWatchIncidentType, _IncidentServiceGetReportType]):
+class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _IncidentServiceConfirmNatureType, _IncidentServiceGradeIncidentType, _IncidentServiceAssumeCommandType, _IncidentServiceHandOverCommandType, _IncidentServiceAddTaskType, _IncidentServiceAcceptTaskType, _IncidentServiceRefuseTaskType, _IncidentServiceReassignTaskType, _IncidentServiceCompleteTaskType, _IncidentServiceCancelTaskType, _IncidentServiceReopenTaskType, _IncidentServiceDraftNoticeType, _IncidentServiceApproveNoticeType, _IncidentServiceDiscardNoticeType, _IncidentServiceSendNoticeType, _IncidentServiceLinkCasesType, _IncidentServiceContainIncidentType, _IncidentServiceResolveIncidentType, _IncidentServiceFollowUpCaseType, _IncidentServiceFinishFollowUpType, _IncidentServiceFileReportType, _IncidentServiceCloseIncidentType, _IncidentServiceDismissIncidentType, _IncidentServiceReopenIncidentType, _IncidentServiceListIncidentsType, _IncidentServiceWatchIncidentType, _IncidentServiceGetReportType]):
     """Emergency incidents: declared, graded, led and closed.
 
     An incident is a case, so that CaseService reads, drives and follows it as well; here each command has a call of its
@@ -505,6 +521,10 @@ class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _I
         grpc.UnaryUnaryMultiCallable[
             casetrail.v1.incident_service_pb2.CompleteTaskRequest,
             casetrail.v1.incident_service_pb2.CompleteTaskResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            casetrail.v1.incident_service_pb2.CancelTaskRequest,
+            casetrail.v1.incident_service_pb2.CancelTaskResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             casetrail.v1.incident_service_pb2.ReopenTaskRequest,
@@ -619,6 +639,10 @@ class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _I
             casetrail.v1.incident_service_pb2.CompleteTaskResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            casetrail.v1.incident_service_pb2.CancelTaskRequest,
+            casetrail.v1.incident_service_pb2.CancelTaskResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             casetrail.v1.incident_service_pb2.ReopenTaskRequest,
             casetrail.v1.incident_service_pb2.ReopenTaskResponse,
         ],
@@ -718,8 +742,11 @@ class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _I
     CompleteTask: _IncidentServiceCompleteTaskType
     """Ends a task."""
 
+    CancelTask: _IncidentServiceCancelTaskType
+    """Calls a task off."""
+
     ReopenTask: _IncidentServiceReopenTaskType
-    """A task was not done after all."""
+    """A task was not done after all, or is needed after all."""
 
     DraftNotice: _IncidentServiceDraftNoticeType
     """Writes a notice to users."""
@@ -809,6 +836,10 @@ IncidentServiceAsyncStub: typing_extensions.TypeAlias = IncidentServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         casetrail.v1.incident_service_pb2.CompleteTaskRequest,
         casetrail.v1.incident_service_pb2.CompleteTaskResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        casetrail.v1.incident_service_pb2.CancelTaskRequest,
+        casetrail.v1.incident_service_pb2.CancelTaskResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         casetrail.v1.incident_service_pb2.ReopenTaskRequest,
@@ -968,12 +999,20 @@ class IncidentServiceServicer(metaclass=abc.ABCMeta):
         """Ends a task."""
 
     @abc.abstractmethod
+    def CancelTask(
+        self,
+        request: casetrail.v1.incident_service_pb2.CancelTaskRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[casetrail.v1.incident_service_pb2.CancelTaskResponse, collections.abc.Awaitable[casetrail.v1.incident_service_pb2.CancelTaskResponse]]:
+        """Calls a task off."""
+
+    @abc.abstractmethod
     def ReopenTask(
         self,
         request: casetrail.v1.incident_service_pb2.ReopenTaskRequest,
         context: _ServicerContext,
     ) -> typing.Union[casetrail.v1.incident_service_pb2.ReopenTaskResponse, collections.abc.Awaitable[casetrail.v1.incident_service_pb2.ReopenTaskResponse]]:
-        """A task was not done after all."""
+        """A task was not done after all, or is needed after all."""
 
     @abc.abstractmethod
     def DraftNotice(
