@@ -60,7 +60,7 @@ def differences(case: Case, events: Sequence[Event]) -> list[str]:
     for event in events:
         if type_of(event) in folding.TYPES:
             folded.apply(folding.step(type_of(event), at(event), payload(event)))
-    return folded.differences(Message(case.SerializeToString()), at(events[-1]))
+    return folded.differences(folding.listed(Message(case.SerializeToString())), at(events[-1]))
 
 
 class Folding(Machine):

@@ -50,9 +50,9 @@ def faults(report: Report) -> dict[Check, tuple[int, int]]:
     return {fault.check: (fault.position, fault.times) for fault in report.faults}
 
 
-@pytest.mark.parametrize("lines", [1, 3, 7])
+@pytest.mark.parametrize("size", [1, 3_000, 8_000])
 def test_pieces_that_are_checked_apart_are_judged_as_one(
-    lines: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worlds = []
     for number, tampering in enumerate([None, *TAMPERINGS]):
@@ -64,7 +64,7 @@ def test_pieces_that_are_checked_apart_are_judged_as_one(
         worlds.append(world.evidence(folder))
     whole = [faults(verify(evidence)) for evidence in worlds]
 
-    monkeypatch.setattr(export, "_AT_ONCE", lines)
+    monkeypatch.setattr(export, "_AT_ONCE", size)
 
     assert [faults(verify(evidence)).keys() for evidence in worlds] == [found.keys() for found in whole]
     assert [faults(verify(evidence)) for evidence in worlds[:1]] == whole[:1]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -11,10 +12,12 @@ from casetrail_verify import lines
 from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.listed import Listed
 from casetrail_verify.stretches import Stretch
 
 _VERSION: Final = 1
-_AT_ONCE: Final = 4096  # lines in a stretch
+_AT_ONCE: Final = 4 * 2**20  # bytes in a stretch, and the rest of its last line
+_BLOCK: Final = 256 * 2**10  # bytes that are hashed at once: as many as are near the processor
 
 _AFTER_EVENTS: Final = ("policy", "case", "archived", "checkpoint", "receipt", "end")
 
@@ -69,7 +72,7 @@ class Export:
         Raises:
             LineError: This is no export that can be read.
         """
-        line = lines.parse(b"".join(self._take(1)))
+        line = lines.parse(self._take_line())
         if line.get("kind") != "header" or line.get("format") != "casetrail-export":
             raise LineError("the file does not begin with the header of an export of Casetrail")
         if line.get("version") != _VERSION:
@@ -100,15 +103,15 @@ class Export:
         for cut in [*(cut for cut in cuts if cut > 0), None]:
             while cut is None or passed < cut:
                 start, number = self._file.tell(), self.lines + 1
-                taken = self._take(_AT_ONCE if cut is None else min(_AT_ONCE, cut - passed))
+                taken = self._take(cut - passed if cut is not None else None)
                 if not taken:
                     return
-                passed += len(taken)
-                yield Stretch(self._path, start, self._file.tell() - start, number, tree)
+                passed += self.lines + 1 - number
+                yield Stretch(self._path, start, taken, number, tree)
 
-    def kind(self, number: int, line: Line) -> str:
+    def kind(self, number: int, line: Line | Listed) -> str:
         """What a line behind the events is, once it stands where it may; otherwise empty, and noted."""
-        kind = line.get("kind")
+        kind = "case" if isinstance(line, Listed) else line.get("kind")
         if kind == "header":
             self._found.add(Check.EXPORT_MIXED, f"line {number}: a second header: this file is made of several exports")
             return ""
@@ -120,7 +123,7 @@ class Export:
         if rank < self._rank or self._end is not None:
             self._found.add(Check.EXPORT_MALFORMED, f"line {number} ({kind!r}) stands behind lines that follow it")
         self._rank = rank
-        if kind == "end":
+        if kind == "end" and isinstance(line, dict):
             self._end = (number, line)
         return str(kind)
 
@@ -138,13 +141,34 @@ class Export:
                 f"the last line speaks of {line.get('lines')!r} lines with another hash than those of this file",
             )
 
-    def _take(self, most: int) -> list[bytes]:
-        taken = list(islice(self._file, most))
-        if taken:
-            self._hash.update(b"".join([self._held, *taken[:-1]]))
-            self._held = taken[-1]
-            self.lines += len(taken)
-        return taken
+    def _take(self, most: int | None) -> int:
+        """Read whole lines, no more than so many; returns how many bytes they are."""
+        start, first = self._file.tell(), self.lines
+        size = 0
+        while size < _AT_ONCE and (block := self._file.read(min(_BLOCK, _AT_ONCE - size))):
+            remaining = None if most is None else most - (self.lines - first)
+            if remaining is not None and block.count(b"\n") >= remaining:
+                block = b"".join(islice(BytesIO(block), remaining))
+                self._file.seek(start + size + len(block))
+                self._note(block)
+                return size + len(block)
+            self._note(block)
+            size += len(block)
+        return size + len(self._take_line())
+
+    def _take_line(self) -> bytes:
+        """Read the next line, or the rest of one."""
+        line = self._file.readline()
+        self._note(line)
+        return line
+
+    def _note(self, taken: bytes) -> None:
+        """Note what has been read."""
+        self.lines += taken.count(b"\n")
+        taken = self._held + taken
+        last = taken.rfind(b"\n", 0, -1) + 1
+        self._hash.update(memoryview(taken)[:last])
+        self._held = taken[last:]
 
     def _next_if(self, kind: str) -> Line | None:
         start = self._file.tell()
@@ -156,5 +180,5 @@ class Export:
             return None
         if line.get("kind") != kind:
             return None
-        self._take(1)
+        self._take_line()
         return line

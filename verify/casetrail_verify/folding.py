@@ -4,7 +4,7 @@ Written from that page and sharing no code with the service: where the two diffe
 as the case's message holds it, under the number of its field; one that is not said is absent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -56,18 +56,11 @@ _CALL_SATISFIED: Final = 1
 _NOT_REACHED: Final = 3
 
 
-class Step(NamedTuple):
-    """An event, as far as the fold needs it.
+Step = tuple[str, str, tuple[Value, ...]]
+"""An event, as far as the fold needs it: its type, its case time as the envelope has it, the fields that are read.
 
-    Attributes:
-        type: Of the event.
-        at: Case time, as the envelope has it.
-        said: The fields of its payload that are read.
-    """
-
-    type: str
-    at: str
-    said: tuple[Value, ...]
+A bare tuple, of which a hundred thousand go from one process to another in a fraction of a named one's time.
+"""
 
 
 @dataclass(slots=True)
@@ -86,19 +79,14 @@ class Folded:
 
     def apply(self, step: Step) -> None:
         """Go one event further."""
-        _CHANGES[step.type].change(self, step.at, *step.said)
+        type_, at, said = step
+        _CHANGES[type_].change(self, at, *said)
 
-    def differences(self, body: Message, updated_at: str) -> list[str]:
-        """Names of the facts of which the case's message says something else.
-
-        Raises:
-            WireError: It cannot be read.
-        """
+    def differences(self, listed: Mapping[str, object], updated_at: str) -> list[str]:
+        """Names of the facts of which the case says something else."""
         facts = self.facts | {UPDATED: updated_at}
-        found = [name for number, name in NAMES.items() if _fact(number, facts.get(number)) != _listed(number, body)]
-        counted = Message(body.data(COUNTERS))
-        numbers = range(_REPLIES, _ASSIGNMENTS + 1)
-        if any(counted.integer(number) != self.counters.get(number, 0) for number in numbers):
+        found = [name for number, name in NAMES.items() if _fact(number, facts.get(number)) != listed[name]]
+        if _counted(self.counters) != listed["counters"]:
             found.append("counters")
         return found
 
@@ -136,12 +124,23 @@ def step(type_: str, at: str, payload: bytes) -> Step:
     """
     change = _CHANGES[type_]
     if not change.reads:
-        return Step(type_, at, ())
+        return type_, at, ()
     body = Message(payload).value(change.body)
     if not isinstance(body, bytes):
         raise WireError(f"the payload is no {type_}, which the envelope says it is")
     message = Message(body)
-    return Step(type_, at, tuple([message.value(number) for number in change.reads]))
+    return type_, at, tuple([message.value(number) for number in change.reads])
+
+
+def listed(body: Message) -> Mapping[str, object]:
+    """What a case's message says of the facts, by their names.
+
+    Raises:
+        WireError: It cannot be read.
+    """
+    counters = Message(body.data(COUNTERS))
+    counted = {number: counters.integer(number) for number in range(_REPLIES, _ASSIGNMENTS + 1)}
+    return {name: _listed(number, body) for number, name in NAMES.items()} | {"counters": _counted(counted)}
 
 
 def _fact(number: int, folded: Any) -> object:  # noqa: ANN401 - of any fact
@@ -155,6 +154,10 @@ def _listed(number: int, body: Message) -> object:
     if number in _TIMES:
         return Message(body.data(number)).integer(1) if value is not None else None
     return _policy(value) if number == POLICY else value
+
+
+def _counted(counters: Mapping[int, int]) -> tuple[int, ...]:
+    return tuple([counters.get(number, 0) for number in range(_REPLIES, _ASSIGNMENTS + 1)])
 
 
 def _policy(value: Value) -> object:

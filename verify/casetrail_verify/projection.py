@@ -2,17 +2,13 @@
 
 import hashlib
 from collections.abc import Container, Mapping
-from typing import Final
 
 from casetrail_verify import lines
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.listed import Listed
 from casetrail_verify.stretches import LOG_ITSELF
-from casetrail_verify.wire import Message, WireError
-
-_CASE_ID: Final = 1  # fields of the message Case
-_SEQ: Final = 4
 
 
 class Projection:
@@ -31,13 +27,6 @@ class Projection:
         self._found = found
         self._actual = cases
         self._listed: set[str] = set()
-
-    def case(self, line: Line, number: int) -> None:
-        """Check the line of a case."""
-        try:
-            self._case(line)
-        except (LineError, WireError) as error:
-            self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
 
     def policy(self, line: Line, number: int) -> None:
         """Check the line of a policy."""
@@ -61,9 +50,9 @@ class Projection:
             if case_id not in self._listed and case_id not in archived and case_id != LOG_ITSELF:
                 self._wrong(case_id, state.opened, "the case has events and is not listed")
 
-    def _case(self, line: Line) -> None:
-        case_id, opened, seq = lines.text(line, "case_id"), lines.integer(line, "opened"), lines.integer(line, "seq")
-        leaf, body = lines.hashed(line, "leaf_hash").hex(), Message(lines.data(line, "body"))
+    def case(self, listed: Listed) -> None:
+        """Check a case."""
+        case_id, opened, seq = listed.case_id, listed.opened, listed.seq
         self.cases += 1
         if case_id in self._listed:
             self._wrong(case_id, opened, "the case is listed twice")
@@ -73,17 +62,17 @@ class Projection:
         if state is None:
             self._wrong(case_id, opened, "the case is listed and has no events")
             return
-        if (body.text(_CASE_ID), body.integer(_SEQ)) != (case_id, seq):
+        if (listed.own_case_id, listed.own_seq) != (case_id, seq):
             self._wrong(case_id, state.opened, "its body is of another case, or of another time")
-        self._compare(case_id, state, opened, seq, leaf)
+        self._compare(case_id, state, opened, seq, listed.leaf)
         if state.first_seq == 1 and seq == state.seq:
-            self._fold(case_id, state, body)
+            self._fold(case_id, state, listed.facts)
 
-    def _fold(self, case_id: str, state: CaseState, body: Message) -> None:
+    def _fold(self, case_id: str, state: CaseState, facts: Mapping[str, object]) -> None:
         if state.folded is None:
             return
         self.folded += 1
-        if differing := state.folded.differences(body, state.at):
+        if differing := state.folded.differences(facts, state.at):
             self._found.add(
                 Check.FOLD_WRONG,
                 f"the case is listed with another {' and '.join(differing)} than its events make of it",

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from casetrail_verify import events, folding, lines, plain
+from casetrail_verify import events, folding, lines, listed, plain
 from casetrail_verify.events import Row, Tree
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.folding import Step
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.listed import Listed
 from casetrail_verify.wire import WireError
 
-Numbered = tuple[int, Line | str]
+Numbered = tuple[int, Line | Listed | str]
 """A line with its number, from 1; instead of one that cannot be read, what is wrong with it."""
 
 LOG_ITSELF: Final = "@log"
@@ -160,7 +161,9 @@ def check(stretch: Stretch) -> Checked:
     """Check the events of a stretch, up to the first line that is none."""
     with stretch.path.open("rb") as file:
         file.seek(stretch.start)
-        raw = file.read(stretch.length).removesuffix(b"\n").split(b"\n")
+        raw = file.read(stretch.length).split(b"\n")
+    if not raw[-1]:
+        raw.pop()  # behind the last line's end
     found = Faults()
     rows = []
     checked = Checked()
@@ -170,7 +173,7 @@ def check(stretch: Stretch) -> Checked:
             continue
         read = _line(one)
         if checked.rest or not isinstance(read, dict) or read.get("kind") != "event":
-            checked.rest.append((number, read))
+            checked.rest.append((number, _listed(read)))
             continue
         try:
             rows.append(events.check(read, stretch.tree, found))
@@ -186,6 +189,16 @@ def _line(raw: bytes) -> Line | str:
     try:
         return lines.parse(raw)
     except LineError as error:
+        return str(error)
+
+
+def _listed(read: Line | str) -> Line | Listed | str:
+    """A line behind the events, which are many where there are many cases: these are read here."""
+    if not isinstance(read, dict) or read.get("kind") != "case":
+        return read
+    try:
+        return listed.read(read)
+    except (LineError, WireError) as error:
         return str(error)
 
 

@@ -15,6 +15,7 @@ from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import Joined
 from casetrail_verify.keyring import Keyring
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.listed import Listed
 from casetrail_verify.notes import Checkpoint, NoteError
 from casetrail_verify.parallel import in_order
 from casetrail_verify.projection import Projection
@@ -147,11 +148,14 @@ class _Verification:
             if isinstance(line, str):
                 self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {line}")
                 continue
-            match export.kind(number, line):
+            kind = export.kind(number, line)
+            if isinstance(line, Listed):
+                if kind:
+                    projection.case(line)
+                continue
+            match kind:
                 case "policy":
                     projection.policy(line, number)
-                case "case":
-                    projection.case(line, number)
                 case "archived":
                     archives.case(line, number)
                 case "checkpoint":

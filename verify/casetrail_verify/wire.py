@@ -1,41 +1,45 @@
 """As much of the protobuf wire format as an auditor needs: the fields of one message, one by one."""
 
-from collections.abc import Iterator
 from typing import Final
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED: Final = {_FIXED64: 8, _FIXED32: 4}
 _MOST_VARINT_BITS: Final = 64
+_MORE: Final = 0x80  # says that a number goes on
 
 
 class WireError(Exception):
     """These bytes are no protobuf message, or not the expected one."""
 
 
-def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _fields(message: bytes) -> dict[int, int | bytes]:
     """Each field's number and value: an integer, or bytes for everything that is not a varint.
 
     Raises:
         WireError: They end early, or hold what a message cannot.
     """
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
+    found: dict[int, int | bytes] = {}
+    at, end = 0, len(message)
+    while at < end:
+        tag, at = (message[at], at + 1) if message[at] < _MORE else _varint(message, at)
         number, kind = tag >> 3, tag & 7
-        if kind == _VARINT:
-            value, at = _varint(message, at)
-            yield number, value
-            continue
-        if kind == _BYTES:
-            length, at = _varint(message, at)
+        if kind in (_BYTES, _VARINT):
+            # Nearly all are of one byte, and this is the hot loop.
+            value, at = (message[at], at + 1) if at < end and message[at] < _MORE else _varint(message, at)
+            if kind == _VARINT:
+                found[number] = value
+                continue
+            length = value
         elif kind in _FIXED:
             length = _FIXED[kind]
         else:
             raise WireError(f"field {number} is of an unknown kind")
-        if at + length > len(message):
+        stop = at + length
+        if stop > end:
             raise WireError(f"field {number} ends early")
-        yield number, message[at : at + length]
-        at += length
+        found[number] = message[at:stop]
+        at = stop
+    return found
 
 
 class Message:
@@ -47,7 +51,7 @@ class Message:
         Raises:
             WireError: It cannot be read.
         """
-        self._fields = dict(fields(message))
+        self._fields = _fields(message)
 
     def value(self, number: int) -> int | bytes | None:
         """A field as it stands there; None when absent."""
@@ -93,7 +97,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follows
+        if byte < _MORE:
             return value, at
         shift += 7
     raise WireError("a number ends early")
