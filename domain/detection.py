@@ -4,7 +4,8 @@ A fold over the events of all cases, in the order of the log, with a memory that
 cases in live time count: not those of drills, of imported history, or on compressed time.
 
 A matter is a rule and what it is about. It is declared once, and is quiet then for a while: cases of it that come
-meanwhile belong to that incident. The request id follows from rule, matter and time, not from where the fold began.
+meanwhile belong to that incident. When the log shows that the incident is over, the quiet is too, and counting begins
+anew. The request id follows from rule, matter, time and the incident that was over, not from where the fold began.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,11 @@ _SLICES = 20
 # How far the time of a live event may be from when it was written: later by what a standstill took, never ahead.
 _LATE = 3600
 _AHEAD = 60
+
+# How the request id of every declaration begins.
+_DECLARED = "detection/"
+# From then on an incident takes no more cases.
+_ENDS = frozenset({"incident_followed_up", "case_closed"})
 
 # Clocks of incidents themselves: one that goes badly is no sign of another.
 _OF_INCIDENTS = frozenset({"initial_response", "public_notice", "notice_update", "task", "retrospective"})
@@ -66,6 +72,7 @@ def observe(state: DetectionState, events: Iterable[Event], policy: Policy) -> t
         if event.position <= own.position:
             continue
         own.position = event.position
+        _follow(own, event)
         if _counts(event):
             for rule in policy.incidents.detection:
                 found.extend(_look(own, rule, event))
@@ -215,19 +222,49 @@ def _count(tally: Tally, begins: Instant, *, broken: bool) -> None:
 
 def _quiet(state: DetectionState, matter: str, at: Instant) -> Quiet | None:
     quiet = state.quiet.get(matter)
-    return quiet if quiet and at < quiet.until else None
+    return quiet if quiet and not quiet.over and at < quiet.until else None
 
 
 def _fall_quiet(state: DetectionState, rule: DetectionRule, matter: str, at: Instant) -> str:
     """Raise no other alarm about this for a while; returns the request id of the one that is raised."""
     window = at // rule.quiet_for.seconds
-    request_id = f"detection/{rule.rule}/{_short(matter)}/{window}"
+    request_id = f"{_DECLARED}{rule.rule}/{_short(matter)}/{window}"
+    before = state.quiet.get(matter)
+    if before and before.over and at < before.until:
+        request_id += f"/{_short(before.incident_id)}"
     state.quiet[matter].CopyFrom(Quiet(until=at + rule.quiet_for.seconds, request_id=request_id))
     return request_id
 
 
+def _follow(state: DetectionState, event: Event) -> None:
+    """Learn from the log which incident a declaration has led to, and when that one is over."""
+    if event.key.startswith(_DECLARED) and event.HasField("case_opened"):
+        for matter, quiet in state.quiet.items():
+            if quiet.request_id == event.key:
+                quiet.incident_id = event.case_id
+                state.incidents[event.case_id] = matter
+    elif matter := state.incidents.get(event.case_id, ""):
+        happened = event.WhichOneof("body") or ""
+        if matter in state.quiet and state.quiet[matter].incident_id == event.case_id:
+            _end_or_go_on(state, matter, happened)
+        if happened == "case_closed":
+            del state.incidents[event.case_id]
+
+
+def _end_or_go_on(state: DetectionState, matter: str, happened: str) -> None:
+    if happened == "incident_reopened":
+        state.quiet[matter].over = False
+    elif happened in _ENDS:
+        state.quiet[matter].over = True
+        state.sightings.pop(matter, None)
+        state.tallies.pop(matter, None)
+
+
 def _forget(state: DetectionState) -> None:
     """Keep the memory small: let go of the matters of which nothing was seen for longest."""
+    if len(state.incidents) > MOST_MATTERS:
+        for incident_id in [known for known, matter in state.incidents.items() if matter not in state.quiet]:
+            del state.incidents[incident_id]
     for matters, age in (
         (state.sightings, lambda matter: state.sightings[matter].seen[-1].at),
         (state.quiet, lambda matter: state.quiet[matter].until),

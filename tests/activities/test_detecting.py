@@ -15,7 +15,7 @@ from casetrail.v1.types_pb2 import Kind
 from engine.engine import Engine
 from engine.naming import DETECTION
 from engine.rulebooks import Rulebooks
-from tests.asked import opening
+from tests.asked import DANIEL, command, opening
 from tests.fakes import NotedNudges
 
 POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
@@ -74,6 +74,27 @@ async def test_what_comes_later_belongs_to_the_incident_that_there_is(engine: En
     await look(engine, log)
     (declared,) = await incidents(log)
     assert len((await engine.case(declared.case_id)).incident.cases) == 23
+
+
+async def test_a_second_wave_after_a_closed_incident_is_declared_once_though_its_memory_is_lost(
+    engine: Engine, log: SqliteLog
+) -> None:
+    await complaints(engine, 20)
+    await look(engine, log)
+    (declared,) = await incidents(log)
+    dismissed = command(declared.case_id, actor=DANIEL, dismiss_incident={"why": "an exercise"})
+    await engine.execute(dismissed)
+    await complaints(engine, 20)
+    await look(engine, log)
+    first, second = await incidents(log)
+    cases = [
+        {linked.case_id for linked in (await engine.case(event.case_id)).incident.cases} for event in (first, second)
+    ]
+    assert [len(each) for each in cases] == [20, 20]
+    assert cases[0].isdisjoint(cases[1])
+    await log.remember(DETECTION, "")
+    await look(engine, log)
+    assert len(await incidents(log)) == 2
 
 
 async def test_a_memory_that_is_lost_leads_to_no_second_declaration(engine: Engine, log: SqliteLog) -> None:

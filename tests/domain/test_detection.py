@@ -11,7 +11,19 @@ from casetrail.v1.case_pb2 import TimeBase
 from casetrail.v1.clock_pb2 import Reckoning
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.detection_pb2 import DetectionState
-from casetrail.v1.event_pb2 import CaseOpened, Classified, ClockBreached, ClockMet, Event, NoteAdded
+from casetrail.v1.event_pb2 import (
+    CaseClosed,
+    CaseOpened,
+    Classified,
+    ClockBreached,
+    ClockMet,
+    Event,
+    IncidentContained,
+    IncidentFollowedUp,
+    IncidentReopened,
+    IncidentResolved,
+    NoteAdded,
+)
 from casetrail.v1.incident_pb2 import IncidentSource
 from casetrail.v1.types_pb2 import Kind
 from domain import act, fold
@@ -145,6 +157,93 @@ def test_when_the_quiet_is_over_it_is_declared_again_under_another_request(log: 
     assert len({finding.request_id for finding in findings}) == 2
 
 
+# --- the incident that was declared ---
+
+
+def a_wave(log: Log, at: int, cases: int = 20) -> None:
+    for number in range(cases):
+        log.opened(at + number)
+
+
+def an_incident(log: Log, at: int, declared: Finding, number: int = 1) -> str:
+    """The declaration has come to the log."""
+    incident_id = f"INC-{number}"
+    opened = CaseOpened(kind=Kind.KIND_INCIDENT, time_base=TimeBase(mode=TimeBase.MODE_LIVE))
+    log.add(at, incident_id, key=declared.request_id, case_opened=opened)
+    return incident_id
+
+
+END: dict[str, dict[str, Any]] = {
+    "followed up": {"incident_followed_up": IncidentFollowedUp()},
+    "closed": {"case_closed": CaseClosed()},
+}
+
+
+def test_a_second_wave_belongs_to_the_incident_while_that_goes_on(log: Log) -> None:
+    a_wave(log, 0)
+    incident = an_incident(log, 30, found_in(log.events)[0])
+    log.add(40, incident, incident_contained=IncidentContained())
+    log.add(50, incident, incident_resolved=IncidentResolved())
+    a_wave(log, HOUR)
+    first, *further = found_in(log.events)
+    assert {(finding.declare, finding.request_id) for finding in further} == {(False, first.request_id)}
+    assert len(further) == 20
+
+
+@pytest.mark.parametrize("end", END)
+def test_a_second_wave_after_the_incidents_end_is_counted_anew_and_is_another_incident(log: Log, end: str) -> None:
+    a_wave(log, 0)
+    incident = an_incident(log, 30, found_in(log.events)[0])
+    log.add(40, incident, **END[end])
+    a_wave(log, HOUR, 19)
+    assert len(found_in(log.events)) == 1
+    log.opened(HOUR + 19)
+    first, second = found_in(log.events)
+    assert second.declare
+    assert second.request_id != first.request_id
+    assert set(second.case_ids).isdisjoint(first.case_ids)
+    assert len(second.case_ids) == 20
+    protovalidate.validate(_numbered(declaration(second, POLICY)))
+
+
+def test_a_third_wave_is_told_from_the_second(log: Log) -> None:
+    for number in (1, 2, 3):
+        a_wave(log, number * HOUR)
+        declared = [finding for finding in found_in(log.events) if finding.declare][-1]
+        log.add(number * HOUR + 40, an_incident(log, number * HOUR + 30, declared, number), case_closed=CaseClosed())
+    declared_at_all = [finding.request_id for finding in found_in(log.events) if finding.declare]
+    assert len(declared_at_all) == len(set(declared_at_all)) == 3
+
+
+def test_an_incident_that_is_reopened_is_the_matters_again(log: Log) -> None:
+    a_wave(log, 0)
+    incident = an_incident(log, 30, found_in(log.events)[0])
+    log.add(40, incident, incident_followed_up=IncidentFollowedUp())
+    log.add(50, incident, incident_reopened=IncidentReopened())
+    a_wave(log, HOUR)
+    assert rules_of(found_in(log.events)) == ["wave.category"]
+
+
+def test_the_end_of_another_incident_ends_no_quiet(log: Log) -> None:
+    a_wave(log, 0)
+    an_incident(log, 30, found_in(log.events)[0])
+    log.add(40, "INC-2", case_closed=CaseClosed())
+    a_wave(log, HOUR)
+    assert rules_of(found_in(log.events)) == ["wave.category"]
+
+
+def test_broken_promises_after_the_incidents_end_are_counted_anew(log: Log) -> None:
+    for number in range(50):
+        log.promise(number, broken=True)
+    incident = an_incident(log, 60, found_in(log.events)[0])
+    log.add(70, incident, case_closed=CaseClosed())
+    for number in range(49):
+        log.promise(80 + number, broken=True)
+    assert len(found_in(log.events)) == 1
+    log.promise(200, broken=True)
+    assert rules_of(found_in(log.events)) == ["breaches.first_response"] * 2
+
+
 # --- broken promises ---
 
 
@@ -221,6 +320,7 @@ def test_its_memory_does_not_grow_with_the_log(log: Log) -> None:
     state, _ = observe(DetectionState(), log.events, POLICY)
     assert len(state.sightings) <= MOST_MATTERS
     assert max(len(seen.seen) for seen in state.sightings.values()) <= 20
+    assert len(state.incidents) <= MOST_MATTERS
     assert all(len(tally.slices) <= 22 for tally in state.tallies.values())
 
 

@@ -78,10 +78,27 @@ class DetectionState(google.protobuf.message.Message):
         def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class IncidentsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     POSITION_FIELD_NUMBER: builtins.int
     SIGHTINGS_FIELD_NUMBER: builtins.int
     TALLIES_FIELD_NUMBER: builtins.int
     QUIET_FIELD_NUMBER: builtins.int
+    INCIDENTS_FIELD_NUMBER: builtins.int
     position: builtins.int
     """The last event that was looked at."""
     @property
@@ -96,6 +113,10 @@ class DetectionState(google.protobuf.message.Message):
     def quiet(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, Global___Quiet]:
         """Matters that an incident was declared about, and that are not declared again for a while."""
 
+    @property
+    def incidents(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Incidents that it has declared and that are not closed: what each is about."""
+
     def __init__(
         self,
         *,
@@ -103,8 +124,9 @@ class DetectionState(google.protobuf.message.Message):
         sightings: collections.abc.Mapping[builtins.str, Global___Sightings] | None = ...,
         tallies: collections.abc.Mapping[builtins.str, Global___Tally] | None = ...,
         quiet: collections.abc.Mapping[builtins.str, Global___Quiet] | None = ...,
+        incidents: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["position", b"position", "quiet", b"quiet", "sightings", b"sightings", "tallies", b"tallies"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["incidents", b"incidents", "position", b"position", "quiet", b"quiet", "sightings", b"sightings", "tallies", b"tallies"]) -> None: ...
 
 Global___DetectionState: typing_extensions.TypeAlias = DetectionState
 
@@ -185,15 +207,23 @@ class Quiet(google.protobuf.message.Message):
 
     UNTIL_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
+    INCIDENT_ID_FIELD_NUMBER: builtins.int
+    OVER_FIELD_NUMBER: builtins.int
     until: builtins.int
     request_id: builtins.str
     """Of the declaration, from which the incident's number follows."""
+    incident_id: builtins.str
+    """The incident, once the log has shown it."""
+    over: builtins.bool
+    """That incident is over: a new wave is counted from there, and declared."""
     def __init__(
         self,
         *,
         until: builtins.int = ...,
         request_id: builtins.str = ...,
+        incident_id: builtins.str = ...,
+        over: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["request_id", b"request_id", "until", b"until"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["incident_id", b"incident_id", "over", b"over", "request_id", b"request_id", "until", b"until"]) -> None: ...
 
 Global___Quiet: typing_extensions.TypeAlias = Quiet

@@ -889,7 +889,9 @@ class DetectionRule(google.protobuf.message.Message):
     def breach_rate(self) -> Global___BreachRate: ...
     @property
     def quiet_for(self) -> google.protobuf.duration_pb2.Duration:
-        """After an alarm, the same matter raises none for so long."""
+        """After an alarm, the same matter raises none for so long: further cases are linked to its incident. Once customers of
+        that one were followed up, or it is closed, what comes from then on is counted anew, and may be another incident.
+        """
 
     def __init__(
         self,
