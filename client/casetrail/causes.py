@@ -2,7 +2,7 @@
 
 Everything is read from the events of the case themselves, and every link is named by the id of an event. An event was
 
-- brought by time: by the clock, the wait, the survey … that an earlier event set going;
+- brought by time: by the clock, the wait, the survey, the drill's script … that an earlier event set going;
 - an outcome: of what an earlier event demanded;
 - a consequence: of what came before it in the same request, or at the same moment of time;
 - or done by somebody: the chain ends there.
@@ -16,6 +16,7 @@ from typing import Any
 
 from casetrail.v1.case_pb2 import PolicyRef
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Role
 
 
 class Link(Enum):
@@ -23,8 +24,12 @@ class Link(Enum):
 
     CLOCK = "the clock that this is about began"
     LAST_MARK = "the last that was said of this clock"
-    DEMAND = "what was done outside was demanded"
+    DEMAND = "this demanded it, and it was done outside"
+    SEEN = "it was seen in the drill's cases, which this had followed"
     SET_GOING = "what time has brought was set going"
+    SCRIPT = "the drill's scenario has it at this time; the drill began here"
+    CUE = "this is what the participant answers, after the scenario's delay"
+    FAULT = "the failure that this made was to last until then"
     SAME_REQUEST = "it follows from this, in the same request"
     SAME_MOMENT = "it follows from this, at the same moment"
 
@@ -37,14 +42,19 @@ class Cause:
     event: Event
 
 
-# Alarms: what they bring → what had set them going.
-_SET_GOING: Mapping[str, Callable[[Event], bool]] = {
-    "confirmation_lapsed": lambda event: (
-        event.customer_told.HasField("confirm_by") or event.handed_over.HasField("confirm_by")
+# Alarms and scripts: what they bring → what had set that going.
+_SET_GOING: Mapping[str, tuple[Link, Callable[[Any, Event], bool]]] = {
+    "confirmation_lapsed": (
+        Link.SET_GOING,
+        lambda _, event: event.customer_told.HasField("confirm_by") or event.handed_over.HasField("confirm_by"),
     ),
-    "survey_lapsed": lambda event: event.HasField("survey_sent"),
-    "wait_ended": lambda event: event.HasField("wait_started"),
-    "callback_opened": lambda event: event.HasField("callback_scheduled"),
+    "survey_lapsed": (Link.SET_GOING, lambda _, event: event.HasField("survey_sent")),
+    "wait_ended": (Link.SET_GOING, lambda _, event: event.HasField("wait_started")),
+    "callback_opened": (Link.SET_GOING, lambda _, event: event.HasField("callback_scheduled")),
+    "inject_requested": (Link.SCRIPT, lambda _, event: event.HasField("drill_started")),
+    "judgement_requested": (Link.SCRIPT, lambda _, event: event.HasField("drill_started")),
+    "move_requested": (Link.CUE, lambda body, event: event.cue_seen.move_id == body.move_id),
+    "restoration_requested": (Link.FAULT, lambda body, event: event.inject_made.inject_id == body.inject_id),
 }
 _OF_CLOCKS = frozenset(
     {
@@ -75,11 +85,11 @@ def causes(event: Event, history: Sequence[Event]) -> Iterator[Cause]:
     body = _body(event)
     before = history[: event.seq - 1]
     if demanded := _demand(body, before):
-        yield Cause(Link.DEMAND, demanded)
+        yield Cause(Link.SEEN if demanded.HasField("observation_requested") else Link.DEMAND, demanded)
     elif anchor := _anchor(event, before):
         yield Cause(Link.SAME_MOMENT if event.HasField("due") else Link.SAME_REQUEST, anchor)
     elif event.HasField("due") and (set_going := _set_going(event, before)):
-        yield Cause(Link.SET_GOING, set_going)
+        yield set_going
     clock_id = _clock_id(body)
     if clock_id and _name(event) not in ("clock_started", "staff_alerted"):
         yield from _of_clock(event, clock_id, before)
@@ -144,9 +154,18 @@ def _anchor(event: Event, before: Sequence[Event]) -> Event | None:
     return together[-1] if together else None
 
 
-def _set_going(event: Event, before: Sequence[Event]) -> Event | None:
-    matches = _SET_GOING.get(_name(event))
-    return next((other for other in reversed(before) if matches(other)), None) if matches else None
+def _set_going(event: Event, before: Sequence[Event]) -> Cause | None:
+    if _name(event) not in _SET_GOING:
+        return None
+    link, matches = _SET_GOING[_name(event)]
+    return next((Cause(link, other) for other in reversed(before) if matches(_body(event), other)), None)
+
+
+def scripted_by(event: Event) -> str:
+    """The event of a drill whose script had this done in another case; empty when nobody's script did."""
+    demand, drill_id = event.key.partition("/")[0], event.drill_id
+    for_the_drill = event.actor.via == drill_id or event.actor.role == Role.ROLE_SYSTEM
+    return demand if drill_id and for_the_drill and demand.startswith(f"{drill_id}:") else ""
 
 
 def _of_clock(event: Event, clock_id: str, before: Sequence[Event]) -> Iterator[Cause]:

@@ -240,12 +240,15 @@ _WHY = {
     Climb.WHY_UNREACHABLE: "the last step found nobody",
 }
 
+# A scripted participant's move is named PARTICIPANT/ANSWER/EVENT.
 _SHAPES: Mapping[str, Callable[[_Leaf], str]] = {
     "amount": _amount,
+    "answered": lambda leaf: printable(leaf.value.rsplit("/", 2)[-1]),
     "count": lambda leaf: str(len(leaf.value)),
     "left": _left,
     "mark": lambda _: "",
     "name": lambda leaf: _spaced(leaf.value),
+    "participant": lambda leaf: printable(leaf.value.rsplit("/", 2)[0]),
     "paused": _paused,
     "quote": lambda leaf: _quote(leaf.value),
     "remedy": _remedy,

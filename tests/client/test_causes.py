@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from casetrail.causes import Link, causes, chain, policy_at, ruling
+from casetrail.causes import Link, causes, chain, policy_at, ruling, scripted_by
+from casetrail.v1.effect_pb2 import CueSeen
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.types_pb2 import Actor, Role
 from tests.audit.recorded import Recorded
 from tests.audit.test_what_if import target
-from tests.domain.story import type_of
+from tests.domain.rehearsal import Rehearsal
+from tests.domain.story import OPENED, type_of
 
 
 @pytest.fixture
@@ -139,3 +142,64 @@ def test_the_policy_is_the_one_that_held_then(story: Recorded) -> None:
 
     assert policy_at(story.events[0], history(story)).policy_id == "default-2026.2"
     assert policy_at(story.events[-1], story.events) == other.ref
+
+
+# --- drills ---
+
+
+@pytest.fixture
+def rehearsal() -> Rehearsal:
+    """A drill whose outage has happened, whose shop is down, and whose lead has something to answer."""
+    drill = Rehearsal()
+    drill.until(0)
+    drill.made("outage", "INC-7")
+    drill.made("shop-down")
+    cue = CueSeen(move_id="duty-lead/0/INC-7:1", case_id="INC-7", event_id="INC-7:1")
+    cue.happened_at.seconds = OPENED
+    drill.report("observation", cue_seen=cue)
+    return drill
+
+
+def drill_links(rehearsal: Rehearsal, name: str) -> list[tuple[Link, str]]:
+    for event in rehearsal.events:
+        event.event_id = f"DRL-1:{event.seq}"
+        event.key = event.key or f"r-{event.at.seconds}"
+    asked = [event for event in rehearsal.events if type_of(event) == name][-1]
+    return [(cause.link, type_of(cause.event)) for cause in causes(asked, rehearsal.events)]
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "because"),
+    [
+        ("InjectRequested", 10, (Link.SCRIPT, "DrillStarted")),
+        ("InjectMade", 0, (Link.DEMAND, "InjectRequested")),
+        ("CueSeen", 0, (Link.SEEN, "ObservationRequested")),
+        ("MoveRequested", 10, (Link.CUE, "CueSeen")),
+        ("RestorationRequested", 60, (Link.FAULT, "InjectMade")),
+        ("JudgementRequested", 61, (Link.SCRIPT, "DrillStarted")),
+    ],
+)
+def test_what_the_script_of_a_drill_brings_follows_from_the_script(
+    rehearsal: Rehearsal, name: str, minutes: int, because: tuple[Link, str]
+) -> None:
+    rehearsal.until(minutes)
+    assert drill_links(rehearsal, name) == [because]
+
+
+def test_an_inject_by_hand_is_somebodys_own_deed(rehearsal: Rehearsal) -> None:
+    rehearsal.until(5)
+    rehearsal.do(inject_by_hand={"inject": {"id": "extra", "title": "More", "wave": {"kind": "KIND_INQUIRY"}}})
+    assert drill_links(rehearsal, "InjectRequested") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "actor", "demand"),
+    [
+        ("DRL-1:9/move", Actor(name="omar", role=Role.ROLE_AGENT, via="DRL-1"), "DRL-1:9"),
+        ("DRL-1:9/end", Actor(name="casetrail", role=Role.ROLE_SYSTEM), "DRL-1:9"),
+        ("DRL-1:9/move", Actor(name="omar", role=Role.ROLE_AGENT, via="desk"), ""),
+        ("r-1", Actor(name="omar", role=Role.ROLE_AGENT, via="DRL-1"), ""),
+    ],
+)
+def test_what_a_drill_does_in_its_cases_is_told_from_what_people_do(key: str, actor: Actor, demand: str) -> None:
+    assert scripted_by(Event(drill_id="DRL-1", key=key, actor=actor)) == demand

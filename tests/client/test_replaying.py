@@ -20,6 +20,7 @@ from domain import fold
 from tests.audit.recorded import Recorded
 from tests.client.conftest import Ran
 from tests.client.scripted import Service
+from tests.domain.rehearsal import LEAD, Rehearsal
 
 Casetrail = Callable[..., Awaitable[Ran]]
 
@@ -177,6 +178,34 @@ async def test_a_reason_is_told_with_the_events_that_prove_it(
     assert "rule      clock.first_response, of policy default-2026.2 (given by CASE-1:2)" in by_number.out
     for words in ("CASE-1:1 ", "CASE-1:2 ", "looked at channel: chat", "BREACHED", "done by"):
         assert words in by_number.out
+
+
+async def test_why_speaks_of_a_drill_as_a_person_would(service: Service, casetrail: Casetrail) -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    drill.do(actor=LEAD, inject_by_hand={"inject": {"id": "extra", "title": "More calls"}})
+    for event in drill.events:
+        event.event_id = f"DRL-1:{event.seq}"
+        event.key = event.key or ("r-1" if event.seq < 4 else "r-2")
+    service.script("ListEvents", *[ListEventsResponse(events=drill.events)] * 2)
+    scripted = await casetrail("why", "DRL-1", "4")
+    assert "inject outage, by the script: “Nobody can pay any more”" in scripted.out
+    assert "the drill's scenario has it at this time; the drill began here" in scripted.out
+    assert "time, request" not in scripted.out
+    by_hand = await casetrail("why", "DRL-1", str(drill.events[-1].seq))
+    assert "inject extra, by hand: “More calls”" in by_hand.out
+    assert "erin (director) did it, by request r-2" in by_hand.out
+
+
+async def test_what_a_participant_plays_is_told_with_the_event_of_the_drill_that_had_it(
+    service: Service, casetrail: Casetrail, story: Recorded
+) -> None:
+    for event in story.events:
+        event.drill_id, event.actor.via = "DRL-1", "DRL-1"
+        event.key = f"DRL-1:9/{event.seq}" if event.seq == 1 else event.key
+    service.script("ListEvents", ListEventsResponse(events=story.events))
+    ran = await casetrail("why", "CASE-1", "1")
+    assert "the scenario of the drill DRL-1 has it so: DRL-1:9 demanded it" in ran.out
 
 
 async def test_a_reason_is_json_for_programs(service: Service, casetrail: Casetrail, story: Recorded) -> None:

@@ -209,7 +209,7 @@ def _why(asked: Event, history: Sequence[Event]) -> Iterator[Text]:
     yield Text(f"  proof     leaf {asked.hash}")
     steps = list(causes.chain(asked, history))
     if not steps:
-        yield Text(f"  because   it was done so, by request {asked.key}: nothing in the case demanded it")
+        yield Text(f"  because   {_of_itself(asked, history)}")
         return
     yield Text("  because")
     for cause in steps:
@@ -247,10 +247,24 @@ def _rule_words(rule: str) -> str:
     return _RULES.get(rule) or _RULES.get(rule.partition(".")[0]) or "the first of the policy's rules that fits"
 
 
+def _of_itself(asked: Event, history: Sequence[Event]) -> str:
+    """Why there is something that no other event of the case has led to."""
+    if demand := causes.scripted_by(asked):
+        return f"the scenario of the drill {asked.drill_id} has it so: {demand} demanded it"
+    if asked.HasField("due"):
+        return "its time had come: nothing else in the case demanded it"
+    return f"{_line(asked, history).who} did it, by request {asked.key}: nothing in the case demanded it"
+
+
 def _origin(event: Event, history: Sequence[Event]) -> str:
     if next(causes.causes(event, history), None) is not None:
         return ""
-    return f"; done by {_line(event, history).who}, request {event.key}"
+    if event.HasField("due"):
+        return "; its time had come"
+    who = _line(event, history).who
+    if demand := causes.scripted_by(event):
+        return f"; done by {who}, for the drill: {demand} demanded it"
+    return f"; done by {who}, request {event.key}"
 
 
 def _when(asked: Event, history: Sequence[Event]) -> str:
