@@ -14,7 +14,6 @@ import structlog
 import uvloop
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
-from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import GrpcCompression
 
@@ -34,6 +33,7 @@ from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
+from engine.temporal_settings import temporal_settings
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
 from workflows.detection import keep_detection
@@ -74,6 +74,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
+    temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
     policy = policy_file.load(settings.policy)
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
@@ -153,10 +154,8 @@ async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
     pause = _FIRST_PAUSE
     while not stop.is_set():
         try:
-            settings = ClientConfig.load_client_connect_config()
-            settings.setdefault("target_host", "localhost:7233")
             return await Client.connect(
-                **settings, grpc_compression=GrpcCompression.NONE, interceptors=interceptors, runtime=runtime
+                **temporal_settings(), grpc_compression=GrpcCompression.NONE, interceptors=interceptors, runtime=runtime
             )
         except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
             if pause == _FIRST_PAUSE:

@@ -17,11 +17,11 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from casetrail.environment import address
 from engine.naming import TASK_QUEUE
+from engine.temporal_settings import temporal_settings
 
 _PATIENCE: Final = 4.0
 # A worker asks for work at least once a minute, and Temporal remembers for five who has asked.
@@ -56,11 +56,9 @@ def server() -> str | None:
 async def worker() -> str | None:
     """Ask Temporal whether the worker of this host has asked it for work lately, on the queue that it works on."""
     queue = os.environ.get("CASETRAIL_QUEUE") or TASK_QUEUE
-    settings = ClientConfig.load_client_connect_config()
-    settings.setdefault("target_host", "localhost:7233")
     try:
         async with asyncio.timeout(_PATIENCE):
-            client = await Client.connect(**settings)
+            client = await Client.connect(**temporal_settings())
             answer = await client.workflow_service.describe_task_queue(
                 DescribeTaskQueueRequest(
                     namespace=client.namespace,
@@ -70,7 +68,8 @@ async def worker() -> str | None:
             )
     except TimeoutError:
         return "Temporal does not answer in time"
-    except (RuntimeError, RPCError) as error:  # what the client raises where it cannot connect, and when refused
+    # What the client raises where it cannot connect, and when refused; and what its settings are refused with.
+    except (RuntimeError, RPCError, ValueError) as error:
         return f"Temporal does not answer: {error}"
     if not any(_asked_lately(poller) for poller in answer.pollers):
         return f"no worker of this host ({socket.gethostname()}) has asked Temporal for work on {queue} lately"

@@ -6,7 +6,6 @@ mails by SMTP, a refund from the demo shop. Only time is compressed: an hour of 
 
 import argparse
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
@@ -47,7 +46,7 @@ from casetrail.v1.types_pb2 import (
     Words,
 )
 from embedded.folder import FolderError
-from embedded.processes import ROOT, ProcessError
+from embedded.processes import ROOT, ProcessError, inherited
 from embedded.stack import Stack
 
 _SCALE: Final = 3600.0
@@ -101,7 +100,7 @@ class Scene:
         self.console.print(f"[bold]$ casetrail {' '.join(words)}[/bold]", soft_wrap=True)
         program = Path(sys.executable).with_name("casetrail")
         environment = {
-            **os.environ,
+            **inherited(),
             "CASETRAIL_ADDRESS": self.stack.address,
             "CASETRAIL_DATA": str(self.folder),
             "COLUMNS": str(self.console.width),

@@ -66,6 +66,12 @@ class Guard:
         self._input.write(line.encode())
 
 
+def inherited() -> dict[str, str]:
+    """Our own environment, without what it says of another Temporal and of TLS: the stack speaks on loopback."""
+    others = ("TEMPORAL_", "CASETRAIL_TLS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What to run, and how to see that it is up.
@@ -171,7 +177,7 @@ class Supervised:
         process = self._process = await asyncio.create_subprocess_exec(
             *self.program.command,
             cwd=ROOT,
-            env={**os.environ, **self.program.environment},
+            env={**inherited(), **self.program.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

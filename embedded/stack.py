@@ -7,6 +7,7 @@ async with Stack.start(data=folder) as stack:
 """
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -130,6 +131,7 @@ class Stack:
             "CASETRAIL_DRILL_MAIL_FAULTS_URL": self.drill_mailbox_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
+            "TEMPORAL_CONFIG_FILE": os.devnull,
         }
         python = sys.executable
         return (

@@ -9,7 +9,6 @@ import structlog
 import uvloop
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
-from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression
 
 from audit import stores
@@ -20,6 +19,7 @@ from casetrail import policy_file
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
+from engine.temporal_settings import temporal_settings
 from engine.traffic import Traffic
 from server.principals import Principals, PrincipalsError
 from server.proving import Proving
@@ -62,6 +62,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
+    temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
     async with AsyncExitStack() as ending:
@@ -103,10 +104,8 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
 
 
 async def _connect(telemetry: Telemetry) -> Client:
-    settings = ClientConfig.load_client_connect_config()
-    settings.setdefault("target_host", "localhost:7233")
     interceptors = [TracingInterceptor()] if telemetry.tracing else []
-    return await Client.connect(**settings, grpc_compression=GrpcCompression.NONE, interceptors=interceptors)
+    return await Client.connect(**temporal_settings(), grpc_compression=GrpcCompression.NONE, interceptors=interceptors)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.types_pb2 import Channel, Kind
 from embedded import ports
 from embedded.folder import Folder, FolderError
-from embedded.processes import ProcessError
+from embedded.processes import ProcessError, inherited
 from embedded.stack import Stack
 from tests.collector import Collector, collecting
 
@@ -111,6 +111,16 @@ async def test_a_case_outlives_every_part_that_is_killed(tmp_path: Path) -> None
         assert noted["case"]["caseId"] == case_id
         assert any("worker was killed by SIGKILL" in words for words in said)
         assert "server is up again" in said
+
+
+def test_what_the_shell_says_of_another_temporal_and_of_tls_is_not_for_the_stack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TEMPORAL_API_KEY", "of the cloud")
+    monkeypatch.setenv("CASETRAIL_TLS_CERT", "of another server")
+    monkeypatch.setenv("CASETRAIL_POLICY", "mine")
+    assert {"TEMPORAL_API_KEY", "CASETRAIL_TLS_CERT"} & set(inherited()) == set()
+    assert inherited()["CASETRAIL_POLICY"] == "mine"
 
 
 async def test_commands_are_taken_while_temporal_is_away_and_its_lost_memory_is_given_back(tmp_path: Path) -> None:
