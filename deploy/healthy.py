@@ -20,10 +20,14 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from casetrail.environment import address
+from casetrail.errors import Untrusted
+from casetrail.tls import Tls
 from engine.naming import TASK_QUEUE
 from engine.temporal_settings import temporal_settings
+from server.transport import TransportRefusedError, TransportSettings, own_name
 
 _PATIENCE: Final = 4.0
+_DIRECT: Final = [("grpc.enable_http_proxy", 0)]
 # A worker asks for work at least once a minute, and Temporal remembers for five who has asked.
 _RECENT: Final = timedelta(minutes=2)
 
@@ -42,7 +46,11 @@ def main(words: list[str]) -> str | None:
 def server() -> str | None:
     """Ask the server, by the standard health service, whether it can answer calls."""
     here = f"127.0.0.1:{address().rpartition(':')[2]}"
-    with grpc.insecure_channel(here, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    try:
+        made = _channel(here)
+    except (TransportRefusedError, Untrusted, ValueError) as error:
+        return f"the server at {here} cannot be asked: {error}"
+    with made as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stub forgets the methods
         try:
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)
@@ -51,6 +59,18 @@ def server() -> str | None:
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         return f"the server at {here} does not serve: the log cannot be read, or it is stopping"
     return None
+
+
+def _channel(here: str) -> grpc.Channel:
+    """As the server listens. Whatever names its certificate is for, that very certificate is expected."""
+    files = TransportSettings.read().tls
+    if files is None:
+        return grpc.insecure_channel(here, options=_DIRECT)
+    its_own = {"CASETRAIL_TLS_CA": str(files.certificate), "CASETRAIL_TLS_NAME": own_name(files)}
+    tls = Tls.from_environment({**os.environ, **its_own}) or Tls()
+    if files.client_ca is not None and tls.certificate is None:
+        raise ValueError("it asks for a certificate, which CASETRAIL_TLS_CLIENT_CERT and _CLIENT_KEY do not name")
+    return grpc.secure_channel(here, tls.credentials(), options=[*_DIRECT, *tls.options()])
 
 
 async def worker() -> str | None:

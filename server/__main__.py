@@ -26,6 +26,7 @@ from server.proving import Proving
 from server.serving import AddressTakenError, Server
 from server.settings import Settings
 from server.temporal import Temporal
+from server.transport import TransportRefusedError
 from telemetry import LogGauges, ProofGauges, Telemetry, observed, start
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
@@ -39,6 +40,7 @@ _EXPECTED = (
     LogUnavailableError,
     PolicyIdReusedError,
     PrincipalsError,
+    TransportRefusedError,
     ValueError,
     policy_file.PolicyError,
 )
@@ -63,6 +65,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
+    credentials = settings.transport.credentials(settings.address)
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
     async with AsyncExitStack() as ending:
@@ -82,7 +85,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             archives=settings.archives,
             tracing=telemetry.tracing,
         )
-        port = await server.start(settings.address)
+        port = await server.start(settings.address, credentials)
         spare_what_stays()
         async with asyncio.TaskGroup() as background:
             tasks = [
@@ -93,7 +96,13 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             if telemetry.measuring:
                 gauges = LogGauges(log), ProofGauges(log, proving.publisher, proving.witnesses)
                 tasks += (background.create_task(each.follow()) for each in gauges)
-            _log.info("serving", port=port, log=stores.shown(settings.log), policy=policy.policy_id)
+            _log.info(
+                "serving",
+                port=port,
+                tls=credentials is not None,
+                log=stores.shown(settings.log),
+                policy=policy.policy_id,
+            )
             await stopping.wait()
             _log.info("stopping")
             await server.stop(settings.drain_seconds)

@@ -100,14 +100,18 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*_NAMES[1:], health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
-    async def start(self, address: str) -> int:
-        """Listen, and return the port.
+    async def start(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listen, in clear without credentials, and return the port.
 
         Raises:
             AddressTakenError: Somebody else listens there, or it is no address of this machine.
         """
         try:
-            port = self._server.add_insecure_port(address)
+            port = (
+                self._server.add_insecure_port(address)
+                if credentials is None
+                else self._server.add_secure_port(address, credentials)
+            )
         except RuntimeError as error:
             raise AddressTakenError(f"cannot listen on {address}: it is taken, or not of this machine") from error
         await self._server.start()

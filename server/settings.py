@@ -9,6 +9,7 @@ from typing import Self
 from audit import stores
 from casetrail.environment import DEFAULT_ADDRESS
 from server.proving import ProofSettings
+from server.transport import TransportSettings
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,7 +19,8 @@ class Settings:
     """Where the server listens and what it works on.
 
     Attributes:
-        address: CASETRAIL_ADDRESS, host:port. Loopback unless told otherwise: the server itself speaks no TLS.
+        address: CASETRAIL_ADDRESS, host:port. Loopback unless told otherwise.
+        transport: How it is spoken to there.
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
         subject_keys: What personal fields are encrypted with.
@@ -31,6 +33,7 @@ class Settings:
     """
 
     address: str
+    transport: TransportSettings
     log: str = field(repr=False)
     subject_keys: stores.KeySettings
     policy: Path
@@ -55,6 +58,7 @@ class Settings:
         log = stores.from_settings(environment, data)
         return cls(
             address=environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS,
+            transport=TransportSettings.read(environment),
             log=log,
             subject_keys=stores.KeySettings.read(environment, data, log),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),

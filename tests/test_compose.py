@@ -32,11 +32,13 @@ from temporalio.envconfig import ClientConfig
 import worker_settings
 from activities.mail import Encryption
 from audit import db
+from casetrail.tls import Tls
 from casetrail.v1.case_service_pb2 import WatchCaseRequest
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from embedded import ports
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from server import settings as server_settings
+from server.transport import TransportRefusedError
 from telemetry import export
 from tests.postgres_server import PostgresServer
 from tests.temporal_server import in_memory
@@ -273,6 +275,12 @@ def test_the_image_alone_is_a_server_that_is_asked_how_it_is() -> None:
     assert said["EXPOSE"] == image_environment()["CASETRAIL_ADDRESS"].rpartition(":")[2]
 
 
+def test_the_image_alone_speaks_with_others_by_tls_only() -> None:
+    said = image_environment()
+    with pytest.raises(TransportRefusedError, match="tokens would pass in clear"):
+        server_settings.Settings.read(said).transport.credentials(said["CASETRAIL_ADDRESS"])
+
+
 # The services
 
 
@@ -306,6 +314,8 @@ def test_our_processes_read_every_variable_that_they_are_given() -> None:
             environment(name, {**GIVEN, "CASETRAIL_SMTP_USER": "engine", "CASETRAIL_SMTP_PASSWORD": "mail1"})
         )
         read(asked)
+        if name == "server":
+            Tls.from_environment(asked)  # as its health check
         assert ClientConfig.load_client_connect_config(disable_file=True, override_env_vars=asked) == {
             "target_host": asked["TEMPORAL_ADDRESS"],
             "namespace": asked["TEMPORAL_NAMESPACE"],
@@ -332,6 +342,7 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.subject_keys.kek.parent)
     assert {str(folder) for folder in kept} == targets
     assert worker.subject_keys == server.subject_keys
+    assert server.transport.credentials(server.address) is None, "published on loopback, and said to be so"
     assert worker.smtp_encryption == Encryption.STARTTLS
     critical = worker_settings.Settings.read(environment("worker-critical"))
     assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)
@@ -367,7 +378,7 @@ def test_every_address_leads_to_a_service_that_listens_there() -> None:
     for name, service in SERVICES.items():
         for published in service.get("ports", []):
             host, _, inside = published.rsplit(":", 2)
-            assert host == "127.0.0.1", f"{name}: nothing here speaks TLS"
+            assert host == "127.0.0.1", f"{name} may speak in clear"
             assert int(inside) == LISTENING[name]
     assert image_environment()["CASETRAIL_ADDRESS"] == f"0.0.0.0:{LISTENING['server']}"
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
         Refused,
         Stale,
         Unavailable,
+        Untrusted,
     )
     from casetrail.patience import Patience
+    from casetrail.tls import Tls
 
 __all__ = [
     "Action",
@@ -39,7 +41,9 @@ __all__ = [
     "Patience",
     "Refused",
     "Stale",
+    "Tls",
     "Unavailable",
+    "Untrusted",
     "command",
 ]
 
@@ -48,6 +52,7 @@ _HOMES = {
     "Client": "client",
     "How": "commands",
     "Patience": "patience",
+    "Tls": "tls",
     "command": "commands",
 }
 

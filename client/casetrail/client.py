@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from casetrail import environment
+from casetrail import environment, handshake
 from casetrail.archives import Archives
 from casetrail.commands import Action, How, command, new_request_id, timestamp, words
 from casetrail.drills import Drills
-from casetrail.errors import CasetrailError, Unavailable, error_of
+from casetrail.errors import CasetrailError, Unavailable, Untrusted, error_of
 from casetrail.following import follow
 from casetrail.incidents import Incidents
 from casetrail.patience import Patience
 from casetrail.receipts import ReceiptFile
+from casetrail.tls import Tls, is_loopback
 from casetrail.v1.audit_service_pb2 import (
     CaseRerun,
     Checkpoint,
@@ -113,7 +115,8 @@ class Client(Verbs):
         address: str = environment.DEFAULT_ADDRESS,
         token: str = "",
         *,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
+        insecure: bool = False,
         patience: Patience = Patience(),  # noqa: B008 - frozen
         receipts: Path | None = None,
     ) -> None:
@@ -122,39 +125,51 @@ class Client(Verbs):
         Args:
             address: HOST:PORT.
             token: The principal's bearer token.
-            credentials: For TLS. Without them nothing is encrypted: for loopback only.
+            tls: By what the service is known. Without it nothing is encrypted: for loopback only.
+            insecure: Speak in clear beyond loopback all the same, where the way is safe by other means.
             patience: Deadlines and pauses of all calls.
             receipts: A file to which the receipt of each write is appended.
         """
         self.address = address
         self._receipts = ReceiptFile(receipts) if receipts else None
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        self._credentials = credentials
+        self._tls = tls
+        self._insecure = insecure
         self._patience = patience
+        self._follow = partial(follow, patience=patience, explain=self._explain)
 
     @classmethod
     def from_environment(cls, *, patience: Patience = Patience()) -> Self:  # noqa: B008 - frozen
-        """A client of what CASETRAIL_ADDRESS, CASETRAIL_TOKEN (or CASETRAIL_DATA) and CASETRAIL_RECEIPTS name."""
-        return cls(environment.address(), environment.token(), patience=patience, receipts=environment.receipts())
+        """A client of what CASETRAIL_ADDRESS, _TOKEN (or _DATA), _TLS_CA and its companions, and _RECEIPTS name.
+
+        Raises:
+            Untrusted: `TLS_SETTINGS`: what is said of TLS cannot be used.
+        """
+        return cls(
+            environment.address(),
+            environment.token(),
+            tls=Tls.from_environment(),
+            insecure=environment.insecure(),
+            patience=patience,
+            receipts=environment.receipts(),
+        )
 
     async def __aenter__(self) -> Self:
         """Take up a channel of the running event loop.
 
         Raises:
             OSError: Receipts are to be kept where nothing can be written.
+            Untrusted: `IN_CLEAR`, or `TLS_SETTINGS`: nothing was sent.
         """
+        channel = self._make_channel()
         if self._receipts is not None:
             self._receipts.__enter__()
-        self._channel = (
-            grpc.aio.secure_channel(self.address, self._credentials, options=_OPTIONS)
-            if self._credentials
-            else grpc.aio.insecure_channel(self.address, options=_OPTIONS)
-        )
+        self._channel = channel
         self._cases: CaseServiceAsyncStub = CaseServiceStub(self._channel)
         self._audit: AuditServiceAsyncStub = AuditServiceStub(self._channel)
         self.archives = Archives(self._channel, self._ask)
-        self.drills = Drills(self._channel, self._ask, self._metadata, self._patience)
-        self.incidents = Incidents(self._channel, self._ask, self._metadata, self._patience)
+        self.drills = Drills(self._channel, self._ask, self._follow, self._metadata)
+        self.incidents = Incidents(self._channel, self._ask, self._follow, self._metadata)
         return self
 
     async def __aexit__(
@@ -173,12 +188,13 @@ class Client(Verbs):
 
         Raises:
             Unavailable: `UNREACHABLE`: there is no connection.
+            Untrusted: There is somebody, but the two sides do not agree on TLS.
         """
         try:
             async with asyncio.timeout(within):
                 while (state := self._channel.get_state(try_to_connect=True)) != grpc.ChannelConnectivity.READY:
                     if state == grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                        raise self._unreachable()
+                        raise await handshake.fault(self.address, self._tls) or self._unreachable()
                     await self._channel.wait_for_state_change(state)
         except TimeoutError:
             raise self._unreachable() from None
@@ -305,13 +321,12 @@ class Client(Verbs):
 
         A broken connection is taken up again where it broke: nothing is lost, nothing comes twice.
         """
-        return follow(
+        return self._follow(
             lambda seq: self._cases.WatchCase(
                 WatchCaseRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
             ),
             place=lambda answer: answer.event.seq,
             after=after_seq,
-            patience=self._patience,
         )
 
     async def events(self, case_id: str = "", *, after_position: int = 0, page_size: int = 500) -> AsyncIterator[Event]:
@@ -323,13 +338,12 @@ class Client(Verbs):
 
     async def watch_events(self, after_position: int = 0) -> AsyncIterator[Event]:
         """Every event after a position of the log, what is there and then what comes, over breaks as well."""
-        answers = follow(
+        answers = self._follow(
             lambda position: self._audit.WatchEvents(
                 WatchEventsRequest(after_position=position), metadata=self._metadata
             ),
             place=lambda answer: answer.event.position,
             after=after_position,
-            patience=self._patience,
         )
         async for answer in answers:
             yield answer.event
@@ -421,6 +435,24 @@ class Client(Verbs):
         """How log, projection and running workflow of each open case, or of one case, agree."""
         return self._once(self._audit.CrossCheck, CrossCheckRequest(case_id=case_id))
 
+    def _make_channel(self) -> grpc.aio.Channel:
+        if self._tls is not None:
+            options = (*_OPTIONS, *self._tls.options())
+            return grpc.aio.secure_channel(self.address, self._tls.credentials(), options=options)
+        if not (self._insecure or is_loopback(self.address)):
+            raise Untrusted(
+                f"without TLS the token would pass in clear to {self.address}, which is not this machine",
+                reason="IN_CLEAR",
+            )
+        return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
+
+    async def _explain(self, failure: grpc.aio.AioRpcError, request_id: str = "") -> CasetrailError:
+        """What a failed call says; where it had no connection, what is wrong between the two sides."""
+        error = error_of(failure, request_id)
+        if error.reason or error.code is not grpc.StatusCode.UNAVAILABLE:
+            return error
+        return await handshake.fault(self.address, self._tls) or error
+
     def _unreachable(self) -> Unavailable:
         return Unavailable(f"nothing answers at {self.address}", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
 
@@ -442,7 +474,7 @@ class Client(Verbs):
             try:
                 return await method(request, timeout=min(patience.attempt, left), metadata=self._metadata)
             except grpc.aio.AioRpcError as failure:
-                error = error_of(failure, request_id)
+                error = await self._explain(failure, request_id)
                 pause = next(pauses)
                 if not error.passes or time.monotonic() + pause >= end:
                     raise error.after(told) from failure
@@ -457,7 +489,7 @@ class Client(Verbs):
             async for answer in method(request, metadata=self._metadata):
                 yield answer
         except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
+            raise await self._explain(failure) from failure
 
     async def _pages(
         self, method: grpc.aio.UnaryUnaryMultiCallable[_PageRequest, _Page], request: _PageRequest

@@ -1,12 +1,11 @@
 """Drills: start, follow, disturb, end, report on, schedule and simulate them. Reached as `client.drills`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import grpc
 
 from casetrail.commands import How, new_request_id
-from casetrail.following import follow
 from casetrail.patience import Patience
 from casetrail.v1 import drill_service_pb2 as wire
 from casetrail.v1.case_pb2 import Case
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from casetrail.v1.drill_service_pb2_grpc import DrillServiceAsyncStub
 
 Ask = Callable[..., Awaitable[Any]]
+Follow = Callable[..., AsyncGenerator[Any, None]]
 
 # A thousand runs of a large scenario take a while, and none of it is waiting.
 _SIMULATION = Patience(attempt=600.0, overall=900.0)
@@ -28,13 +28,13 @@ class Drills:
     """The drills of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, ask: Ask, metadata: Sequence[tuple[str, str]], patience: Patience
+        self, channel: grpc.aio.Channel, ask: Ask, follow: Follow, metadata: Sequence[tuple[str, str]]
     ) -> None:
         """Made by the client, over its own channel."""
         self._stub: DrillServiceAsyncStub = DrillServiceStub(channel)
         self._ask = ask
         self._metadata = tuple(metadata)
-        self._patience = patience
+        self._follow = follow
 
     async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> Case:
         """Begin a drill.
@@ -60,13 +60,12 @@ class Drills:
 
     async def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchDrillResponse]:
         """Every event of a drill after one, with the drill after it, until it is over and everything put right."""
-        answers = follow(
+        answers = self._follow(
             lambda seq: self._stub.WatchDrill(
                 wire.WatchDrillRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
             ),
             place=lambda answer: answer.event.seq,
             after=after_seq,
-            patience=self._patience,
         )
         async for answer in answers:
             yield answer

@@ -1,6 +1,7 @@
 """Where the service is and who asks, as the environment says."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 DEFAULT_ADDRESS = "127.0.0.1:7460"
@@ -9,6 +10,11 @@ DEFAULT_ADDRESS = "127.0.0.1:7460"
 def address() -> str:
     """`CASETRAIL_ADDRESS`, or where `make up` listens."""
     return os.environ.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS
+
+
+def insecure(environment: Mapping[str, str] = os.environ) -> bool:
+    """`CASETRAIL_INSECURE`: whether tokens may pass in clear beyond this machine."""
+    return environment.get("CASETRAIL_INSECURE") == "1"
 
 
 def receipts() -> Path | None:

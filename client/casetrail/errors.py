@@ -32,7 +32,8 @@ class CasetrailError(Exception):
     Attributes:
         code: The gRPC status.
         reason: The stable reason of the contract, a `RefusalReason` without its prefix such as `WRONG_STAGE`;
-            `UNREACHABLE` when there was no connection; empty when whoever answered gave none.
+            `UNREACHABLE` when there was no connection, or what `Untrusted` lists; empty when whoever answered gave
+            none.
         message: What was wrong, for a person.
         field_violations: The fields that were wrong, where that is what was wrong.
         request_id: Of a write: the id under which it can be asked for again. Empty for reads.
@@ -88,6 +89,16 @@ class Stale(Refused):
 
 class NotAllowed(CasetrailError):
     """The caller is unknown, or may not do this."""
+
+
+class Untrusted(CasetrailError):
+    """There is no connection that both sides trust, and trying again does not make one.
+
+    Its reasons: `TLS_WANTED` (by the service, not spoken by the client), `NO_TLS` (the other way round),
+    `UNKNOWN_AUTHORITY`, `OTHER_HOST_NAME` and `NOT_VALID_NOW` (of the service's certificate),
+    `CLIENT_CERTIFICATE` (missing, or not accepted), `IN_CLEAR` (beyond this machine without TLS: not tried) and
+    `TLS_SETTINGS` (files or settings that cannot be used).
+    """
 
 
 class Unavailable(CasetrailError):

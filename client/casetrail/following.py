@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
 
-from casetrail.errors import CasetrailError, Unavailable, error_of
+from casetrail.errors import CasetrailError, Unavailable
 from casetrail.patience import Patience
 
 _Message = TypeVar("_Message")
@@ -19,6 +19,7 @@ async def follow(
     place: Callable[[_Message], int],
     after: int,
     patience: Patience,
+    explain: Callable[[grpc.aio.AioRpcError], Awaitable[CasetrailError]],
 ) -> AsyncGenerator[_Message, None]:
     """Every message after a place, once and in order, over as many connections as it takes.
 
@@ -27,6 +28,7 @@ async def follow(
         place: Where a message stands; it grows from message to message.
         after: Where to begin.
         patience: How long the service may be gone.
+        explain: Makes our error of gRPC's.
 
     Raises:
         CasetrailError: The service refuses the stream, or is gone for longer than the patience.
@@ -44,7 +46,7 @@ async def follow(
                     yield message
             error = Unavailable("the service ended the stream")  # it is stopping, and will be back
         except grpc.aio.AioRpcError as failure:
-            error = error_of(failure)
+            error = await explain(failure)
         finally:
             call.cancel()
         await outage.pause(error)

@@ -1,13 +1,11 @@
 """Emergency incidents: declare, lead, follow and report on them. Reached as `client.incidents`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 import grpc
 
 from casetrail.commands import How, new_request_id, words
-from casetrail.following import follow
-from casetrail.patience import Patience
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1 import incident_service_pb2 as wire
 from casetrail.v1.case_pb2 import Case
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from casetrail.v1.incident_service_pb2_grpc import IncidentServiceAsyncStub
 
 Ask = Callable[..., Awaitable[Any]]
+Follow = Callable[..., AsyncGenerator[Any, None]]
 
 Step = (
     c.ConfirmNature | c.GradeIncident | c.AssumeCommand | c.HandOverCommand | c.AddTask | c.AcceptTask | c.RefuseTask
@@ -44,13 +43,13 @@ class Incidents:
     """The incidents of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, ask: Ask, metadata: Sequence[tuple[str, str]], patience: Patience
+        self, channel: grpc.aio.Channel, ask: Ask, follow: Follow, metadata: Sequence[tuple[str, str]]
     ) -> None:
         """Made by the client, over its own channel."""
         self._stub: IncidentServiceAsyncStub = IncidentServiceStub(channel)
         self._ask = ask
         self._metadata = tuple(metadata)
-        self._patience = patience
+        self._follow = follow
 
     async def declare(  # noqa: PLR0913 - what an incident can begin with, each by its name
         self,
@@ -141,13 +140,12 @@ class Incidents:
 
     def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchIncidentResponse]:
         """Every event of an incident after one, with the incident after it: what is there, then what comes."""
-        return follow(
+        return self._follow(
             lambda seq: self._stub.WatchIncident(
                 wire.WatchIncidentRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
             ),
             place=lambda answer: answer.event.seq,
             after=after_seq,
-            patience=self._patience,
         )
 
     async def report(self, case_id: str, *, html: bool = False, locale: str = "en") -> wire.GetReportResponse:

@@ -136,6 +136,16 @@ async def test_a_server_is_prepared_from_nothing_and_as_often_as_one_likes(postg
     await log.close()
 
 
+async def test_a_database_without_tls_is_refused_where_the_url_wants_it(
+    postgres: PostgresServer, new_database: Callable[[], str]
+) -> None:
+    url = f"{new_database()}?sslmode=require"
+    with pytest.raises(LogUnavailableError, match="server does not support SSL, but SSL was required"):
+        await stores.open_log(url)
+    status, words = casetrail_db("status", log=url)
+    assert (status, "SSL was required" in words, "Traceback" in words) == (1, True, False), words
+
+
 def test_tables_that_cannot_all_be_made_are_not_made_at_all(postgres: PostgresServer) -> None:
     name = f"taken_{secrets.token_hex(4)}"
     postgres.execute(f"CREATE DATABASE {name}")

@@ -340,7 +340,9 @@ def test_the_public_names_are_those_that_are_promised() -> None:
         "Patience",
         "Refused",
         "Stale",
+        "Tls",
         "Unavailable",
+        "Untrusted",
         "command",
     }
     assert all(getattr(casetrail, name) for name in casetrail.__all__)

@@ -124,7 +124,9 @@ async def _nobody() -> Client:
 
 
 @asynccontextmanager
-async def serving(folder: Path, proofs: ProofSettings | None = None) -> AsyncIterator[Running]:
+async def serving(
+    folder: Path, proofs: ProofSettings | None = None, *, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[Running]:
     principals = folder / "principals.yaml"
     principals.write_text(PRINCIPALS)
     log = SqliteLog(folder / "casetrail.db")
@@ -142,7 +144,7 @@ async def serving(folder: Path, proofs: ProofSettings | None = None) -> AsyncIte
             proving=proving,
             archives=folder / "archives",
         )
-        address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+        address = f"127.0.0.1:{await server.start('127.0.0.1:0', credentials)}"
         ending.push_async_callback(server.stop, 0)
         for work in (server.watch_health(), proving.run()):
             ending.push_async_callback(_cancelled, asyncio.create_task(work))

@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 refused or failed (why is on stderr), 2 wrong usage.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -66,6 +67,7 @@ def _casetrail() -> None:
 
 def main() -> None:
     """Run the command line; whatever goes wrong is said in words."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # ours: gRPC's lines on stderr are for its developers
     try:
         app(prog_name="casetrail")
     except Exception as error:  # noqa: BLE001 - a person reads this: never a traceback

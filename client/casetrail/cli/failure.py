@@ -5,12 +5,18 @@ import traceback
 
 import typer
 
-from casetrail.errors import CasetrailError, Unavailable
+from casetrail.errors import CasetrailError, Unavailable, Untrusted
 from casetrail.file_problems import FileError
 from casetrail.proof import ProofError
 
 _ADVICE = {
     "UNREACHABLE": "Start the engine (`make up`), or say where it runs: --address or CASETRAIL_ADDRESS.",
+    "TLS_WANTED": "Name its authority: CASETRAIL_TLS_CA=FILE, or `system`.",
+    "NO_TLS": "Unset CASETRAIL_TLS_CA where it is to be spoken to in clear; or is the port another program's?",
+    "UNKNOWN_AUTHORITY": "CASETRAIL_TLS_CA names the PEM file of the authority that has signed it.",
+    "OTHER_HOST_NAME": "Use a name that is in the certificate as CASETRAIL_ADDRESS, or say it as CASETRAIL_TLS_NAME.",
+    "CLIENT_CERTIFICATE": "CASETRAIL_TLS_CLIENT_CERT and CASETRAIL_TLS_CLIENT_KEY name yours.",
+    "IN_CLEAR": "Set CASETRAIL_TLS_CA, or CASETRAIL_INSECURE=1 where the way there is safe by other means.",
     "UNKNOWN_CASE": "`casetrail list` shows which cases there are.",
     "STALE_SEQ": "Read it again (`casetrail get CASE`), then repeat with its seq, or without --expected-seq.",
     "CASE_CLOSED": "A customer's case can go on: `casetrail do CASE reopen --why …` begins another round.",
@@ -58,7 +64,7 @@ def _lines(error: Exception) -> list[str]:
 
 
 def _headline(error: CasetrailError) -> str:
-    word = "Failed" if isinstance(error, Unavailable) else "Refused"
+    word = "Failed" if isinstance(error, Unavailable | Untrusted) else "Refused"
     reason = f" ({error.reason})" if error.reason else f" ({error.code.name})"
     return f"{word}{reason}: {error.message}"
 

@@ -14,6 +14,7 @@ import typer
 from casetrail import environment
 from casetrail.client import Client
 from casetrail.commands import How
+from casetrail.tls import Tls
 from casetrail.v1.types_pb2 import Actor, Role
 from casetrail.words import value_of
 
@@ -107,7 +108,13 @@ def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
 
     async def session() -> _Result:
         receipts = terms.keep_receipts if isinstance(terms, WriteTerms) else None
-        async with Client(terms.address, terms.token or environment.token(), receipts=receipts) as client:
+        async with Client(
+            terms.address,
+            terms.token or environment.token(),
+            tls=Tls.from_environment(),
+            insecure=environment.insecure(),
+            receipts=receipts,
+        ) as client:
             await client.connect()
             return await work(client)
 
