@@ -121,6 +121,7 @@ class Group:
     `head.frontier.stored`) and commits.
 
     Attributes:
+        before: Where the log ended.
         tips: Where the cases end that they wrote to.
         events: All that is to be inserted.
         index: The projection's row of each case, in the order of INDEX_COLUMNS.
@@ -144,7 +145,7 @@ class Group:
             erased: The batches' encryption keys that were destroyed.
             now: The real time in microseconds since 1970.
         """
-        self._before = head
+        self.before = head
         self._size = head.size
         self.tips: dict[str, Tip] = {}
         self.events: list[StoredEvent] = []
@@ -157,14 +158,14 @@ class Group:
     @cached_property
     def growth(self) -> Growth:
         """What the log's tree becomes. To be asked for only when the last batch is decided."""
-        return self._before.frontier.grow([event.leaf_hash for event in self.events])
+        return self.before.frontier.grow([event.leaf_hash for event in self.events])
 
     @property
     def head(self) -> Head:
         """Where the log ends after the batches. To be asked for only when the last one is decided."""
         if not self.events:
-            return self._before
-        return Head(self._before.log, self._size, self._recorded_at, self.growth.frontier)
+            return self.before
+        return Head(self.before.log, self._size, self._recorded_at, self.growth.frontier)
 
     def decide(self, batch: PreparedBatch) -> Fate:
         """Give the next batch its place, or say why it has none."""
@@ -185,7 +186,7 @@ class Group:
         opened = tip.opened or self._size + 1
         for number, draft in enumerate(batch.drafts, start=1):
             place = Place(
-                log=self._before.log,
+                log=self.before.log,
                 position=self._size + number,
                 seq=tip.seq + number,
                 previous=previous[-1],

@@ -18,8 +18,9 @@ from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema
 from audit.postgres.reading import Readers, placeholders
+from audit.postgres.rows import CHANNEL
 from audit.postgres.server import Server, Timeouts
-from audit.postgres.writer import CHANNEL, Errand, Writer
+from audit.postgres.writer import Errand, Writer
 from audit.questions import Answer, Question
 from audit.snapshots import snapshot
 from audit.store import Rows, Store

@@ -2,36 +2,38 @@
 
 A commit waits for the disk, and the log's head is one row that every process locks, so the price of both is shared:
 while one group is being written the next one gathers. Each batch is decided for itself, in the order of arrival, from
-what is read under the lock: other processes write too, and nothing that this one remembers would hold.
+what holds under the lock: other processes write too.
 
 A group takes two ways to the server and back, however many batches it has: one that locks and reads, and one that
 writes and commits. Positions are given under the lock, which ends with the commit: so they are gapless, and who reads
 them in their order can never pass by one that is committed later.
 
-A connection may break at any moment. Before the second way began, nothing has happened, and the group is written on a
-new connection. After that it may have been committed: the new connection looks. Where there is none, callers are told
-that they must ask again with the same key.
+A process that appends alone takes one way. It decides by what it remembers from its own last commit; the server locks,
+compares, writes and commits. Where the log is not as it was remembered, or a key is there already, the server refuses
+the whole, and the group takes the two ways.
+
+A connection may break at any moment. Before the commit was on its way, nothing has happened, and the group is written
+on a new connection. After that it may have been committed: the new connection looks. Where there is none, callers are
+told that they must ask again with the same key.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import psycopg
 
-from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Fate, Group, Head, PreparedBatch, Tip, Written, besides
+from audit.group import ARCHIVED, Fate, Group, Head, PreparedBatch, Tip, Written, besides
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError, LogUnavailableError
 from audit.merkle import Frontier
-from audit.postgres import schema
+from audit.postgres import rows, schema
 from audit.postgres.reading import Row, placeholders
 from audit.postgres.server import Connection, Server, is_broken
 from audit.questions import Answer, Question
 
-CHANNEL: Final = "casetrail"
-"""What is notified of the log's new size after each commit that added events."""
-
 _LARGEST_GROUP: Final = 256
+_MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
 _LOCK = "SELECT log, size, frontier FROM log_head FOR UPDATE"
 # A statement of its own: the one that waits for the lock still sees the rows from before the wait.
@@ -51,35 +53,6 @@ _KEYS = """
 
 _ERASED = "SELECT dek_id FROM erased_key WHERE dek_id = ANY(%s::text[])"
 
-_FLAG: Final = "boolean[]::integer"
-
-
-def _insert(into: str, types: Sequence[str]) -> str:
-    """Insert many rows with one statement that is the same however many they are: an array for each column."""
-    arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
-    return f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
-
-
-_EVENT: Final = _insert(
-    "event", ("bigint", "text", "bigint", "text", "bigint", "text", "text", "bytea", "bytea", "bigint")
-)
-_PAYLOAD: Final = _insert("payload", ("bigint", "text", "bytea"))
-_SUBTREE: Final = _insert("subtree", ("bigint", "bigint", "bytea"))
-_INDEX_TYPES: Final = {
-    **dict.fromkeys(("case_id", "category", "owner", "team", "customer_id", "order_id", "drill_id"), "text"),
-    **dict.fromkeys(("closed", "live", "effects"), _FLAG),
-    **dict.fromkeys(("leaf_hash", "body"), "bytea"),
-}
-_INDEX: Final = (
-    _insert(
-        f"case_index ({', '.join(INDEX_COLUMNS)})",
-        [_INDEX_TYPES.get(name, "bigint") for name in INDEX_COLUMNS],
-    )
-    + " ON CONFLICT (opened) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)
-    + ", effects_since = CASE WHEN excluded.effects = 1 "
-    "THEN coalesce(case_index.effects_since, excluded.effects_since) END"
-)
 # What is acknowledged is on the disk, whatever the server was set to; a stricter setting stays.
 _DURABLE: Final = """
   SELECT set_config('synchronous_commit', 'on', FALSE)
@@ -92,7 +65,15 @@ _BY_INDEX: Final = """
   ) AS setting (name, value)
 """
 _HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"
-_NOTIFY: Final = "SELECT pg_notify(%s, %s)"
+# The frontier stands for all that was ever written. Where it is another one, dividing by zero ends the transaction.
+_HEAD_IF: Final = """
+  WITH moved AS (
+    UPDATE log_head SET size = %s, frontier = %s WHERE (size, frontier, log) = (%s, %s, %s) RETURNING 1
+  )
+  SELECT 1 / count(*) FROM moved
+"""
+_OTHERWISE: Final = (psycopg.IntegrityError, psycopg.errors.DivisionByZero)
+"""What the server says when the log is not as it was remembered."""
 
 
 class Errand(NamedTuple):
@@ -137,6 +118,7 @@ class Writer:
         self._stopping = False
         self._connection: Connection | None = None
         self._underway: _Underway | None = None
+        self._memory = _Memory()
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
     def submit(self, task: PreparedBatch | Errand) -> asyncio.Future[Any]:
@@ -237,12 +219,60 @@ class Writer:
         batches = [task for task in tasks if isinstance(task, PreparedBatch)]
         errands = [task for task in tasks if isinstance(task, Errand)]
         with self._server.deadline(connection):
-            group = await self._read(connection, batches)
-            fates = [group.decide(batch) for batch in batches]
-            self._underway = _Underway(group, fates)
-            done = await _store(connection, group, besides(batches, fates), errands)
-            self._underway = None
+            fates, done = await self._at_once(connection, batches, errands) or await self._under_lock(
+                connection, batches, errands
+            )
         return _in_order(tasks, fates, done)
+
+    async def _at_once(
+        self, connection: Connection, batches: Sequence[PreparedBatch], errands: Sequence[Errand]
+    ) -> "_Done | None":
+        """Write a group as this process remembers the log; None when it is, or may be, another one."""
+        group = self._memory.group(batches, self._clock())
+        if group is None:
+            return None
+        fates = [group.decide(batch) for batch in batches]
+        if not all(isinstance(fate, Written) for fate in fates):
+            return None
+        try:
+            async with connection.pipeline():
+                await connection.execute("BEGIN")
+                await connection.execute(_HEAD_IF, (*_ends(group.head), *_ends(group.before), group.before.log))
+                await connection.execute(
+                    rows.WRITE, rows.values(group, unless_erased=[b.dek_id for b in batches if b.dek_id])
+                )
+                cursors = await _asked(connection, errands)
+                self._underway = _Underway(group, fates)
+                await connection.execute("COMMIT")
+        except _OTHERWISE:
+            self._underway = None
+            self._memory.doubt()
+            await connection.rollback()
+            return None
+        self._underway = None
+        self._memory.keep(group)
+        return fates, await _answers(cursors)
+
+    async def _under_lock(
+        self, connection: Connection, batches: Sequence[PreparedBatch], errands: Sequence[Errand]
+    ) -> "_Done":
+        group = await self._read(connection, batches)
+        fates = [group.decide(batch) for batch in batches]
+        beside = besides(batches, fates)
+        async with connection.pipeline():
+            if group.events:
+                await connection.execute(rows.WRITE, rows.values(group))
+                for change in beside:
+                    await _ask(connection, change)
+                await connection.execute(_HEAD, _ends(group.head))
+            cursors = await _asked(connection, errands)
+            self._underway = _Underway(group, fates)
+            await connection.execute("COMMIT")
+        self._underway = None
+        self._memory.learn(group)
+        if beside:
+            self._memory.forget()  # which cases there are has changed
+        return fates, await _answers(cursors)
 
     async def _read(self, connection: Connection, batches: Sequence[PreparedBatch]) -> Group:
         """Begin the transaction, lock the head, and read all that its batches are decided by."""
@@ -283,52 +313,81 @@ class Writer:
     async def _disconnect(self) -> None:
         """Let go of the connection, and with it of an unfinished transaction; the next group begins anew."""
         connection, self._connection = self._connection, None
+        self._memory.forget()
         if connection is not None:
             await connection.close()  # the server ends the transaction, also where this no longer reaches it
 
 
-async def _store(
-    connection: Connection, group: Group, beside: Sequence[Question], errands: Sequence[Errand]
-) -> list[list[Answer]]:
-    """Write a group and commit; returns the errands' answers."""
-    async with connection.pipeline():
-        if group.events:
-            await _store_events(connection, group, beside)
-        cursors = [
-            [
-                await connection.execute(placeholders(change.text), change.values, binary=True)
-                for change in errand.changes
-            ]
-            for errand in errands
-        ]
-        await connection.execute("COMMIT")
-    return [[await _answer_of(cursor) for cursor in asked] for asked in cursors]
+class _Memory:
+    """How this process left the log: where it ended, and where its cases did.
+
+    It is believed while nobody else appends. A process that finds the log moved believes nothing until it has found it
+    as it left it.
+    """
+
+    def __init__(self) -> None:
+        self._left: Head | None = None
+        self._believed = False
+        self._tips: dict[str, Tip] = {}
+
+    def group(self, batches: Sequence[PreparedBatch], now: int) -> Group | None:
+        """A group that follows what was left; None where that is not enough to decide these batches."""
+        if self._left is None or not self._believed or not batches:
+            return None
+        # A case that is not remembered can only be new: if it is not, the tables refuse its first event.
+        if any(batch.besides or (batch.case_id not in self._tips and batch.expected_seq) for batch in batches):
+            return None
+        return Group(self._left, self._tips, set(), set(), now)
+
+    def keep(self, group: Group) -> None:
+        """The group was written, and nobody else wrote before it."""
+        if len(self._tips) > _MOST_TIPS:
+            self._tips.clear()
+        self._left = group.head
+        self._tips |= group.tips
+
+    def learn(self, group: Group) -> None:
+        """The group was written, after what was found."""
+        self._believed = self._left is None or self._left == group.before
+        if not self._believed:
+            self._tips.clear()
+        self.keep(group)
+
+    def doubt(self) -> None:
+        """Something may not be as it is remembered; whether it is the log's end will be seen under the lock."""
+        self._believed = False
+
+    def forget(self) -> None:
+        """Nothing that is remembered needs to hold."""
+        self._left = None
+        self._tips.clear()
 
 
-async def _asked(connection: Connection, change: Question) -> psycopg.AsyncCursor[Row]:
+_Done = tuple[Sequence[Fate], Sequence[list[Answer]]]
+"""What became of batches, and the answers of errands."""
+
+
+def _ends(head: Head) -> tuple[int, bytes]:
+    return head.size, head.frontier.stored
+
+
+_Asked = Sequence[Sequence[psycopg.AsyncCursor[Row]]]
+
+
+async def _asked(connection: Connection, errands: Sequence[Errand]) -> _Asked:
+    return [[await _ask(connection, change) for change in errand.changes] for errand in errands]
+
+
+async def _ask(connection: Connection, change: Question) -> psycopg.AsyncCursor[Row]:
     return await connection.execute(placeholders(change.text), change.values, binary=True)
+
+
+async def _answers(asked: _Asked) -> list[list[Answer]]:
+    return [[await _answer_of(cursor) for cursor in cursors] for cursors in asked]
 
 
 async def _answer_of(cursor: psycopg.AsyncCursor[Row]) -> Answer:
     return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
-
-
-async def _store_events(connection: Connection, group: Group, beside: Sequence[Question]) -> None:
-    head, subtrees = group.head, group.growth.subtrees
-    await connection.execute(_EVENT, _columns(event[:10] for event in group.events))
-    await connection.execute(_PAYLOAD, _columns((e.position, e.dek_id, e.payload) for e in group.events))
-    if subtrees:
-        await connection.execute(_SUBTREE, _columns(subtrees))
-    if group.index:
-        await connection.execute(_INDEX, _columns(group.index.values()))
-    for change in beside:
-        await connection.execute(placeholders(change.text), change.values, binary=True)
-    await connection.execute(_HEAD, (head.size, head.frontier.stored))
-    await connection.execute(_NOTIFY, (CHANNEL, str(head.size)))
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _in_order(tasks: Sequence[PreparedBatch | Errand], fates: Sequence[Fate], done: Sequence[Any]) -> list[Any]:

@@ -131,6 +131,45 @@ async def test_several_processes_share_one_log_and_a_follower_loses_nothing(log:
     assert (await log.verify()).findings == ()
 
 
+async def test_processes_that_append_by_turns_never_write_by_what_they_remember_alone(
+    log: PostgresLog, url: str
+) -> None:
+    other = await PostgresLog.open(url)
+    writer = await opened(log, "INQ-1")
+    await writer.write(note(), key="r1")
+    missing = writer.batch(reply(), key="r2")
+    assert isinstance(await other.append(missing), Appended)
+    assert isinstance(await log.append(missing), Known)
+    for number in range(3):
+        for each in (log, other, other):
+            assert await (await opened(each, f"INQ-{number}-{await log.size()}")).write(note(), key="r1")
+    assert await log.size() == 21
+    assert (await log.verify()).findings == ()
+    await other.close()
+
+
+async def test_nothing_is_written_over_a_head_that_is_not_as_it_was_remembered(
+    log: PostgresLog, superuser: psycopg.Connection[Any]
+) -> None:
+    writer = await opened(log, "INQ-1")
+    await writer.write(note(), key="r1")
+    superuser.execute("UPDATE log_head SET frontier = frontier || frontier")
+    with pytest.raises(LogDamagedError, match="no frontier of 2 leaves"):
+        await log.append(writer.batch(note(), key="r2"))
+    assert superuser.execute("SELECT count(*) FROM event").fetchone() == (2,)
+
+
+async def test_nothing_is_written_under_a_key_that_another_process_erased(
+    log: PostgresLog, superuser: psycopg.Connection[Any]
+) -> None:
+    writer = await opened(log, "INQ-1")
+    await writer.write(note(), key="r1")
+    superuser.execute("INSERT INTO erased_key SELECT dek_id, 'e1', '', '' FROM payload WHERE pos = 1")
+    with pytest.raises(LogUnavailableError, match="erased"):
+        await log.append(writer.batch(note(), key="r2"))
+    assert await log.size() == 2
+
+
 async def test_a_process_killed_while_writing_leaves_a_whole_log(log: PostgresLog, url: str) -> None:
     process = writing_process(url, "INQ-1", 1_000_000)
     assert process.stdout is not None
@@ -648,7 +687,7 @@ async def test_an_append_reads_no_more_as_the_log_grows(url: str, superuser: psy
         await (await opened(log, f"INQ-{number}")).write(note(), key="r1")
     await log.close()
     async with asyncio.timeout(10):
-        while (after := _rows_read(superuser)).written < before.written + 120:
+        while (after := _rows_read(superuser)).written < before.written + 120:  # noqa: ASYNC110 - the server counts later
             await asyncio.sleep(0.05)
     assert after.read - before.read <= 4 * 120
 

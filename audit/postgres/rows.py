@@ -1,0 +1,148 @@
+"""The rows of a group, written by one statement, with an array for each column.
+
+The statement is the same however many rows there are, so the server prepares it once. The driver would put each array
+together element by element, asking each time what it is; here arrays are packed at once into the form that the server
+reads.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg import postgres, pq
+from psycopg.adapt import Dumper
+
+from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group
+
+CHANNEL: Final = "casetrail"
+"""What is notified of the log's new size by each commit that adds events."""
+
+_HEAD: Final = struct.Struct(">iiIii")  # dimensions, whether there are nulls, the elements' type, how many, from which
+_EMPTY: Final = struct.Struct(">iiI")
+_LENGTH: Final = struct.Struct(">i")
+_BIGINT: Final = struct.Struct(">iq")  # length and value
+_NULL: Final = _LENGTH.pack(-1)
+
+
+class _Array(bytes):
+    """An array as the server reads it."""
+
+
+class _Bigints(_Array):
+    pass
+
+
+class _Texts(_Array):
+    pass
+
+
+class _Byteas(_Array):
+    pass
+
+
+_OIDS: Final = {name: postgres.types[name].oid for name in ("int8", "text", "bytea")}
+
+
+def _array(element: str, parts: Sequence[bytes]) -> bytes:
+    oid = _OIDS[element]
+    head = _HEAD.pack(1, _NULL in parts, oid, len(parts), 1) if parts else _EMPTY.pack(0, 0, oid)
+    return head + b"".join(parts)
+
+
+def _bigints(values: Iterable[int | None]) -> _Bigints:
+    return _Bigints(_array("int8", [_NULL if value is None else _BIGINT.pack(8, value) for value in values]))
+
+
+def _texts(values: Iterable[str | None]) -> _Texts:
+    return _Texts(_array("text", [_NULL if value is None else _measured(value.encode()) for value in values]))
+
+
+def _byteas(values: Iterable[bytes | None]) -> _Byteas:
+    return _Byteas(_array("bytea", [_NULL if value is None else _measured(value) for value in values]))
+
+
+def _measured(value: bytes) -> bytes:
+    return _LENGTH.pack(len(value)) + value
+
+
+class _Packed(Dumper):
+    """Passes an array on as it is."""
+
+    format = pq.Format.BINARY
+
+    def dump(self, obj: _Array) -> _Array:
+        return obj
+
+
+def _teach(kind: type[_Array], element: str) -> None:
+    dumper = type(f"{kind.__name__}Dumper", (_Packed,), {"oid": postgres.types[element].array_oid})
+    psycopg.adapters.register_dumper(kind, dumper)
+
+
+_teach(_Bigints, "int8")
+_teach(_Texts, "text")
+_teach(_Byteas, "bytea")
+
+_PACK: Final[Mapping[str, Callable[[Iterable[Any]], _Array]]] = {"bigint": _bigints, "text": _texts, "bytea": _byteas}
+
+EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "text", "bytea", "bytea", "bigint")
+"""Types of the columns of `event`."""
+
+PAYLOAD: Final = ("bigint", "text", "bytea")
+"""Types of the columns of `payload`."""
+
+_SUBTREE: Final = ("bigint", "bigint", "bytea")
+_INDEX: Final = tuple(
+    {
+        **dict.fromkeys(("case_id", "category", "owner", "team", "customer_id", "order_id", "drill_id"), "text"),
+        **dict.fromkeys(("leaf_hash", "body"), "bytea"),
+    }.get(name, "bigint")
+    for name in INDEX_COLUMNS
+)
+
+
+def insertion(into: str, types: Sequence[str]) -> str:
+    """Insert rows that come as `columns` of these types."""
+    arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
+    return f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
+
+
+def columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array]:
+    """Rows as an array for each column."""
+    turned = list(zip(*rows, strict=True)) or [()] * len(types)
+    return [_PACK[type_](column) for type_, column in zip(types, turned, strict=True)]
+
+
+WRITE: Final = f"""
+  WITH
+  events AS ({insertion("event", EVENT)}),
+  payloads AS ({insertion("payload", PAYLOAD)}),
+  subtrees AS ({insertion("subtree", _SUBTREE)}),
+  cases AS (
+    {insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)}
+    ON CONFLICT (opened) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)},
+    effects_since = CASE WHEN excluded.effects = 1
+      THEN coalesce(case_index.effects_since, excluded.effects_since) END
+  )
+  SELECT pg_notify('{CHANNEL}', %b), 1 / (NOT EXISTS (SELECT FROM erased_key WHERE dek_id = ANY(%b::text[])))::integer
+"""  # noqa: S608 - our own names
+"""Writes what `values` says; divides by zero where one of the keys that it must not find is erased."""
+
+
+def values(group: Group, *, unless_erased: Iterable[str] = ()) -> list[Any]:
+    """All that a group writes but the head, for `WRITE`.
+
+    Args:
+        group: The group.
+        unless_erased: Keys of personal data; where one of them is erased nothing is written.
+    """
+    return [
+        *columns(EVENT, [event[: len(EVENT)] for event in group.events]),
+        *columns(PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events]),
+        *columns(_SUBTREE, group.growth.subtrees),
+        *columns(_INDEX, group.index.values()),
+        str(group.head.size),
+        _texts(unless_erased),
+    ]
