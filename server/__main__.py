@@ -27,7 +27,7 @@ from server.serving import AddressTakenError, Server
 from server.settings import Settings
 from server.temporal import Temporal
 from server.transport import TransportRefusedError
-from telemetry import LogGauges, ProofGauges, Telemetry, observed, start
+from telemetry import LogGauges, ProofGauges, Telemetry, observed, start, watch_certificate
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
 
@@ -65,7 +65,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
-    credentials = settings.transport.credentials(settings.address)
+    certificates = settings.transport.certificates(settings.address)
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
     async with AsyncExitStack() as ending:
@@ -85,7 +85,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             archives=settings.archives,
             tracing=telemetry.tracing,
         )
-        port = await server.start(settings.address, credentials)
+        port = await server.start(settings.address, certificates.credentials() if certificates else None)
         spare_what_stays()
         async with asyncio.TaskGroup() as background:
             tasks = [
@@ -96,10 +96,12 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             if telemetry.measuring:
                 gauges = LogGauges(log), ProofGauges(log, proving.publisher, proving.witnesses)
                 tasks += (background.create_task(each.follow()) for each in gauges)
+                if certificates is not None:
+                    watch_certificate(lambda: certificates.until)
             _log.info(
                 "serving",
                 port=port,
-                tls=credentials is not None,
+                tls=certificates is not None,
                 log=stores.shown(settings.log),
                 policy=policy.policy_id,
             )

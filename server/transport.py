@@ -87,14 +87,14 @@ class TransportSettings:
         )
         return cls(tls, insecure(environment))
 
-    def credentials(self, address: str) -> grpc.ServerCredentials | None:
+    def certificates(self, address: str) -> "Certificates | None":
         """What to listen with at an address; None in clear.
 
         Raises:
             TransportRefusedError: The files cannot be used, or it would be in clear where others come near.
         """
         if self.tls is not None:
-            return Certificates(self.tls).credentials()
+            return Certificates(self.tls)
         if is_loopback(address):
             return None
         if not self.insecure:
@@ -107,7 +107,11 @@ class TransportSettings:
 
 
 class Certificates:
-    """What stands in the files. When that changes, new connections get the new; what cannot be used is not taken."""
+    """What stands in the files. When that changes, new connections get the new; what cannot be used is not taken.
+
+    Attributes:
+        until: When the certificate that is served expires.
+    """
 
     def __init__(self, files: TlsFiles) -> None:
         """Read them.
@@ -117,12 +121,12 @@ class Certificates:
         """
         self._files = files
         self._seen = files.marks()
-        self._first = load(files)
+        self._served, self.until = load(files)
 
     def credentials(self) -> grpc.ServerCredentials:
         """For a port of gRPC's."""
         return grpc.dynamic_ssl_server_credentials(
-            self._first,
+            self._served,
             self._renewed,  # type: ignore[arg-type] # its stub forgets that None is for no change
             require_client_authentication=self._files.client_ca is not None,
         )
@@ -134,14 +138,15 @@ class Certificates:
             return None
         self._seen = marks
         try:
-            return load(self._files)
+            self._served, self.until = load(self._files)
         except TransportRefusedError as error:  # half of a renewal, perhaps: the other half changes a file again
             _log.error("certificate not taken, the last good one stays", why=str(error))
             return None
+        return self._served
 
 
-def load(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
-    """Read and check the files.
+def load(files: TlsFiles) -> tuple[grpc.ServerCertificateConfiguration, datetime]:
+    """Read and check the files: what to serve with, and until when.
 
     Raises:
         TransportRefusedError: They cannot be used.
@@ -155,8 +160,9 @@ def load(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
         authorities = _read(_CLIENT_CA, files.client_ca)
         for authority in _certificates(_CLIENT_CA, files.client_ca, authorities):
             _require_valid_now(_CLIENT_CA, files.client_ca, authority)
-    _log.info("certificate", subject=own.subject.rfc4514_string(), until=own.not_valid_after_utc.isoformat())
-    return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)
+    until = own.not_valid_after_utc
+    _log.info("certificate", subject=own.subject.rfc4514_string(), until=until.isoformat())
+    return grpc.ssl_server_certificate_configuration([(key, chain)], authorities), until
 
 
 def own_name(files: TlsFiles) -> str:

@@ -1,4 +1,4 @@
-"""Figures of the whole log as gauges: what is open, what is late, what nobody could prove yet."""
+"""Figures as gauges: what of the log is open, late, or not provable yet; how long the certificate is valid."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -122,3 +122,13 @@ class ProofGauges:
         """How many seconds ago the first event was recorded that a tree of this size does not hold."""
         rows = await self._log.rows(after_position=size, limit=1)
         return max(datetime.now(UTC).timestamp() - rows[0].recorded_at / 1_000_000, 0.0) if rows else 0.0
+
+
+def watch_certificate(until: Callable[[], datetime]) -> None:
+    """Register how long the server's certificate is valid yet; negative when it has expired."""
+    metrics.get_meter("casetrail").create_observable_gauge(
+        "casetrail.certificate.left",
+        [lambda _: [Observation((until() - datetime.now(UTC)).total_seconds())]],
+        unit="s",
+        description="How long the certificate that is served is valid yet",
+    )

@@ -278,7 +278,7 @@ def test_the_image_alone_is_a_server_that_is_asked_how_it_is() -> None:
 def test_the_image_alone_speaks_with_others_by_tls_only() -> None:
     said = image_environment()
     with pytest.raises(TransportRefusedError, match="tokens would pass in clear"):
-        server_settings.Settings.read(said).transport.credentials(said["CASETRAIL_ADDRESS"])
+        server_settings.Settings.read(said).transport.certificates(said["CASETRAIL_ADDRESS"])
 
 
 # The services
@@ -342,7 +342,7 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.subject_keys.kek.parent)
     assert {str(folder) for folder in kept} == targets
     assert worker.subject_keys == server.subject_keys
-    assert server.transport.credentials(server.address) is None, "published on loopback, and said to be so"
+    assert server.transport.certificates(server.address) is None, "published on loopback, and said to be so"
     assert worker.smtp_encryption == Encryption.STARTTLS
     critical = worker_settings.Settings.read(environment("worker-critical"))
     assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from casetrail import CasetrailError, Client, NotAllowed, Patience, Tls, Unavail
 from embedded import ports
 from server.transport import Certificates, TlsFiles, TransportRefusedError, TransportSettings
 from tests.certificates import Authority, Pair, files
+from tests.collector import collecting
 from tests.server.running import PRINCIPALS, serving
 
 ROOT = Path(__file__).parents[2]
@@ -253,7 +255,7 @@ def test_what_belongs_together_must_be_given_together(variables: dict[str, str])
 def test_files_that_cannot_be_used_are_named(tmp_path: Path, own: Pair, authority: Authority) -> None:
     def refusal(pair: Pair, **more: str) -> str:
         with pytest.raises(TransportRefusedError) as refused:
-            of(pair, **more).credentials("127.0.0.1:0")
+            of(pair, **more).certificates("127.0.0.1:0")
         return str(refused.value)
 
     nowhere, other = tmp_path / "nowhere.pem", authority.issue(files(tmp_path, "other"))
@@ -278,7 +280,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, own: Pair, authorit
 
 @pytest.mark.parametrize("address", ["127.0.0.1:7460", "localhost:7460", "[::1]:7460", "127.9.9.9:7460"])
 def test_on_loopback_nothing_has_to_be_said(address: str) -> None:
-    assert TransportSettings.read({}).credentials(address) is None
+    assert TransportSettings.read({}).certificates(address) is None
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:7460", "[::]:7460", "192.0.2.1:7460", "casetrail.example:7460", ":7460"])
@@ -289,10 +291,10 @@ def test_beyond_loopback_it_takes_tls_or_somebody_who_says_so(
         with pytest.raises(
             TransportRefusedError, match="CASETRAIL_TLS_CERT and CASETRAIL_TLS_KEY, or CASETRAIL_INSECURE=1"
         ):
-            TransportSettings.read({"CASETRAIL_INSECURE": value}).credentials(address)
-    assert TransportSettings.read({"CASETRAIL_INSECURE": "1"}).credentials(address) is None
+            TransportSettings.read({"CASETRAIL_INSECURE": value}).certificates(address)
+    assert TransportSettings.read({"CASETRAIL_INSECURE": "1"}).certificates(address) is None
     assert "NO TLS" in capsys.readouterr().out
-    assert of(own).credentials(address) is not None
+    assert of(own).certificates(address) is not None
 
 
 # The processes
@@ -352,7 +354,13 @@ async def test_the_command_line_and_the_health_check_speak_mutual_tls_with_a_ser
     trust = {"CASETRAIL_TLS_CA": str(authority.file)}
     casetrail = (str(Path(sys.executable).with_name("casetrail")), "list", "--address", f"localhost:{port}")
     healthy = (sys.executable, "deploy/healthy.py", "server")
-    async with process(tmp_path, **environment) as (_, said):
+    async with (
+        collecting() as (collector, endpoint),
+        process(tmp_path, **environment, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_METRIC_EXPORT_INTERVAL="200") as (
+            _,
+            said,
+        ),
+    ):
         assert "serving" in said
         assert "tls=True" in said or '"tls": true' in said
         for words, variables, status, complaint in (
@@ -379,3 +387,6 @@ async def test_the_command_line_and_the_health_check_speak_mutual_tls_with_a_ser
             assert (ended.returncode, complaint in told) == (status, True), told
             assert "Traceback" not in told
             assert "ssl_transport_security" not in told
+        async with asyncio.timeout(20):
+            await collector.until(lambda seen: seen.figures("casetrail.certificate.left") != [])
+        assert 29 < collector.figures("casetrail.certificate.left")[-1] / 86_400 < 30
