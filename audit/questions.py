@@ -282,9 +282,19 @@ def case_ends(size: int) -> Question:
 # All of it, for verification
 
 
-def all_events(order: str) -> Question:
-    """Every row, in the order of these columns."""
-    return Question(f"{_ROWS} ORDER BY {order}", {})
+def all_places() -> Question:
+    """Of every event where it stands, when it was recorded, and its hash, in the order of the log."""
+    return Question("SELECT pos, case_id, seq, recorded_at, leaf_hash FROM event ORDER BY pos", {})
+
+
+def case_sizes() -> Question:
+    """Of every case how many events it has, by its id."""
+    return Question("SELECT case_id, seq FROM case_index ORDER BY case_id", {})
+
+
+def all_events(after: str | None, last: str | None) -> Question:
+    """Every row of the cases between two, by case and in order."""
+    return _between(_ROWS, after, last, "case_id, seq")
 
 
 def all_events_of(case_id: str) -> Question:
@@ -292,9 +302,17 @@ def all_events_of(case_id: str) -> Question:
     return Question(f"{_ROWS} WHERE case_id = :case_id ORDER BY seq", {"case_id": case_id})
 
 
-def all_projected() -> Question:
-    """The whole projection."""
-    return Question(f"{_PROJECTED} ORDER BY case_id", {})
+def all_projected(after: str | None, last: str | None) -> Question:
+    """The projection of the cases between two."""
+    return _between(_PROJECTED, after, last, "case_id")
+
+
+def _between(select: str, after: str | None, last: str | None, order: str) -> Question:
+    """Of the cases behind one, up to and with another."""
+    bounds = {"after": ("case_id > :after", after), "last": ("case_id <= :last", last)}
+    given = {name: (words, value) for name, (words, value) in bounds.items() if value is not None}
+    where = f"WHERE {' AND '.join(words for words, _ in given.values())}" if given else ""
+    return Question(f"{select} {where} ORDER BY {order}", {name: value for name, (_, value) in given.items()})
 
 
 def projected(case_id: str) -> Question:

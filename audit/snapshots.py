@@ -1,7 +1,7 @@
 """The log as of one moment, for verification, from whatever database it is in."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from audit import archive_questions, questions
 from audit.envelope import StoredEvent
@@ -9,7 +9,9 @@ from audit.log import ArchivedCase
 from audit.merkle import Subtree
 from audit.projection import Findable
 from audit.questions import Question
-from audit.verify import Projected, Snapshot
+from audit.verify import ALL_CASES, CaseRange, Placed, Projected, Snapshot
+
+_EVENTS_IN_A_RANGE: Final = 10_000
 
 Select = Callable[[Question], Iterator[tuple[Any, ...]]]
 """Gives a question's rows one by one, all from the same moment."""
@@ -40,14 +42,24 @@ class _WholeLog:
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         return ((size, root) for size, root in self._select(questions.all_checkpoints()))
 
-    def by_position(self) -> Iterator[StoredEvent]:
-        return self._events(questions.all_events("event.pos"))
+    def places(self) -> Iterator[Placed]:
+        return map(Placed._make, self._select(questions.all_places()))
 
-    def by_case(self) -> Iterator[StoredEvent]:
-        return self._events(questions.all_events("case_id, seq"))
+    def ranges(self) -> list[CaseRange]:
+        ranges: list[CaseRange] = []
+        after, events = None, 0
+        for case_id, seq in self._select(questions.case_sizes()):
+            events += seq
+            if events >= _EVENTS_IN_A_RANGE:
+                ranges.append(CaseRange(after, case_id))
+                after, events = case_id, 0
+        return [*ranges, CaseRange(after, None)]
 
-    def projected(self) -> Iterator[Projected]:
-        return self._projected(questions.all_projected())
+    def by_case(self, cases: CaseRange) -> Iterator[StoredEvent]:
+        return self._events(questions.all_events(*cases))
+
+    def projected(self, cases: CaseRange) -> Iterator[Projected]:
+        return self._projected(questions.all_projected(*cases))
 
     def archived(self) -> Iterator[ArchivedCase]:
         return (ArchivedCase(*row) for row in self._select(archive_questions.all_archived()))
@@ -76,13 +88,19 @@ class _OneCase(_WholeLog):
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         return iter(())
 
-    def by_position(self) -> Iterator[StoredEvent]:
-        return self.by_case()
+    def places(self) -> Iterator[Placed]:
+        return (
+            Placed(row.position, row.case_id, row.seq, row.recorded_at, row.leaf_hash)
+            for row in self.by_case(ALL_CASES)
+        )
 
-    def by_case(self) -> Iterator[StoredEvent]:
+    def ranges(self) -> list[CaseRange]:
+        return [ALL_CASES]
+
+    def by_case(self, _cases: CaseRange) -> Iterator[StoredEvent]:
         return self._events(questions.all_events_of(self._case_id))
 
-    def projected(self) -> Iterator[Projected]:
+    def projected(self, _cases: CaseRange) -> Iterator[Projected]:
         return self._projected(questions.projected(self._case_id))
 
     def archived(self) -> Iterator[ArchivedCase]:

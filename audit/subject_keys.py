@@ -32,8 +32,24 @@ Run = Callable[[Question], Answer]
 """Asks or changes something within a transaction."""
 
 
+class KeyPlace(NamedTuple):
+    """Where another process finds the keys.
+
+    Attributes:
+        url: Of their database.
+        kek: The file with the key that they are wrapped with.
+    """
+
+    url: str
+    kek: Path
+
+
 class KeyDatabase(Protocol):
     """Where the keys are kept. Its calls block."""
+
+    @property
+    def url(self) -> str:
+        """Where it is; not to be shown, since it may hold a password."""
 
     @property
     def name(self) -> str:
@@ -117,6 +133,11 @@ class SubjectKeys:
     def kek_file(self) -> Path:
         """Where the key-encryption keys are."""
         return self._keks.path
+
+    @property
+    def place(self) -> KeyPlace:
+        """Where another process finds them; not to be shown."""
+        return KeyPlace(self._database.url, self._keks.path.absolute())
 
     def are_begun(self) -> bool:
         """Whether a key-encryption key is in force, so that there may be keys."""

@@ -1,9 +1,10 @@
 """Verification: whether what the log holds is what it wrote, found out from the rows alone.
 
-Two passes, each in constant memory. By position: nothing is missing, each row agrees with itself, and the Merkle tree
-over all of them is the one that the head and every published checkpoint speak of. By case: each event is chained to the
-one before it, and the projection is the fold of them all. What only the outside can know (whether the whole log was
-rewritten with its checkpoints, or its tail cut off together with the head) takes a checkpoint that is kept elsewhere.
+Two passes, each in constant memory. By position: nothing is missing, and the Merkle tree over all hashes is the one
+that the head and every published checkpoint speak of. By case: each event agrees with itself and with its hash, it is
+chained to the one before it, and the projection is the fold of them all; cases can be checked beside each other. What
+only the outside can know (whether the whole log was rewritten with its checkpoints, or its tail cut off together with
+the head) takes a checkpoint that is kept elsewhere.
 
 The reasons of findings are stable; programs match them.
 """
@@ -11,7 +12,7 @@ The reasons of findings are stable; programs match them.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
@@ -61,6 +62,44 @@ class Projected(NamedTuple):
     body: bytes
 
 
+class Placed(NamedTuple):
+    """Where an event stands in the log, as far as the columns say it."""
+
+    position: int
+    case_id: str
+    seq: int
+    recorded_at: int
+    leaf_hash: bytes
+
+
+class CaseRange(NamedTuple):
+    """Cases by their ids: those behind one, up to and with another; without a bound where there is none."""
+
+    after: str | None = None
+    last: str | None = None
+
+
+ALL_CASES: Final = CaseRange()
+
+
+class CheckedCases(NamedTuple):
+    """What checking some cases has given.
+
+    Attributes:
+        cases: How many there are.
+        own: The events of the log itself that can be relied on.
+        leaves: Hashes of the envelopes of which another one is stored, by position.
+        in_rows: What is wrong with events by themselves.
+        in_cases: What is wrong with them together.
+    """
+
+    cases: int
+    own: Sequence[StoredEvent]
+    leaves: Mapping[int, bytes]
+    in_rows: Sequence[Finding]
+    in_cases: Sequence[Finding]
+
+
 class Snapshot(Protocol):
     """The log as of one moment, or one case of it."""
 
@@ -82,14 +121,17 @@ class Snapshot(Protocol):
     def checkpoints(self) -> Iterable[tuple[int, bytes]]:
         """Size and root of the published checkpoints, by size; none when this is one case only."""
 
-    def by_position(self) -> Iterable[StoredEvent]:
-        """The events in the order of the log."""
+    def places(self) -> Iterable[Placed]:
+        """Where the events stand, in the order of the log."""
 
-    def by_case(self) -> Iterable[StoredEvent]:
-        """The events by case id and seq."""
+    def ranges(self) -> Sequence[CaseRange]:
+        """All cases there can be, in parts of about as many events each."""
 
-    def projected(self) -> Iterable[Projected]:
-        """The projection by case id."""
+    def by_case(self, cases: CaseRange) -> Iterable[StoredEvent]:
+        """The events of some cases, by case id and seq."""
+
+    def projected(self, cases: CaseRange) -> Iterable[Projected]:
+        """The projection of some cases, by case id."""
 
     def archived(self) -> Iterable[ArchivedCase]:
         """What was ever archived, of this case or of all, by archive and case id."""
@@ -98,25 +140,45 @@ class Snapshot(Protocol):
         """Digest, id and body of each policy."""
 
 
-def verify(snapshot: Snapshot, keys: SubjectKeys | None = None) -> Verification:
+Check = Callable[[Sequence[CaseRange]], Iterable[CheckedCases]]
+"""Has ranges of cases checked, and gives in their order what that gave."""
+
+
+def verify(snapshot: Snapshot, keys: SubjectKeys | None = None, check: Check | None = None) -> Verification:
     """Check a log, or one case of it.
 
     Args:
         snapshot: What is to be checked.
         keys: What personal fields are encrypted with. Those whose key was destroyed are as empty in the events as they
             are in the projection, and all that is hashed is what is stored: erasure breaks nothing.
+        check: What checks the cases beside this; by default they are checked here, one after the other.
     """
-    found = _Findings()
     archived = Archived(snapshot.archived())
-    events = _check_rows(snapshot, archived, found)
-    cases = _check_cases(snapshot, archived, keys, found)
+    if check is None:
+        checked: Iterable[CheckedCases] = [check_cases(snapshot, archived, keys, ALL_CASES)]
+    else:
+        checked = check(snapshot.ranges())
+    order = _Order(snapshot, {})  # while others check the cases
+    checked = list(checked)
+    if leaves := {position: leaf for each in checked for position, leaf in each.leaves.items()}:
+        order = _Order(snapshot, leaves)
+    found = _Findings()
+    found.take(order.findings)
+    for each in checked:
+        found.take(each.in_rows)
+        for row in each.own:
+            archived.read(row)
+    for each in checked:
+        found.take(each.in_cases)
     if snapshot.size is not None:
         for position, words in archived.faults():
             found.add("ARCHIVE_WRONG", words, position=position)
     for digest, policy_id, body in snapshot.policies():
         if hashlib.sha256(body).hexdigest() != digest:
             found.add("POLICY_CHANGED", f"policy {policy_id} is not what its digest {digest} was made of")
-    return Verification(events=events, cases=cases, findings=found.in_order())
+    return Verification(
+        events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order()[:_MOST_FINDINGS]
+    )
 
 
 class _Findings:
@@ -126,45 +188,59 @@ class _Findings:
         self._found: list[Finding] = []
 
     def add(
-        self, reason: str, message: str, row: StoredEvent | None = None, *, position: int = 0, case_id: str = ""
+        self,
+        reason: str,
+        message: str,
+        row: StoredEvent | Placed | None = None,
+        *,
+        position: int = 0,
+        case_id: str = "",
     ) -> None:
-        if len(self._found) >= _MOST_FINDINGS:
-            return
         if row is not None:
-            self._found.append(Finding(reason, message, row.position, row.case_id, row.seq))
+            self.take([Finding(reason, message, row.position, row.case_id, row.seq)])
         else:
-            self._found.append(Finding(reason, message, position, case_id))
+            self.take([Finding(reason, message, position, case_id)])
+
+    def take(self, findings: Iterable[Finding]) -> None:
+        """Add what was found elsewhere."""
+        self._found += islice(findings, max(0, _MOST_FINDINGS - len(self._found)))
 
     def in_order(self) -> tuple[Finding, ...]:
         return tuple(sorted(self._found, key=attrgetter("position")))
 
 
-def _check_rows(snapshot: Snapshot, archived: Archived, found: _Findings) -> int:
-    """By position: gapless, in the order of time, each row right in itself. Returns how many there are."""
-    count = position = recorded_at = 0
-    tree = _Tree(snapshot, found)
-    for row in snapshot.by_position():
-        count += 1
-        leaf = leaf_hash(row.envelope)
-        tree.add(leaf)
-        if snapshot.size is not None and row.position != position + 1:
-            found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
-        if row.recorded_at < recorded_at:
-            found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
-        position, recorded_at = row.position, row.recorded_at
-        if plain.is_right(row, leaf, snapshot.log):
-            archived.read(row)
-        else:
-            _check_row(row, snapshot.log, archived, found)
-    if snapshot.size is not None and snapshot.size != position:
-        found.add(
-            "HEAD_WRONG",
-            f"the head says {snapshot.size} events, and the last one is at {position}",
-            position=min(snapshot.size, position) + 1,
-        )
-    if snapshot.size is not None:
-        tree.finish(snapshot.frontier)
-    return count
+class _Order:
+    """By position: gapless, in the order of time, and under the tree that was said to be over it.
+
+    Attributes:
+        events: How many there are.
+        findings: What is wrong.
+    """
+
+    def __init__(self, snapshot: Snapshot, leaves: Mapping[int, bytes]) -> None:
+        """Go through the log; `leaves` are the true hashes where others are stored."""
+        found = _Findings()
+        tree = _Tree(snapshot, found)
+        count = position = recorded_at = 0
+        whole = snapshot.size is not None
+        for row in snapshot.places():
+            count += 1
+            tree.add(leaves.get(row.position, row.leaf_hash) if leaves else row.leaf_hash)
+            if whole and row.position != position + 1:
+                found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
+            if row.recorded_at < recorded_at:
+                found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
+            position, recorded_at = row.position, row.recorded_at
+        if snapshot.size is not None and snapshot.size != position:
+            found.add(
+                "HEAD_WRONG",
+                f"the head says {snapshot.size} events, and the last one is at {position}",
+                position=min(snapshot.size, position) + 1,
+            )
+        if whole:
+            tree.finish(snapshot.frontier)
+        self.events = count
+        self.findings = found.in_order()
 
 
 class _Tree:
@@ -225,12 +301,13 @@ class _Tree:
             self._next = None  # those after it differ too
 
 
-def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings) -> None:
+def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings) -> bool:
+    """Check a row by itself, the long way; whether its payload can be relied on."""
     if leaf_hash(row.envelope) != row.leaf_hash:
         found.add("HASH_WRONG", "the leaf hash is not that of the envelope", row)
     facts = _facts(row, found)
     if facts is None:
-        return
+        return False
     _check_columns(row, facts, log, found)
     if row.payload is None:
         if not archived.holds(row.case_id):
@@ -239,7 +316,8 @@ def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings)
         found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
     else:
         _check_payload(row, found)
-        archived.read(row)
+        return True
+    return False
 
 
 def _facts(row: StoredEvent, found: _Findings) -> dict[str, Any] | None:
@@ -299,30 +377,64 @@ def _check_payload(row: StoredEvent, found: _Findings) -> None:
         found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
 
 
-def _check_cases(snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, found: _Findings) -> int:
-    """By case: chained, numbered, and folded into what the projection has. Returns how many there are."""
-    cases = 0
-    projections = iter(snapshot.projected())
+def check_cases(
+    snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, cases: CaseRange = ALL_CASES
+) -> CheckedCases:
+    """By case: each event right in itself, chained, numbered, and all folded into what the projection has."""
+    rows, found = _Rows(snapshot, archived), _Findings()
+    count = 0
+    projections = iter(snapshot.projected(cases))
     projected = next(projections, None)
-    for case_id, rows in groupby(_with_keys(snapshot.by_case(), keys), key=lambda pair: pair[0].case_id):
+    for case_id, pairs in groupby(_with_keys(rows.checked(cases), keys), key=lambda pair: pair[0].case_id):
         if case_id == LOG_ITSELF:
-            _History(rows, found, folding=False)
+            _History(pairs, found, folding=False)
             continue
-        cases += 1
+        count += 1
         while projected is not None and projected.case_id < case_id:
             _without_events(projected, found)
             projected = next(projections, None)
         here = projected if projected is not None and projected.case_id == case_id else None
         if archived.holds(case_id):
-            _check_archived(here, _History(rows, found, folding=False), archived, found)
+            _check_archived(here, _History(pairs, found, folding=False), archived, found)
         else:
-            _check_projection(here, _History(rows, found), keys, found)
+            _check_projection(here, _History(pairs, found), keys, found)
         if here is not None:
             projected = next(projections, None)
     while projected is not None:
         _without_events(projected, found)
         projected = next(projections, None)
-    return cases
+    return CheckedCases(count, rows.own, rows.leaves, rows.found.in_order(), found.in_order())
+
+
+class _Rows:
+    """Events by case, each checked by itself.
+
+    Attributes:
+        own: Those of the log itself that can be relied on.
+        leaves: Hashes of the envelopes of which another one is stored, by position.
+        found: What is wrong.
+    """
+
+    def __init__(self, snapshot: Snapshot, archived: Archived) -> None:
+        self.own: list[StoredEvent] = []
+        self.leaves: dict[int, bytes] = {}
+        self.found = _Findings()
+        self._snapshot = snapshot
+        self._archived = archived
+
+    def checked(self, cases: CaseRange) -> Iterator[StoredEvent]:
+        """The rows of some cases, each with the hash that its envelope has."""
+        log = self._snapshot.log
+        for row in self._snapshot.by_case(cases):
+            leaf = leaf_hash(row.envelope)
+            right = plain.is_right(row, leaf, log) or _check_row(row, log, self._archived, self.found)
+            if right and row.case_id == LOG_ITSELF:
+                self.own.append(row)
+            if row.leaf_hash == leaf:
+                yield row
+            else:
+                self.leaves[row.position] = leaf
+                yield row._replace(leaf_hash=leaf)
 
 
 def _without_events(projected: Projected, found: _Findings) -> None:
@@ -374,8 +486,7 @@ class _History:
         facts = _facts_of(row)
         if facts.get("prev") != (self._previous.hex() if self._previous is not None else None):
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
-        # Computed, not read: a changed hash is found in its own row.
-        self._previous = leaf_hash(row.envelope)
+        self._previous = row.leaf_hash  # that of its envelope: a changed one is found in its own row
         self._fold(row, keys, facts)
 
     def _fold(self, row: StoredEvent, keys: Keys | None, facts: dict[str, Any]) -> None:
@@ -428,8 +539,10 @@ def _readable(row: StoredEvent, keys: Keys | None, facts: dict[str, Any], found:
     event = event_of(row, facts=facts)
     if keys is None:
         return event
+    # The row's own only, whatever others were asked for with it.
+    own = {row.dek_id: keys[row.dek_id]} if row.dek_id is not None and row.dek_id in keys else {}
     try:
-        decrypt(event, keys, event_place(row.case_id, row.seq))
+        decrypt(event, own, event_place(row.case_id, row.seq))
     except KeyMissingError as error:
         found.add("KEY_MISSING", str(error), row)
         raise

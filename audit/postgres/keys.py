@@ -33,6 +33,7 @@ class PostgresKeys:
         """
         self._server = Server(url)
         self.name = self._server.name
+        self.url = url
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self.within(lambda run: run(Question("SELECT count(*) FROM kek", {})))

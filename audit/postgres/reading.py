@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
 
 import psycopg
@@ -13,6 +14,7 @@ from audit.postgres.server import Connection, Server, is_broken, is_idle
 from audit.questions import Question
 
 _CONNECTIONS: Final = 4
+_AT_ONCE: Final = 2000  # rows that are fetched at once where all are wanted
 
 Row = tuple[Any, ...]
 
@@ -76,6 +78,17 @@ class Readers:
                     self._idle.append(connection)
                 else:
                     await connection.close()
+
+
+def rows_of(connection: psycopg.Connection[Row], question: Question) -> Iterator[Row]:
+    """The rows that a question asks for, one by one, within a transaction of a thread."""
+    with closing(connection.cursor(f"rows_{next(_numbers)}", binary=True)) as cursor:
+        cursor.itersize = _AT_ONCE
+        cursor.execute(placeholders(question.text), question.values)
+        yield from cursor
+
+
+_numbers = count()
 
 
 @lru_cache(maxsize=512)

@@ -85,6 +85,7 @@ class Server:
     """A database of a PostgreSQL server, by its URL.
 
     Attributes:
+        url: Where it is; not to be shown.
         name: The URL for people: without its password, and without what is as usual.
         timeouts: What every connection keeps to.
     """
@@ -103,6 +104,7 @@ class Server:
             raise ValueError("no PostgreSQL URL: its port is no number")
         if "@" in str(self._url.get("host", "")):
             raise ValueError("no PostgreSQL URL: an @ in user or password is written %40")
+        self.url: Final = url
         self.name: Final = _shown(self._url)
         self.timeouts: Final = timeouts
 

@@ -5,19 +5,20 @@ Each process has one connection that writes, a few that read, and while somebody
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, closing, suppress
-from itertools import count
+from collections.abc import Callable, Sequence
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 
 from audit.archive_questions import as_json
 from audit.bell import Bell
+from audit.checking import Checkers, Place, how_many
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema
-from audit.postgres.reading import Readers, placeholders
+from audit.postgres.reading import Readers, rows_of
 from audit.postgres.rows import CHANNEL
 from audit.postgres.server import Server, Timeouts
 from audit.postgres.writer import Errand, Writer
@@ -28,7 +29,6 @@ from audit.verify import verify
 
 _LOOK_EVERY: Final = 1.0  # seconds between looks where no notification comes
 _MANY: Final = 50  # rows that are better understood in another thread
-_AT_ONCE: Final = 2000  # rows that verification fetches at once
 
 T = TypeVar("T")
 
@@ -84,10 +84,12 @@ class PostgresLog(Store):
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
         connection = await asyncio.to_thread(self._server.connect_for_long)
-        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id))
+        checkers = Checkers()
+        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id, checkers))
         try:
             return await asyncio.shield(checking)
         except asyncio.CancelledError:
+            checkers.stop()
             connection.cancel_safe()
             with suppress(LogUnavailableError):
                 await checking
@@ -143,17 +145,18 @@ class PostgresLog(Store):
             ring()
             await asyncio.sleep(_LOOK_EVERY)
 
-    def _verify(self, connection: psycopg.Connection[tuple[Any, ...]], case_id: str) -> Verification:
-        numbers = count()
-
-        def select(question: Question) -> Iterator[tuple[Any, ...]]:
-            with closing(connection.cursor(f"verify_{next(numbers)}", binary=True)) as cursor:
-                cursor.itersize = _AT_ONCE
-                cursor.execute(placeholders(question.text), question.values)
-                yield from cursor
-
+    def _verify(
+        self, connection: psycopg.Connection[tuple[Any, ...]], case_id: str, checkers: Checkers
+    ) -> Verification:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         # One moment for all that is read; appends go on beside it.
-        with self._server.errors(), connection.transaction():
-            return verify(snapshot(select, case_id), self._keys)
+        with checkers, self._server.errors(), connection.transaction():
+            log = snapshot(partial(rows_of, connection), case_id)
+            processes = how_many(log.size or 0)
+            if processes == 1:
+                return verify(log, self._keys)
+            ((moment,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
+            checkers.start(processes, Place(self._server.url, moment, self._keys.place if self._keys else None))
+            checkers.begin()
+            return verify(log, check=checkers.check)

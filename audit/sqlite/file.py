@@ -83,6 +83,16 @@ class DatabaseFile:
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
+    @contextmanager
+    def nobody_writing(self) -> Iterator[None]:
+        """While several connections begin to read: they see the same. Writers wait these milliseconds."""
+        connection = self.connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+        finally:
+            connection.close()
+
     def check_in_place(self) -> None:
         """Make sure that the path still leads to the file that was opened.
 

@@ -37,6 +37,7 @@ class SqliteKeys:
         """
         check_sqlite(sqlite.sqlite_version)
         self.name = str(path)
+        self.url = f"sqlite:///{path.absolute()}"
         self._lock = threading.Lock()
         with self._errors():
             # SQLite gives its journal the same rights.

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from audit import archive_questions
 from audit.bell import Bell
+from audit.checking import Checkers, Place, how_many
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
@@ -95,10 +96,12 @@ class SqliteLog(Store):
         self._check_open()
         with self._file.errors():
             connection = self._file.connect()
-        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id))
+        checkers = Checkers()
+        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id, checkers))
         try:
             return await asyncio.shield(checking)
         except asyncio.CancelledError:
+            checkers.stop()
             if not checking.done():
                 connection.interrupt()
             with suppress(LogUnavailableError):
@@ -132,10 +135,22 @@ class SqliteLog(Store):
                 ring()
             await asyncio.sleep(_POLL_EVERY)
 
-    def _verify(self, connection: Connection, case_id: str) -> Verification:
-        with self._file.errors():
+    def _verify(self, connection: Connection, case_id: str, checkers: Checkers) -> Verification:
+        with checkers, self._file.errors():
             connection.execute("BEGIN")  # one moment for all that is read; appends go on beside it
-            return verify(snapshot(partial(reading.rows, connection), case_id), self._keys)
+            log = snapshot(partial(reading.rows, connection), case_id)
+            processes = how_many(log.size or 0)
+            if processes == 1:
+                return verify(log, self._keys)
+            connection.execute("ROLLBACK")
+            checkers.start(
+                processes, Place(f"sqlite:///{self.path.absolute()}", "", self._keys.place if self._keys else None)
+            )
+            with self._file.nobody_writing():
+                connection.execute("BEGIN")
+                log = snapshot(partial(reading.rows, connection), case_id)
+                checkers.begin()
+            return verify(log, check=checkers.check)
 
 
 class _Reader:

@@ -20,7 +20,7 @@ from audit.envelope import StoredEvent, event_of, leaf_hash
 from audit.log import ArchivedCase, LogDamagedError
 from audit.merkle import Frontier, Subtree
 from audit.projection import findable
-from audit.verify import Projected, verify
+from audit.verify import ALL_CASES, CaseRange, Placed, Projected, verify
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import CaseOpened, ClockMet, Event, NoteAdded
 from casetrail.v1.types_pb2 import Kind
@@ -90,13 +90,16 @@ class WrittenLog:
     def checkpoints(self) -> Iterable[tuple[int, bytes]]:
         return self.notes
 
-    def by_position(self) -> Iterable[StoredEvent]:
-        return self.rows
+    def places(self) -> Iterable[Placed]:
+        return [Placed(row.position, row.case_id, row.seq, row.recorded_at, row.leaf_hash) for row in self.rows]
 
-    def by_case(self) -> Iterable[StoredEvent]:
+    def ranges(self) -> list[CaseRange]:
+        return [ALL_CASES]
+
+    def by_case(self, _cases: CaseRange) -> Iterable[StoredEvent]:
         return sorted(self.rows, key=lambda row: (row.case_id, row.seq))
 
-    def projected(self) -> Iterable[Projected]:
+    def projected(self, _cases: CaseRange) -> Iterable[Projected]:
         return self.cases
 
     def archived(self) -> Iterable[ArchivedCase]:

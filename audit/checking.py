@@ -1,0 +1,162 @@
+"""Checks the cases of a large log in several processes, all of which look at the same moment of it.
+
+The server goes on serving meanwhile: what is done in its own process is little. The processes are told where log and
+keys are through a pipe, never on a command line; they end when it is closed, and so with the server. One that dies is
+an error: what it would have found is not known.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from multiprocessing import Pipe
+from pathlib import Path
+from queue import SimpleQueue
+from subprocess import Popen
+from typing import Any, Final, NamedTuple, Self
+
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.subject_keys import KeyPlace
+from audit.verify import CaseRange, CheckedCases
+
+WORTH_PROCESSES: Final = 20_000  # events; fewer are checked sooner than processes are started
+_MOST: Final = 4
+_ROOT: Final = Path(__file__).parents[1]
+
+
+class Place(NamedTuple):
+    """Where a log is.
+
+    Attributes:
+        url: Of the database.
+        snapshot: Name of the moment to look at, where the database names moments.
+        keys: Where the keys are that personal fields are encrypted with.
+    """
+
+    url: str
+    snapshot: str
+    keys: KeyPlace | None
+
+
+def how_many(events: int) -> int:
+    """In how many processes so many events are best checked; 1 means this one."""
+    return min(os.cpu_count() or 1, _MOST) if events >= WORTH_PROCESSES else 1
+
+
+class Checkers:
+    """Processes that check cases; a context in which they run."""
+
+    def __init__(self) -> None:
+        self._running: list[_Checker] = []
+        self._stopped = False
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    def start(self, processes: int, place: Place) -> None:
+        """Start them; they connect.
+
+        Raises:
+            LogUnavailableError: One cannot be started, or cannot use the log.
+        """
+        for _ in range(processes):
+            self._running.append(self._stack.enter_context(_Checker(place)))
+            if self._stopped:
+                raise LogUnavailableError("the verification was called off")
+        for checker in self._running:
+            checker.answer()
+
+    def begin(self) -> None:
+        """Have all of them take the log as it is now.
+
+        Raises:
+            LogUnavailableError: One cannot.
+        """
+        for checker in self._running:
+            checker.ask(None)
+
+    def check(self, ranges: Sequence[CaseRange]) -> Iterator[CheckedCases]:
+        """What each range has given, in their order; begins at once.
+
+        Raises:
+            LogUnavailableError: A process has died, or the log is not there any more.
+            LogDamagedError: The log cannot be read.
+        """
+        free: SimpleQueue[_Checker] = SimpleQueue()
+        for checker in self._running:
+            free.put(checker)
+
+        def checked(cases: CaseRange) -> CheckedCases:
+            checker = free.get()
+            try:
+                found: CheckedCases = checker.ask(cases)
+                return found
+            finally:
+                free.put(checker)
+
+        pool = ThreadPoolExecutor(len(self._running), "checkers")
+        self._stack.callback(pool.shutdown, cancel_futures=True)
+        return pool.map(checked, ranges)
+
+    def stop(self) -> None:
+        """End the processes, whatever they do; from any thread."""
+        self._stopped = True
+        for checker in self._running:
+            checker.stop()
+
+
+class _Checker:
+    """One process; a context in which it runs."""
+
+    def __init__(self, place: Place) -> None:
+        self._pipe, its_own = Pipe()
+        with its_own:
+            try:
+                self._process = Popen(
+                    [sys.executable, "-m", "audit.checking_process"],
+                    stdin=its_own.fileno(),
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])},
+                    process_group=0,  # who interrupts the server in a terminal does not interrupt it
+                )
+            except OSError as error:
+                self._pipe.close()
+                raise LogUnavailableError(f"no process can be started to verify: {error.strerror}") from error
+        self._pipe.send(place)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._process.wait()
+        self._pipe.close()
+
+    def ask(self, what: CaseRange | None) -> Any:  # noqa: ANN401 - what the other side gives
+        """Have something done; returns what it gave."""
+        with suppress(OSError):  # that it has died is said below
+            self._pipe.send(what)
+        return self.answer()
+
+    def answer(self) -> Any:  # noqa: ANN401 - what the other side gives
+        """Wait for what the process has to say."""
+        try:
+            answer = self._pipe.recv()
+        except (EOFError, OSError):
+            status = self._process.wait()
+            raise LogUnavailableError(
+                f"a process that verified the log has ended with status {status}, and what it would have found is not "
+                "known: verify again"
+            ) from None
+        if isinstance(answer, LogUnavailableError | LogDamagedError):
+            raise answer
+        return answer
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()

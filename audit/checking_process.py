@@ -1,0 +1,76 @@
+"""One process that checks cases for `audit.checking`: asked through its standard input, which is a socket."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from audit import stores
+from audit.archived import Archived
+from audit.checking import Place
+from audit.log import LogDamagedError, LogUnavailableError
+from audit.postgres.reading import rows_of
+from audit.postgres.server import Server
+from audit.snapshots import Select, snapshot
+from audit.sqlite import reading
+from audit.sqlite.file import DatabaseFile
+from audit.stores import KeySettings
+from audit.verify import check_cases
+
+_PATIENCE: Final = 5.0  # seconds for another process's transaction
+
+
+def main() -> None:
+    """Answer until nobody asks any more."""
+    with Connection(os.dup(0)) as pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            _answer(pipe)
+        except (LogUnavailableError, LogDamagedError) as error:
+            pipe.send(error)
+
+
+def _answer(pipe: Connection) -> None:
+    place: Place = pipe.recv()
+    keys = stores.open_keys(KeySettings(*place.keys)) if place.keys is not None else None
+    path = stores.sqlite_path(place.url)
+    with _in_file(path) if path else _in_postgres(place) as begin:
+        pipe.send(None)
+        pipe.recv()
+        log = snapshot(begin(), "")
+        archived = Archived(log.archived())
+        pipe.send(None)
+        while True:
+            pipe.send(check_cases(log, archived, keys, pipe.recv()))
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[Callable[[], Select]]:
+    file = DatabaseFile(path, busy_timeout=_PATIENCE)
+    with file.errors(), closing(file.connect()) as connection:
+
+        def begin() -> Select:
+            connection.execute("BEGIN")
+            return partial(reading.rows, connection)
+
+        yield begin
+
+
+@contextmanager
+def _in_postgres(place: Place) -> Iterator[Callable[[], Select]]:
+    server = Server(place.url)
+    with server.errors(), closing(server.connect_for_long()) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        with connection.transaction():
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(place.snapshot))
+            yield lambda: partial(rows_of, connection)
+
+
+if __name__ == "__main__":
+    main()

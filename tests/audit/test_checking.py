@@ -1,0 +1,185 @@
+"""Verification by several processes finds what one finds, of one moment, and never calls whole what it has not seen."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pysqlite3.dbapi2 as sqlite
+import pytest
+import pytest_asyncio
+
+from audit import checking, snapshots
+from audit.checking import Checkers
+from audit.log import Log, LogUnavailableError
+from audit.stores import KeySettings, open_log, sqlite_url
+from tests.audit.given import Writer, note, opening
+from tests.postgres_server import Databases, PostgresServer
+
+CASES, NOTES = 6, 5
+_TABLES = ("event", "payload", "policy", "log_head")
+_DAMAGE = (
+    "UPDATE event SET ordinal = 7 WHERE pos = 3",
+    "UPDATE event SET leaf_hash = (SELECT leaf_hash FROM event WHERE pos = 1) WHERE pos = 9",
+    "UPDATE payload SET body = (SELECT body FROM payload WHERE pos = 1) WHERE pos = 14",
+    "DELETE FROM event WHERE pos = 20",
+    "UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'",
+    "DELETE FROM case_index WHERE case_id = 'INQ-4'",
+)
+
+Damage = Callable[[], None]
+
+
+@pytest.fixture
+def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small a log is, two processes check it, a few events at a time."""
+    monkeypatch.setattr(checking, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+
+
+@pytest_asyncio.fixture
+async def log(log_url: str, key_settings: KeySettings) -> AsyncIterator[Log]:
+    opened = await open_log(log_url, key_settings)
+    for number in range(CASES):
+        writer = Writer(opened, f"INQ-{number}")
+        await writer.write(opening(customer=f"cu-{number}"), key="open")
+        await writer.write(*[note() for _ in range(NOTES)], key="notes")
+    yield opened
+    await opened.close()
+
+
+class CheckingContract:
+    """What holds on each database."""
+
+    async def test_several_processes_find_what_one_finds(
+        self, log: Log, damage: Damage, request: pytest.FixtureRequest
+    ) -> None:
+        damage()
+        alone = await log.verify()
+
+        request.getfixturevalue("in_processes")
+
+        assert await log.verify() == alone
+        assert {finding.reason for finding in alone.findings} >= {
+            "COLUMN_CHANGED",
+            "HASH_WRONG",
+            "PAYLOAD_CHANGED",
+            "GAP",
+            "TREE_WRONG",
+            "CHAIN_BROKEN",
+            "PROJECTION_DIFFERS",
+        }
+
+    @pytest.mark.usefixtures("in_processes")
+    async def test_all_look_at_one_moment_while_others_write(self, log: Log) -> None:
+        before = await log.size()
+        writing = asyncio.create_task(_write_without_end(log))
+        try:
+            found = [await log.verify() for _ in range(2)]
+        finally:
+            writing.cancel()
+
+        assert [each.findings for each in found] == [(), ()]
+        assert before < found[0].events < found[1].events < await log.size()
+
+    @pytest.mark.usefixtures("in_processes")
+    async def test_a_process_that_dies_is_an_error_and_no_clean_bill(
+        self, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begin = Checkers.begin
+
+        def begin_and_lose_one(checkers: Checkers) -> None:
+            begin(checkers)
+            os.kill(_checking_processes()[0], 9)
+
+        monkeypatch.setattr(Checkers, "begin", begin_and_lose_one)
+
+        with pytest.raises(LogUnavailableError, match="has ended with status -9, and what it would have found"):
+            await log.verify()
+        assert _checking_processes() == []
+
+    @pytest.mark.usefixtures("in_processes")
+    async def test_a_verification_that_is_called_off_leaves_no_process(self, log: Log) -> None:
+        verifying = asyncio.create_task(log.verify())
+        async with asyncio.timeout(10):
+            while not _checking_processes():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+
+        verifying.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await verifying
+        assert _checking_processes() == []
+
+
+class TestSqlite(CheckingContract):
+    """In files."""
+
+    @pytest.fixture
+    def log_url(self, tmp_path: Path) -> str:
+        return sqlite_url(tmp_path / "log.db")
+
+    @pytest.fixture
+    def key_settings(self, tmp_path: Path) -> KeySettings:
+        return KeySettings(sqlite_url(tmp_path / "keys.db"), tmp_path / "kek")
+
+    @pytest.fixture
+    def damage(self, tmp_path: Path) -> Damage:
+        def change() -> None:
+            with closing(sqlite.connect(tmp_path / "log.db", isolation_level=None)) as connection:
+                for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+                    connection.execute(f"DROP TRIGGER {name}")
+                for statement in _DAMAGE:
+                    assert connection.execute(statement).rowcount, statement
+
+        return change
+
+
+class TestPostgres(CheckingContract):
+    """In a schema apart."""
+
+    @pytest.fixture
+    def log_url(self, new_database: Databases) -> Iterator[str]:
+        made = new_database()
+        yield made
+        new_database.give_back(made, as_it_was=False)
+
+    @pytest.fixture
+    def key_settings(self, log_url: str, tmp_path: Path) -> KeySettings:
+        return KeySettings(log_url, tmp_path / "kek")
+
+    @pytest.fixture
+    def damage(self, log_url: str, postgres: PostgresServer) -> Damage:
+        def change() -> None:
+            database = log_url.rpartition("/")[2]
+            for table in _TABLES:
+                postgres.execute(f"ALTER TABLE casetrail.{table} DISABLE TRIGGER USER", database=database)
+            for statement in ("ALTER TABLE event DROP CONSTRAINT event_check", *_DAMAGE):
+                postgres.execute(f"SET search_path = casetrail; {statement}", database=database)
+
+        return change
+
+
+async def _write_without_end(log: Log) -> None:
+    writer = Writer(log, "INQ-live")
+    await writer.write(opening(customer="cu-live"), key="open")
+    for number in range(1_000_000):
+        await writer.write(note(), key=f"note-{number}")
+
+
+def _checking_processes() -> list[int]:
+    """The children of this process that check."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue  # it has just ended
+        if int(parent) == os.getpid() and b"audit.checking_process" in words:
+            found.append(int(folder.name))
+    return found
