@@ -378,6 +378,9 @@ class Engine:
         held.case = after
         if need == NOTHING:
             held.armed = None
+            if nudging and before is not None and need_of(before) != NOTHING:
+                # Its workflow waits for what the case needed before: this replaces that wake-up.
+                self._waker.let_end(after.case_id)
             return
         new_effect = self._has_new_effect(before, after, need)
         if nudging and (new_effect or self._must_wake_earlier(held, need)):

@@ -19,7 +19,7 @@ from opentelemetry import metrics
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from casetrail.v1.types_pb2 import Kind
 from casetrail.v1.workflow_pb2 import CaseRun
@@ -77,6 +77,13 @@ class Waker(Protocol):
             new: Whether the case is so new that it can hardly have a workflow.
         """
 
+    def let_end(self, case_id: str) -> None:
+        """Let the workflow of a closed case end now, instead of at its next timer. Starts none, and has time.
+
+        Args:
+            case_id: The case.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class _Nudge:
@@ -87,6 +94,7 @@ class _Nudge:
     still_needed: Callable[[], bool]
     level: int
     new: bool
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,17 @@ class TemporalWaker:
             self._unhurried.pop(case_id, None)
             self._begin(nudge)
             return
-        self._unhurried.setdefault(case_id, _Unhurried(monotonic(), nudge))
+        if waiting is None or waiting.nudge.ending:
+            self._yield_with(nudge)
+
+    def let_end(self, case_id: str) -> None:
+        """Let the workflow of a closed case end now; under load that is left to its timer."""
+        if case_id in self._under_way or case_id in self._unhurried or self._is_hopeless():
+            return
+        self._yield_with(_Nudge(case_id, Kind.KIND_UNSPECIFIED, _always, level=0, new=False, ending=True))
+
+    def _yield_with(self, nudge: _Nudge) -> None:
+        self._unhurried[nudge.case_id] = _Unhurried(monotonic(), nudge)
         if not self._sending_unhurried:
             self._sending_unhurried = True
             self._run(self._send_unhurried())
@@ -228,7 +246,10 @@ class TemporalWaker:
                     return
                 waiting = self._unhurried.pop(case_id)
                 if monotonic() - waiting.since > _LONGEST_YIELDING:
-                    _nudges.add(1, {"casetrail.result": "left to the sweep"})
+                    left_to = "its timer" if waiting.nudge.ending else "the sweep"
+                    _nudges.add(1, {"casetrail.result": f"left to {left_to}"})
+                elif waiting.nudge.ending:
+                    self._run(self._end(case_id))
                 else:
                     self._begin(waiting.nudge)
         finally:
@@ -250,6 +271,17 @@ class TemporalWaker:
         finally:
             del self._under_way[case_id]
             _waiting.add(-1)
+
+    async def _end(self, case_id: str) -> None:
+        async with self._free:
+            try:
+                await self._client.get_workflow_handle(workflow_id(case_id)).signal(NUDGE, rpc_timeout=_PATIENCE)
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    self._note_loss(error)
+                _nudges.add(1, {"casetrail.result": "not needed any more"})
+            else:
+                _nudges.add(1, {"casetrail.result": "sent"})
 
     async def _try(self, nudge: _Nudge) -> str:
         if not nudge.still_needed():

@@ -69,6 +69,11 @@ class Temporal:
         if self._waker is not None:
             self._waker.nudge(case_id, kind, still_needed, level=level, urgent=urgent, new=new)
 
+    def let_end(self, case_id: str) -> None:
+        """Let the workflow of a closed case end now, if that is possible."""
+        if self._waker is not None:
+            self._waker.let_end(case_id)
+
     def client(self) -> Client:
         """The connection itself.
 

@@ -29,6 +29,10 @@ class NotedNudges:
     nudged: list[str] = field(default_factory=list)
     urgent: list[bool] = field(default_factory=list, compare=False)
     new: list[bool] = field(default_factory=list, compare=False)
+    let_go: list[str] = field(default_factory=list, compare=False)
+
+    def let_end(self, case_id: str) -> None:
+        self.let_go.append(case_id)
 
     def nudge(
         self,

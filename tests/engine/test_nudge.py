@@ -25,6 +25,7 @@ class SlowTemporal:
     started: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
+    ended: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     away: bool = False
     at_once: int = 0
@@ -51,6 +52,23 @@ class SlowTemporal:
         if start_signal:
             self.told.append(id)
         self.started.append(f"{workflow} {id}")
+
+    def get_workflow_handle(self, workflow_id: str) -> "SlowHandle":
+        return SlowHandle(self, workflow_id)
+
+
+@dataclass
+class SlowHandle:
+    """A workflow that runs, or does not."""
+
+    temporal: SlowTemporal
+    workflow_id: str
+
+    async def signal(self, _name: str, **_more: Any) -> None:  # noqa: ANN401 - the client's signature
+        await self.temporal.gate.wait()
+        if self.workflow_id not in self.temporal.running:
+            raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
+        self.temporal.ended.append(self.workflow_id)
 
 
 @pytest.fixture
@@ -88,6 +106,40 @@ async def test_a_new_case_whose_workflow_runs_already_is_told(waker: TemporalWak
     waker.nudge("INQ-1", INQUIRY, new=True)
     await waker.drain(5)
     assert temporal.told == ["case/INQ-1"]
+
+
+async def test_the_workflow_of_a_closed_case_is_told_and_none_is_started(
+    waker: TemporalWaker, temporal: SlowTemporal
+) -> None:
+    temporal.gate.set()
+    temporal.running.add("case/INQ-1")
+    waker.let_end("INQ-1")
+    waker.let_end("INQ-2")
+    await waker.drain(5)
+    assert (temporal.ended, temporal.started) == (["case/INQ-1"], [])
+
+
+async def test_a_case_that_closes_before_its_nudge_was_sent_gets_neither(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        waker.nudge("INQ-1", INQUIRY, lambda: False, urgent=False, new=True)
+        waker.let_end("INQ-1")
+        await waker.drain(5)
+    assert (temporal.started, temporal.ended) == ([], [])
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+async def test_a_case_that_is_reopened_before_its_workflow_was_let_go_is_woken(
+    waker: TemporalWaker, temporal: SlowTemporal, traffic: Traffic, urgent: bool
+) -> None:
+    temporal.gate.set()
+    with traffic.command():
+        waker.let_end("INQ-1")
+        waker.nudge("INQ-1", INQUIRY, urgent=urgent)
+        await waker.drain(5)
+    assert temporal.started == ["Inquiry case/INQ-1"]
 
 
 async def test_what_a_new_case_needs_while_it_is_started_is_told_afterwards(

@@ -107,6 +107,16 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
     assert not asked[0]()
 
 
+async def test_a_command_that_closes_a_case_lets_its_workflow_end(engine: Engine, nudges: NotedNudges) -> None:
+    case_id = (await engine.execute(opening(customer={"customer_id": "without an address"}))).case.case_id
+    await engine.advance(case_id)
+    assert nudges.let_go == []
+    await engine.execute(command(case_id, withdraw={}))
+    assert nudges.let_go == [case_id]
+    await engine.execute(command(case_id, note={"words": Words(text="x")}))
+    assert nudges.let_go == [case_id]
+
+
 async def test_only_what_is_needed_soon_is_urgent(engine: Engine, nudges: NotedNudges) -> None:
     await engine.execute(opening(channel=Channel.CHANNEL_WEB, customer={"customer_id": "answered within minutes"}))
     await engine.execute(opening(channel=Channel.CHANNEL_CHAT, customer={"customer_id": "answered within seconds"}))

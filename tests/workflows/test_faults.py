@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -23,7 +24,7 @@ from temporalio.worker import (
 )
 from temporalio.workflow import ActivityHandle
 
-from casetrail.v1.types_pb2 import Kind
+from casetrail.v1.types_pb2 import Channel, Kind
 from engine.nudge import TemporalWaker
 from engine.sweep import Pace, Sweep
 from tests.asked import EMAIL, names
@@ -173,6 +174,23 @@ async def test_nudges_that_are_doubled_bring_nothing_twice(world: World) -> None
     happened = names(await world.events(case_id))
     assert happened.count("notification_delivered") == 1
     assert len(world.mailbox.letters) == 1
+
+
+async def test_the_workflow_of_a_case_that_a_command_closes_ends_long_before_its_next_timer(world: World) -> None:
+    case_id = await world.open(channel=Channel.CHANNEL_WEB, customer={"customer_id": "without an address"})
+    await world.wake(case_id)
+
+    async def waits_for_its_timer() -> bool:
+        history = await world.handle(case_id).fetch_history()
+        return history.events[-1].event_type == EventType.EVENT_TYPE_TIMER_STARTED
+
+    await become_true(waits_for_its_timer)
+    await world.do(case_id, withdraw={"why": "found it"})
+
+    async def is_over() -> bool:
+        return (await world.handle(case_id).describe()).status == WorkflowExecutionStatus.COMPLETED
+
+    await become_true(is_over)
 
 
 async def test_a_nudge_that_comes_after_the_end_changes_nothing(world: World) -> None:
