@@ -234,11 +234,11 @@ async def waiting(scene: Scene) -> str:
 async def drill(scene: Scene) -> None:
     """A system failure rehearsed unattended, and its report; nothing of it leaves the drill's own mailbox."""
     scenario = scenario_file.load(_SCENARIO, scale=_DRILL_SCALE)
-    started = await scene.client.drills.start(scenario, scale=_DRILL_SCALE)
-    scene.say(f"{started.case_id}: {scenario.title}")
+    drill_id = (await scene.client.drills.start(scenario, scale=_DRILL_SCALE)).drill.case_id
+    scene.say(f"{drill_id}: {scenario.title}")
     titles = {expectation.id: expectation.title for expectation in scenario.expectations}
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        async for seen in scene.client.drills.watch(started.case_id):
+        async for seen in scene.client.drills.watch(drill_id):
             event = seen.event
             if event.HasField("inject_requested"):
                 scene.say(f"inject: {event.inject_requested.inject.title}")
@@ -248,8 +248,8 @@ async def drill(scene: Scene) -> None:
                 scene.say(f"[yellow]late[/yellow]: {titles[event.expectation_met_late.expectation_id]}")
             elif event.HasField("expectation_missed"):
                 scene.say(f"[red]missed[/red]: {titles[event.expectation_missed.expectation_id]}")
-    await scene.client.drills.remark(started.case_id, improvement="Print the emergency numbers.")
-    await scene.casetrail("drill", "report", started.case_id)
+    await scene.client.drills.remark(drill_id, improvement="Print the emergency numbers.")
+    await scene.casetrail("drill", "report", drill_id)
 
 
 async def _settle(scene: Scene, case_id: str, *, amount_minor: int) -> None:

@@ -129,7 +129,7 @@ async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_othe
     stack: Stack, client: Client
 ) -> None:
     scenarios = [load(path, scale=SCALE) for path in SCENARIOS]
-    started = [await client.drills.start(scenario, scale=SCALE) for scenario in scenarios]
+    started = [(await client.drills.start(scenario, scale=SCALE)).drill for scenario in scenarios]
     drills = await asyncio.gather(*(over(client, drill.case_id) for drill in started))
     for scenario, drill in zip(scenarios, drills, strict=True):
         assert {planned.state for planned in drill.drill.injects} == {DrillInject.STATE_MADE}, scenario.title
@@ -153,7 +153,7 @@ async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_othe
 
 
 async def test_a_drill_is_out_of_lists_unless_asked_for_and_leaves_nothing_open(client: Client) -> None:
-    drill = await client.drills.start(_short())
+    drill = (await client.drills.start(_short())).drill
     await client.drills.abort(drill.case_id, "seen enough")
     await over(client, drill.case_id)
     assert [case async for case in client.list() if case.is_drill] == []
@@ -164,7 +164,7 @@ async def test_a_drill_is_out_of_lists_unless_asked_for_and_leaves_nothing_open(
 async def test_a_drill_survives_the_death_of_worker_temporal_and_server_in_its_middle(
     stack: Stack, client: Client
 ) -> None:
-    drill = await client.drills.start(_short(), scale=120)
+    drill = (await client.drills.start(_short(), scale=120)).drill
     await happened(client, drill.case_id, "inject_made")
     await asyncio.gather(*(stack.kill(name) for name in ("worker", "temporal", "server")))
     await stack.ready()
@@ -176,7 +176,7 @@ async def test_a_drill_survives_the_death_of_worker_temporal_and_server_in_its_m
 
 
 async def test_a_system_really_fails_and_answers_again_when_the_drill_is_aborted(stack: Stack, client: Client) -> None:
-    drill = await client.drills.start(_short())
+    drill = (await client.drills.start(_short())).drill
     await happened(client, drill.case_id, "inject_made")
     await until(lambda: shop_answers(stack, drill.case_id), says=False)
     await client.drills.abort(drill.case_id, "a real emergency")
@@ -186,7 +186,8 @@ async def test_a_system_really_fails_and_answers_again_when_the_drill_is_aborted
 
 
 async def test_what_fails_in_one_drill_answers_in_another(stack: Stack, client: Client) -> None:
-    disturbed, undisturbed = await client.drills.start(_short()), await client.drills.start(_quiet())
+    disturbed = (await client.drills.start(_short())).drill
+    undisturbed = (await client.drills.start(_quiet())).drill
     mail = FaultInject(system=FaultInject.SYSTEM_MAIL)
     mail.lasts.seconds = 7200
     await client.drills.inject(disturbed.case_id, Inject(id="mail-down", title="Mail fails", fault=mail))
@@ -206,7 +207,7 @@ async def test_what_fails_in_one_drill_answers_in_another(stack: Stack, client: 
 
 
 async def test_a_person_takes_part_and_what_is_injected_by_hand_arrives(client: Client) -> None:
-    drill = await client.drills.start(_short())
+    drill = (await client.drills.start(_short())).drill
     await happened(client, drill.case_id, "inject_made")
     found = await client.drills.get(drill.case_id)
     incident = next(case for case in found.cases if case.kind == Kind.KIND_INCIDENT)
@@ -223,7 +224,7 @@ async def test_a_person_takes_part_and_what_is_injected_by_hand_arrives(client: 
 
 
 async def test_whatever_a_script_can_have_can_be_injected_by_hand(stack: Stack, client: Client) -> None:
-    drill = await client.drills.start(_quiet())
+    drill = (await client.drills.start(_quiet())).drill
     await happened(client, drill.case_id, "inject_made")
     for words in (
         "declare second --subject=Parcels-stand-still --level=2 --crisis=major",
@@ -251,7 +252,7 @@ async def test_whatever_a_script_can_have_can_be_injected_by_hand(stack: Stack, 
 
 
 async def test_a_real_case_cannot_be_linked_to_a_drill(client: Client) -> None:
-    drill = await client.drills.start(_short())
+    drill = (await client.drills.start(_short())).drill
     await happened(client, drill.case_id, "inject_made")
     incident = (await client.drills.get(drill.case_id)).cases[0]
     real = (await client.open(kind="inquiry", customer="c-1", channel="chat", subject="?")).case
@@ -266,7 +267,7 @@ async def test_a_real_case_cannot_be_linked_to_a_drill(client: Client) -> None:
 
 
 async def test_the_report_says_that_it_is_a_drill_and_is_the_same_each_time(stack: Stack, client: Client) -> None:
-    drill = await client.drills.start(_short())
+    drill = (await client.drills.start(_short())).drill
     await client.drills.remark(drill.case_id, problem="Nobody graded.", improvement="Name a deputy.")
     await client.drills.abort(drill.case_id, "seen enough")
     await over(client, drill.case_id)
@@ -280,7 +281,7 @@ async def test_the_report_says_that_it_is_a_drill_and_is_the_same_each_time(stac
 
 async def test_a_report_compares_with_the_run_that_was_over_when_it_began(client: Client) -> None:
     async def begun() -> Case:
-        return await client.drills.start(_instant(), scale=60)
+        return (await client.drills.start(_instant(), scale=60)).drill
 
     async def report(drill: Case) -> str:
         return (await client.drills.report(drill.case_id)).content.decode()
@@ -317,7 +318,7 @@ async def test_a_schedule_is_made_listed_paused_triggered_and_ended(
             "2030-11-01",
             "--json",
         )
-    )["schedules"][0]
+    )["schedule"]
     assert made["next"][0].endswith("T02:00:00Z"), "at 10:00 in Shanghai"
     assert "paused" in await cli(stack, "drill", "schedule", "pause", "yearly", "--why", "holidays")
     assert "active" in await cli(stack, "drill", "schedule", "resume", "yearly")

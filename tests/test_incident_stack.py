@@ -47,7 +47,7 @@ async def said(stack: Stack, *words: str) -> tuple[int, str, str]:
 async def incident(stack: Stack, *words: str) -> dict[str, Any]:
     """The incident after `casetrail incident WORDS`."""
     answer = await cli(stack.address, stack.data, "incident", *words)
-    case: dict[str, Any] = answer["case"]
+    case: dict[str, Any] = answer["written"]["case"]
     return case
 
 
@@ -117,7 +117,7 @@ async def test_an_incident_from_its_declaration_to_its_report(  # noqa: PLR0915 
     assert (await incident(stack, "close", number, *DANIEL))["stage"] == "STAGE_CLOSED"
 
     page = tmp_path / "report.html"
-    code, told, _ = await said(stack, "incident", "report", number, "--html", "--chinese", "--out", str(page))
+    code, told, _ = await said(stack, "incident", "report", number, "--html", "--locale", "zh-CN", "--out", str(page))
     assert code == 0
     assert "SHA-256" in told
     assert "事件处理报告" in page.read_text()

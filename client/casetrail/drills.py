@@ -8,7 +8,6 @@ import grpc
 from casetrail.commands import How, new_request_id
 from casetrail.patience import Patience
 from casetrail.v1 import drill_service_pb2 as wire
-from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_service_pb2_grpc import DrillServiceStub
 from casetrail.v1.inject_pb2 import Inject
 from casetrail.v1.scenario_pb2 import Scenario
@@ -36,7 +35,7 @@ class Drills:
         self._metadata = tuple(metadata)
         self._follow = follow
 
-    async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> Case:
+    async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> wire.StartDrillResponse:
         """Begin a drill.
 
         Args:
@@ -51,7 +50,7 @@ class Drills:
             scale=scale,
         )
         answer: wire.StartDrillResponse = await self._ask(self._stub.StartDrill, request, request.request_id)
-        return answer.drill
+        return answer
 
     async def get(self, case_id: str) -> wire.GetDrillResponse:
         """The drill as it is now, its scenario, and the cases in it."""

@@ -295,6 +295,14 @@ async def test_a_watch_prints_what_comes_until_it_is_refused(service: Service, c
     assert "`casetrail verify` says what is wrong" in ran.err
 
 
+async def test_a_watch_in_json_has_events_one_a_line(service: Service, casetrail: Casetrail) -> None:
+    answers = [WatchCaseResponse(case=CASE, event=event) for event in EVENTS]
+    service.script("GetCase", GetCaseResponse(case=CASE))
+    service.script("WatchCase", [*answers, Refusal(grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED", "the log is damaged")])
+    ran = await casetrail("watch", "INQ-7K3", "--json")
+    assert [json.loads(line)["type"] for line in ran.out.splitlines()] == ["CaseOpened", "ClockBreached"]
+
+
 # What goes wrong
 
 
@@ -354,6 +362,7 @@ async def test_nobody_there_is_told_with_the_address_and_how_to_start(casetrail:
         "replay INQ-1",
         "replay INQ-1 --seq 1 --at +1h",
         "replay INQ-1 --at noon",
+        "replay INQ-1 --at 2026-13-01",
         "replay INQ-1 --steps --seq 1",
         "replay INQ-1 --json",
         "why INQ-1",

@@ -50,7 +50,7 @@ async def test_a_declaration_sends_what_was_seen(service: Service, casetrail: Ca
         *("--request-id", "r-1", "--json"),
     )
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["case"]["caseId"] == "INC-7K3"
+    assert json.loads(ran.out)["written"]["case"]["caseId"] == "INC-7K3"
     (request,) = service.requests("DeclareIncident")
     assert request.request_id == "r-1"
     assert request.subject == "Paying fails"
@@ -157,9 +157,9 @@ async def test_a_report_is_printed_or_written_as_it_came(
     made = wire.GetReportResponse(content="# 事件\n".encode(), sha256="5e" * 32, seq=9)
     service.script("GetReport", made, made, made)
     assert (await casetrail("incident", "report", "INC-7K3")).out == "# 事件\n"
-    ran = await casetrail("incident", "report", "INC-7K3", "--html", "--chinese", "--out", "r.html")
+    ran = await casetrail("incident", "report", "INC-7K3", "--html", "--locale", "zh-CN", "--out", "r.html")
     assert ran.code == 0, ran.err
-    assert "events 1 to 9, SHA-256 5e5e" in ran.out
+    assert ran.out.startswith("r.html: SHA-256 5e5e")
     assert (tmp_path / "r.html").read_bytes() == made.content
     assert json.loads((await casetrail("incident", "report", "INC-7K3", "--json")).out)["seq"] == "9"
     asked = service.requests("GetReport")
@@ -228,7 +228,7 @@ async def test_a_refusal_ends_with_1_and_its_reason(
     ("case", "words", "why"),
     [
         (Case(case_id="INQ-1", kind=Kind.KIND_INQUIRY), ["INQ-1"], "INQ-1 is no incident"),
-        (None, [], "no incident is open"),
+        (None, [], "no incident is open; name one"),
     ],
 )
 async def test_the_board_needs_an_incident(
@@ -237,8 +237,8 @@ async def test_the_board_needs_an_incident(
     service.script("GetCase", GetCaseResponse(case=case))
     service.script("ListIncidents", wire.ListIncidentsResponse())
     ran = await casetrail("incident", "board", *words)
-    assert ran.code == 2
-    assert why in ran.err
+    assert ran.code == 1
+    assert ran.err == f"Refused: {why}\n"
 
 
 async def test_the_board_asks_which_of_several_open_incidents_is_meant(service: Service, casetrail: Casetrail) -> None:
@@ -290,7 +290,7 @@ async def test_a_report_that_cannot_be_written_is_told_in_words(service: Service
         "follow-up INC-1 --how called",
         "file INC-1 --cause x",
         "report",
-        "report INC-1 --latin",
+        "report INC-1 --locale latin",
         "board INC-1 INC-2",
         "list --level 9",
         "dance",

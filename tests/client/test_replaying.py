@@ -217,10 +217,10 @@ async def test_a_reason_is_json_for_programs(service: Service, casetrail: Casetr
     assert [cause["link"] for cause in told["because"]][:2] == ["SAME_REQUEST", "LAST_MARK"]
 
 
-async def test_an_event_that_the_case_does_not_have_is_wrong_usage(
+async def test_an_event_that_the_case_does_not_have_is_refused(
     service: Service, casetrail: Casetrail, story: Recorded
 ) -> None:
     service.script("ListEvents", ListEventsResponse(events=story.events))
     ran = await casetrail("why", "CASE-1", "99")
-    assert ran.code == 2
-    assert f"events 1 to {len(story.events)}" in ran.err
+    assert ran.code == 1
+    assert ran.err == f"Refused: CASE-1 has events 1 to {len(story.events)}, and no event 99\n"

@@ -193,7 +193,7 @@ async def test_a_drill_is_no_work_for_customers_and_left_out_unless_it_is_asked_
 ) -> None:
     real = [event async for event in auditor.events()]
     async with Client(running.address, "chloe-secret") as lead:
-        drill = await lead.drills.start(load(SCENARIO), request_id="drill")
+        drill = (await lead.drills.start(load(SCENARIO), request_id="drill")).drill
     for selection, expected in (
         (Selection(), len(real)),
         (Selection(drills=True), len(real) + drill.seq),

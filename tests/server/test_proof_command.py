@@ -75,13 +75,16 @@ async def test_receipts_are_kept_when_asked_for_and_checked_later(running: Runni
     assert (await casetrail(running, *words)).code == 0
     assert len(list(kept_in(kept))) == 2
     await running.proving.publisher.publish()
-    checked = await casetrail(running, "proof", "receipts", str(kept), "--key", vkey)
+    checked = await casetrail(running, "proof", "receipts", str(kept), "--log-key", vkey)
     assert (checked.code, checked.err) == (0, "")
     assert checked.out.startswith("2 receipts hold")
     on_its_word = await casetrail(running, "proof", "receipts", str(kept))
     assert "the log's own word" in on_its_word.out
+    key_file = str(tmp_path / "keys" / "log.vkey")
+    as_json = await casetrail(running, "proof", "receipts", str(kept), "--log-key", key_file, "--json")
+    assert json.loads(as_json.out) == {"receipts": 2, "size": await running.log.size()}
     stranger = str(SigningKey.generate(running.proving.notary.origin).verifier)
-    refused = await casetrail(running, "proof", "receipts", str(kept), "--key", stranger)
+    refused = await casetrail(running, "proof", "receipts", str(kept), "--log-key", stranger)
     assert (refused.code, "signed by none of the keys" in refused.err) == (1, True)
 
 

@@ -104,7 +104,7 @@ def without_tasks() -> Policy:
 
 async def test_cases_of_drills_are_run_again_only_when_they_are_asked_for(lead: Client) -> None:
     scenario = scenario_file.load(SCENARIO)
-    drill_id = (await lead.drills.start(scenario)).case_id
+    drill_id = (await lead.drills.start(scenario)).drill.case_id
     policy = policy_file.load(POLICY)
 
     left_out = await reruns(lead, policy)

@@ -111,7 +111,7 @@ async def _refuse_other_digits(client: Client, case_id: str) -> None:
 
 
 Who = Annotated[str, typer.Option(metavar="NAME", help="A person.")]
-Team = Annotated[str, typer.Option(help="A team.")]
+Team = Annotated[str, typer.Option(metavar="NAME", help="A team.")]
 OtherCase = Annotated[str, typer.Option(metavar="CASE", help="Another case.")]
 Score = Annotated[int, typer.Option(min=0, max=5, help="1 to 5; 0 for none.")]
 

@@ -7,13 +7,16 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail.cli import output
-from casetrail.cli.comparing import moment
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.options import Why, moment
+from casetrail.cli.terms import RequestId, Terms, call, spread
 from casetrail.v1.retention_service_pb2 import (
+    ApproveArchiveResponse,
     Archive,
     ArchiveStep,
+    CarryOutArchiveResponse,
     ListArchivedCasesResponse,
     ListArchivesResponse,
+    WithdrawArchiveResponse,
 )
 from casetrail.v1.types_pb2 import Kind, Role
 from casetrail.words import word_of
@@ -26,7 +29,6 @@ app = typer.Typer(
 )
 
 ArchiveArgument = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Its id, or the path of its folder.")]
-WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="For the log, and who has to approve it.")]
 
 
 @app.command()
@@ -36,10 +38,10 @@ def propose(
         Timestamp | None,
         typer.Option("--closed-before", parser=moment, metavar="TIME", help="All that are old enough when left out."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="At most so many cases.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many at most.")] = 1000,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the cases.")] = False,
-    why: WhyOption = "",
-    request_id: Annotated[str, typer.Option(metavar="ID", help="Proposed once, however often it is sent.")] = "",
+    why: Why = "",
+    request_id: RequestId = "",
     *,
     terms: Terms,
 ) -> None:
@@ -47,7 +49,7 @@ def propose(
     answer = call(
         terms,
         lambda client: client.archives.propose(
-            closed_before=closed_before, most_cases=most, why=why, dry_run=dry_run, request_id=request_id
+            closed_before=closed_before, most_cases=limit, why=why, dry_run=dry_run, request_id=request_id
         ),
     )
     if terms.as_json:
@@ -68,7 +70,7 @@ def approve(archive: ArchiveArgument, *, terms: Terms) -> None:
     """Agree to what somebody else has proposed."""
     found = call(terms, lambda client: client.archives.approve(_id(archive)))
     if terms.as_json:
-        output.print_json(found)
+        output.print_json(ApproveArchiveResponse(archive=found))
         return
     _say_what(found)
     typer.echo(f"Approved. Now: casetrail archive carry-out {found.archive_id}")
@@ -78,14 +80,14 @@ def approve(archive: ArchiveArgument, *, terms: Terms) -> None:
 @spread
 def withdraw(
     archive: ArchiveArgument,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For the log, and who wanted it.")],
+    why: Why,
     *,
     terms: Terms,
 ) -> None:
     """Take a proposal back, approved or not. What was carried out cannot be withdrawn."""
     found = call(terms, lambda client: client.archives.withdraw(_id(archive), why=why))
     if terms.as_json:
-        output.print_json(found)
+        output.print_json(WithdrawArchiveResponse(archive=found))
         return
     _say_what(found)
     typer.echo("Withdrawn. Nothing was removed; they can be proposed again.")
@@ -97,7 +99,7 @@ def carry_out(archive: ArchiveArgument, *, terms: Terms) -> None:
     """Write an approved archive, read it back, and only then remove what it has from the database."""
     found = call(terms, lambda client: client.archives.carry_out(_id(archive)))
     if terms.as_json:
-        output.print_json(found)
+        output.print_json(CarryOutArchiveResponse(archive=found))
         return
     _say_what(found)
     typer.echo(f"They are in {found.location} now, and their payloads are not in the database any more.")
@@ -110,7 +112,7 @@ def restore(
     archive: ArchiveArgument,
     cases: Annotated[list[str] | None, typer.Argument(metavar="CASE…", help="The cases; or say --all.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that only the archive has.")] = False,
-    why: WhyOption = "",
+    why: Why = "",
     *,
     terms: Terms,
 ) -> None:

@@ -60,12 +60,14 @@ async def _found(client: Client, case_id: str) -> Case:
     if not open_ones:
         _refuse("no incident is open; name one")
     if len(open_ones) > 1:
-        _refuse(f"name one of those that are open: {', '.join(case.case_id for case in open_ones)}")
+        several = ", ".join(case.case_id for case in open_ones)
+        raise typer.BadParameter(f"name one of those that are open: {several}", param_hint="INCIDENT")
     return open_ones[0]
 
 
 def _refuse(why: str) -> NoReturn:
-    raise typer.BadParameter(why, param_hint="INCIDENT")
+    typer.echo(f"Refused: {why}", err=True)
+    raise typer.Exit(1)
 
 
 async def _print_once(client: Client, case: Case) -> None:

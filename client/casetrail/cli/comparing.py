@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
 
-from casetrail import policy_file, short_forms
-from casetrail.cli import output
+from casetrail import policy_file
+from casetrail.cli import options, output
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.reading import AnyCaseArgument
 from casetrail.cli.terms import Terms, call, spread
@@ -26,19 +25,6 @@ from casetrail.words import value_of, word_of
 
 _Verdict = ClockEnd.Verdict
 
-
-def moment(text: str) -> Timestamp:
-    """Read 2026-06-18T08:00:00+08:00, or 2026-06-18 for its beginning in UTC."""
-    try:
-        return short_forms.timestamp(text if "T" in text else f"{text}T00:00:00+00:00")
-    except ValueError:
-        raise typer.BadParameter(
-            f"'{text}' is no instant: write 2026-06-18T08:00:00+08:00, or 2026-06-18 for its beginning in UTC"
-        ) from None
-
-
-FromOption = Annotated[Timestamp | None, typer.Option("--from", parser=moment, metavar="TIME")]
-ToOption = Annotated[Timestamp | None, typer.Option("--to", parser=moment, metavar="TIME")]
 KindsOption = Annotated[
     list[str] | None, typer.Option("--kind", parser=word_of_enum(Kind), metavar="KIND", help="Of these lifecycles.")
 ]
@@ -48,12 +34,12 @@ CasesOption = Annotated[list[str] | None, typer.Option("--case", metavar="CASE",
 @spread
 def what_if(
     *,
-    policy: Annotated[Path, typer.Option(help="The other policy: a YAML file.")],
+    policy: Annotated[Path, typer.Option(metavar="FILE", help="The other policy: a YAML file.")],
     kind: KindsOption = None,
     category: Annotated[str, typer.Option(help="Of this category.")] = "",
     case: CasesOption = None,
-    opened_from: FromOption = None,
-    opened_before: ToOption = None,
+    opened_from: options.From = None,
+    opened_before: options.To = None,
     drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List clocks that end the same, too.")] = False,
     terms: Terms,
@@ -223,7 +209,7 @@ def _verdict(end: ClockEnd) -> str:
 
 @spread
 def crosscheck(case: AnyCaseArgument = "", *, terms: Terms) -> None:
-    """Compare log, projection and running workflow of every open case, or of one; 1 where they differ."""
+    """Compare log, projection and running workflow of every open case, or of one; exit status 1 where they differ."""
     checked = Counter[str]()
 
     async def run(client: Client) -> None:

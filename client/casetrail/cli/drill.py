@@ -1,29 +1,36 @@
 """`casetrail drill …`: rehearse emergencies, follow them, and see what came of it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from google.protobuf.message import Message
 from rich.table import Table
 from rich.text import Text
 
 from casetrail import short_forms
-from casetrail.cli import drill_injects, output
-from casetrail.cli.terms import Terms, WriteTerms, call, spread
+from casetrail.cli import drill_injects, options, output
+from casetrail.cli.options import Why
+from casetrail.cli.terms import RequestId, Terms, WriteTerms, call, spread
 from casetrail.client import Client
 from casetrail.scenario_file import ScenarioError, load
 from casetrail.timeline import tell
-from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
 from casetrail.v1.drill_service_pb2 import (
+    AbortDrillResponse,
+    DeleteDrillScheduleResponse,
     DrillSchedule,
     GetDrillResponse,
     ListDrillSchedulesResponse,
+    PauseDrillScheduleResponse,
+    RemarkDrillResponse,
+    ScheduleDrillResponse,
     SimulateDrillResponse,
+    TriggerDrillScheduleResponse,
 )
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.scenario_pb2 import Scenario
@@ -41,7 +48,6 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The schedule'
 Scale = Annotated[
     float, typer.Option(min=0, metavar="N", help="Case seconds per real second; the scenario's when left out.")
 ]
-Why = Annotated[str, typer.Option(help="The reason.")]
 
 
 @app.callback()
@@ -89,7 +95,7 @@ def _scenario(file: Path, scale: float = 0) -> Scenario:
 def start(
     file: FileArgument,
     scale: Scale = 0,
-    request_id: Annotated[str, typer.Option(help="The same again finds the same drill.")] = "",
+    request_id: RequestId = "",
     follow: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
     *,
     terms: Terms,
@@ -97,15 +103,15 @@ def start(
     """Begin a drill."""
     scenario = _scenario(file, scale)
 
-    async def begin(client: Client) -> Case:
-        drill = await client.drills.start(scenario, scale=scale, request_id=request_id)
-        if terms.as_json:
-            output.print_json(drill)
-        else:
+    async def begin(client: Client) -> None:
+        started = await client.drills.start(scenario, scale=scale, request_id=request_id)
+        drill = started.drill
+        if not terms.as_json:
             typer.echo(f"{drill.case_id}  {drill.subject}")
+        elif not follow:
+            output.print_json(started)
         if follow:
             await _follow(client, drill.case_id, as_json=terms.as_json)
-        return drill
 
     call(terms, begin)
 
@@ -144,7 +150,7 @@ def abort(drill: DrillArgument, *, why: Why, terms: WriteTerms) -> None:
     """End a drill before its time."""
     written = call(terms, lambda client: client.drills.abort(drill, why, **terms.how()))
     if terms.as_json:
-        output.print_json(written)
+        output.print_json(AbortDrillResponse(written=written))
         return
     _print_events(written.events)
 
@@ -163,7 +169,7 @@ def remark(
         terms, lambda client: client.drills.remark(drill, problem=problem, improvement=improvement, **terms.how())
     )
     if terms.as_json:
-        output.print_json(written)
+        output.print_json(RemarkDrillResponse(written=written))
         return
     _print_events(written.events)
 
@@ -172,21 +178,17 @@ def remark(
 @spread
 def report(
     drill: DrillArgument,
-    html: Annotated[bool, typer.Option("--html", help="As an HTML page instead of Markdown.")] = False,
-    locale: Annotated[str, typer.Option(help="en or zh-CN; the scenario's when left out.")] = "",
-    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Write it there.")] = None,
+    html: options.Html = False,
+    locale: Annotated[
+        options.LocaleWord | None, typer.Option(help="Its language; the scenario's when left out.")
+    ] = None,
+    out: options.Out = None,
     *,
     terms: Terms,
 ) -> None:
     """《演练报告》: plan, what happened, score, problems, improvements, comparison."""
-    made = call(terms, lambda client: client.drills.report(drill, html=html, locale=locale))
-    if terms.as_json:
-        output.print_json(made)
-    elif to is None:
-        typer.echo(made.content.decode(), nl=False)
-    else:
-        to.write_bytes(made.content)
-        typer.echo(f"{to}  sha256 {made.sha256}")
+    made = call(terms, lambda client: client.drills.report(drill, html=html, locale=locale or ""))
+    output.print_report(made, out, as_json=terms.as_json)
 
 
 @app.command()
@@ -233,7 +235,7 @@ def _create(
             name, scenario, yearly=yearly or (), dates=on or (), at=at, time_zone=time_zone, scale=scale
         ),
     )
-    _print_schedules([made], as_json=terms.as_json)
+    _print_schedules(ScheduleDrillResponse(schedule=made), [made], terms)
 
 
 @_schedules.command("list")
@@ -241,14 +243,15 @@ def _create(
 def _list(*, terms: Terms) -> None:
     """Show what is scheduled."""
     found = call(terms, lambda client: client.drills.schedules())
-    _print_schedules(list(found), as_json=terms.as_json)
+    _print_schedules(ListDrillSchedulesResponse(schedules=found), found, terms)
 
 
 @_schedules.command("pause")
 @spread
 def _pause(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
     """Let a schedule rest."""
-    _print_schedules([call(terms, lambda client: client.drills.pause(name, note=why))], as_json=terms.as_json)
+    paused = call(terms, lambda client: client.drills.pause(name, note=why))
+    _print_schedules(PauseDrillScheduleResponse(schedule=paused), [paused], terms)
 
 
 @_schedules.command("resume")
@@ -256,14 +259,15 @@ def _pause(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
 def _resume(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
     """Let a schedule go on."""
     resumed = call(terms, lambda client: client.drills.pause(name, resume=True, note=why))
-    _print_schedules([resumed], as_json=terms.as_json)
+    _print_schedules(PauseDrillScheduleResponse(schedule=resumed), [resumed], terms)
 
 
 @_schedules.command("trigger")
 @spread
 def _trigger(name: NameArgument, *, terms: Terms) -> None:
     """Start what is scheduled now."""
-    _print_schedules([call(terms, lambda client: client.drills.trigger(name))], as_json=terms.as_json)
+    triggered = call(terms, lambda client: client.drills.trigger(name))
+    _print_schedules(TriggerDrillScheduleResponse(schedule=triggered), [triggered], terms)
 
 
 @_schedules.command("delete")
@@ -271,14 +275,17 @@ def _trigger(name: NameArgument, *, terms: Terms) -> None:
 def _delete(name: NameArgument, *, terms: Terms) -> None:
     """End a schedule."""
     call(terms, lambda client: client.drills.unschedule(name))
-    typer.echo(f"{name} is no schedule any more.")
+    if terms.as_json:
+        output.print_json(DeleteDrillScheduleResponse())
+    else:
+        typer.echo(f"{name} is no schedule any more.")
 
 
 # --- what is shown ---
 
 
 def _print_events(events: Iterable[Event]) -> None:
-    for line in tell(events, UTC):
+    for line in tell(events, None):
         output.print_line(line)
 
 
@@ -330,15 +337,15 @@ def _minutes(seconds: int) -> int:
     return round(seconds / 60) * 60
 
 
-def _print_schedules(schedules: list[DrillSchedule], *, as_json: bool) -> None:
-    if as_json:
-        output.print_json(ListDrillSchedulesResponse(schedules=schedules))
+def _print_schedules(answer: Message, schedules: Sequence[DrillSchedule], terms: Terms) -> None:
+    if terms.as_json:
+        output.print_json(answer)
         return
     if not schedules:
         typer.echo("Nothing is scheduled.")
     for schedule in schedules:
         state = "paused" if schedule.paused else "active"
-        following = schedule.next[0].ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M UTC") if schedule.next else "never"
+        following = f"{schedule.next[0].ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}" if schedule.next else "never"
         typer.echo(f"{schedule.schedule_id}  {schedule.title}: {state}, next {following}")
         for drill in schedule.drill_ids:
             typer.echo(f"  {drill}")

@@ -1,7 +1,6 @@
 """`casetrail drill inject …`: let something happen in a drill now that its script does not have."""
 
 from collections.abc import Callable
-from datetime import UTC
 from typing import Annotated, Literal
 
 import typer
@@ -11,6 +10,7 @@ from casetrail.cli import output
 from casetrail.cli.options import duration
 from casetrail.cli.terms import WriteTerms, call, spread
 from casetrail.timeline import tell
+from casetrail.v1.drill_service_pb2 import InjectIntoDrillResponse
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.inject_pb2 import DeclareInject, FaultInject, Inject, MessageInject, SilenceInject, WaveInject
 from casetrail.v1.types_pb2 import Channel, Kind, Role
@@ -155,7 +155,7 @@ def _word(read: Callable[[], Role.ValueType], option: str) -> Role.ValueType:
 def _inject(drill: str, made: Inject, terms: WriteTerms) -> None:
     written = call(terms, lambda client: client.drills.inject(drill, made, **terms.how()))
     if terms.as_json:
-        output.print_json(written)
+        output.print_json(InjectIntoDrillResponse(written=written))
         return
-    for line in tell(written.events, UTC):
+    for line in tell(written.events, None):
         output.print_line(line)

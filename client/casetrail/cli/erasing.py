@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from casetrail.cli import output
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.terms import RequestId, Terms, call, spread
 
 
 @spread
@@ -14,7 +14,7 @@ def erase(
     *,
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept for ever: say nothing personal.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: there is no way back.")] = False,
-    request_id: Annotated[str, typer.Option(metavar="ID", help="Done once, however often it is sent.")] = "",
+    request_id: RequestId = "",
     terms: Terms,
 ) -> None:
     """Erase a customer's personal data for ever, in the log, its backups and its exports. Proofs stay valid.
@@ -22,7 +22,8 @@ def erase(
     Only when no case of the customer is open, and only by an administrator.
     """
     if not yes:
-        typer.confirm(f"Nobody will be able to read the personal data of {customer} any more. Erase it?", abort=True)
+        question = f"Nobody will be able to read the personal data of {customer} any more. Erase it?"
+        typer.confirm(question, abort=True, err=True)
     erased = call(terms, lambda client: client.erase_customer(customer, why=why, request_id=request_id))
     if terms.as_json:
         output.print_json(erased)

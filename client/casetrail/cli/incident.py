@@ -4,24 +4,25 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from casetrail.cli import output
+from casetrail.cli import options, output
 from casetrail.cli.actions import ActionTerms
 from casetrail.cli.board import board
+from casetrail.cli.options import Why
 from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread
 from casetrail.client import Client
 from casetrail.incidents import Step
 from casetrail.timeline import printable
 from casetrail.v1 import command_pb2 as c
+from casetrail.v1 import incident_service_pb2
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass
-from casetrail.v1.incident_service_pb2 import IncidentWritten, ListIncidentsResponse
+from casetrail.v1.incident_service_pb2 import DeclareIncidentResponse, ListIncidentsResponse
 from casetrail.v1.types_pb2 import Stage
 from casetrail.words import ChannelWord, CrisisWord, value_of, word_of
 
@@ -63,7 +64,6 @@ Figures = Annotated[
     list[Figure] | None, typer.Option("--figure", parser=_figure, metavar="NAME=VALUE", help="What was seen.")
 ]
 How_ = Annotated[str, typer.Option("--how", help="How that was reached.")]
-Why = Annotated[str, typer.Option(help="The reason.")]
 IncidentArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its number.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Its number: T1, T2, …")]
 NoticeArgument = Annotated[str, typer.Argument(metavar="NOTICE", help="Its number: N1, N2, …")]
@@ -84,8 +84,8 @@ def declare(
     channel: Annotated[ChannelWord, typer.Option(help="Where it was seen.")] = "web",
     category: Annotated[str, typer.Option(help="The policy's word.")] = "",
     product: Annotated[str, typer.Option(metavar="ID", help="The shop's product.")] = "",
-    text: Annotated[str, typer.Option(help="More of what is known.")] = "",
-    scale: Annotated[float, typer.Option(min=0, help="Case seconds per real second; 0 is real time.")] = 0,
+    text: Annotated[str, typer.Option(metavar="TEXT", help="More of what is known.")] = "",
+    scale: options.Scale = 0,
     terms: WriteTerms,
 ) -> None:
     """Begin an incident."""
@@ -106,7 +106,7 @@ def declare(
             actor=terms.acting,
         ),
     )
-    _print(written, terms)
+    _print(DeclareIncidentResponse(written=written), terms)
 
 
 def _step(name: str, group: typer.Typer = app) -> Callable[[_Make], _Make]:
@@ -133,13 +133,15 @@ def _step(name: str, group: typer.Typer = app) -> Callable[[_Make], _Make]:
 
 
 def _take(case_id: str, step: Step, terms: ActionTerms) -> None:
-    _print(call(terms, lambda client: client.incidents.lead(case_id, step, **terms.how())), terms)
+    written = call(terms, lambda client: client.incidents.lead(case_id, step, **terms.how()))
+    _print(getattr(incident_service_pb2, f"{step.DESCRIPTOR.name}Response")(written=written), terms)
 
 
-def _print(written: IncidentWritten, terms: Terms) -> None:
+def _print(answer: Any, terms: Terms) -> None:  # noqa: ANN401 - each call has a response of its own, all alike
     if terms.as_json:
-        output.print_json(written)
+        output.print_json(answer)
         return
+    written = answer.written
     output.print_written(written.case, written.events, repeated=written.repeated_request)
     if waits := written.case.incident.waits_for:
         output.console.print(Text(f"  waits for {printable(', '.join(waits))}", style="yellow"))
@@ -311,7 +313,7 @@ def list_incidents(
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
     level: Annotated[list[int] | None, typer.Option(min=1, max=4, help="Only of this level.")] = None,
     drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="How many at most; 0 for all.")] = 50,
     *,
     terms: Terms,
 ) -> None:
@@ -360,22 +362,15 @@ def _shortened(waits: Sequence[str]) -> str:
 @spread
 def report(
     incident: IncidentArgument,
-    html: Annotated[bool, typer.Option("--html", help="A page with a picture, instead of Markdown.")] = False,
-    chinese: Annotated[bool, typer.Option("--chinese", help="《事件处理报告》 in Chinese.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
+    html: options.Html = False,
+    locale: Annotated[options.LocaleWord, typer.Option(help="Its language.")] = "en",
+    out: options.Out = None,
     *,
     terms: Terms,
 ) -> None:
-    """Make the report from the log: the same log gives the same bytes."""
-    made = call(terms, lambda client: client.incidents.report(incident, html=html, locale="zh-CN" if chinese else "en"))
-    if out is not None:
-        out.write_bytes(made.content)
-    if terms.as_json:
-        output.print_json(made)
-    elif out is None:
-        typer.echo(made.content, nl=False)
-    else:
-        output.console.print(f"{out}: events 1 to {made.seq}, SHA-256 {made.sha256}", markup=False)
+    """《事件处理报告》: made from the log; the same log gives the same bytes."""
+    made = call(terms, lambda client: client.incidents.report(incident, html=html, locale=locale))
+    output.print_report(made, out, as_json=terms.as_json)
 
 
 app.command("board")(board)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from casetrail.client import Client
 from casetrail.proof import ProofError
-from casetrail.proof.note import SignedNote, VerifierKey
+from casetrail.proof.note import SignedNote, VerifierKey, keys_of
 from casetrail.proof.receipts import Kept, ReceiptError, check, kept_in
 from casetrail.proof.tree import check_consistency
 
@@ -24,19 +24,19 @@ class Checked:
     size: int
 
 
-async def check_all(client: Client, path: Path, vkeys: Sequence[str]) -> Checked:
+async def check_all(client: Client, path: Path, log_keys: Sequence[str]) -> Checked:
     """Check the receipts of a file.
 
     Args:
         client: Asks the log for proofs; no answer of it is believed.
         path: The file.
-        vkeys: Keys of the log; those it names itself when there are none.
+        log_keys: Keys of the log, or files of them; those it names itself when there are none.
 
     Raises:
         ReceiptError: One does not hold, or the log does not continue what it says.
     """
     newest = await client.checkpoint()
-    keys = [VerifierKey.parse(vkey) for vkey in vkeys or newest.keys]
+    keys = [key for given in log_keys or newest.keys for key in _keys(given)]
     note = SignedNote.parse(newest.checkpoint.note)
     if not note.signed_by(keys):
         raise ReceiptError(f"the newest checkpoint of {note.tree.origin} is signed by none of the keys that were given")
@@ -59,3 +59,8 @@ async def check_all(client: Client, path: Path, vkeys: Sequence[str]) -> Checked
         except ProofError as error:
             raise ReceiptError(f"{kept.place}: today's log does not continue what it says: {error}") from error
     return Checked(count, note.tree.size)
+
+
+def _keys(given: str) -> Sequence[VerifierKey]:
+    file = Path(given)
+    return keys_of(file.read_text(encoding="utf-8")) if file.is_file() else [VerifierKey.parse(given)]

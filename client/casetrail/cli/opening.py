@@ -38,7 +38,7 @@ def open_case(
     instead: options.Sku = None,
     amount: options.Amount = "",
     currency: options.Currency = "",
-    scale: Annotated[float, typer.Option(min=0, help="Case seconds per real second; 0 is real time.")] = 0,
+    scale: options.Scale = 0,
     silent: Annotated[bool, typer.Option("--silent", help="Write to nobody, bill nothing.")] = False,
     terms: WriteTerms,
 ) -> None:

@@ -5,10 +5,11 @@ import mimetypes
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail import short_forms
 from casetrail.commands import words
@@ -26,6 +27,16 @@ def duration(text: str) -> Duration:
         return short_forms.duration(text)
     except ValueError as wrong:
         raise typer.BadParameter(str(wrong)) from None
+
+
+def moment(text: str) -> Timestamp:
+    """Read 2026-06-18T08:00:00+08:00, or 2026-06-18 for its beginning in UTC."""
+    try:
+        return short_forms.timestamp(text if "T" in text else f"{text}T00:00:00+00:00")
+    except ValueError:
+        raise typer.BadParameter(
+            f"'{text}' is no instant: write 2026-06-18T08:00:00+08:00, or 2026-06-18 for its beginning in UTC"
+        ) from None
 
 
 def attachment(text: str) -> Attachment:
@@ -75,13 +86,19 @@ def word_of_enum(enum: Enum[int]) -> Callable[[str], str]:
     return word
 
 
-Text = Annotated[str, typer.Option(help="What was said or written.")]
+Text = Annotated[str, typer.Option(metavar="TEXT", help="What was said or written.")]
 Attach = Annotated[
     list[Attachment] | None,
     typer.Option(parser=attachment, metavar="FILE", help="Evidence: a file, or URI#sha256=DIGEST."),
 ]
-Why = Annotated[str, typer.Option(help="The reason.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason.")]
 Span = Annotated[Duration | None, typer.Option(parser=duration, metavar="SPAN", help="For example 90s, 2h, 3d.")]
+From = Annotated[Timestamp | None, typer.Option("--from", parser=moment, metavar="TIME", help="Only from then on.")]
+To = Annotated[Timestamp | None, typer.Option("--to", parser=moment, metavar="TIME", help="Only before then.")]
+Scale = Annotated[float, typer.Option(min=0, metavar="N", help="Case seconds per real second; 0 is real time.")]
+LocaleWord = Literal["en", "zh-CN"]
+Html = Annotated[bool, typer.Option("--html", help="A page with pictures, instead of Markdown.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")]
 ParcelOption = Annotated[
     ParcelReference | None, typer.Option(parser=parcel, metavar="CARRIER:NUMBER", help="A parcel.")
 ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import typer
 from google.protobuf.json_format import MessageToDict, MessageToJson
@@ -12,7 +13,9 @@ from rich.text import Text
 from casetrail.sentences import Weight
 from casetrail.timeline import Line, event_type, heading, tell
 from casetrail.v1.case_pb2 import Case
+from casetrail.v1.drill_service_pb2 import GetDrillReportResponse
 from casetrail.v1.event_pb2 import Event
+from casetrail.v1.incident_service_pb2 import GetReportResponse
 
 _STYLES = {
     Weight.QUIET: "dim",
@@ -35,11 +38,23 @@ def print_json(message: Message) -> None:
 
 
 def print_json_line(message: Message) -> None:
-    """Print an answer as one line of proto3 JSON; an event with its `type`."""
+    """Print one of many answers as one line of proto3 JSON; an event with its `type`."""
     document = MessageToDict(message)
     if isinstance(message, Event):
         document["type"] = event_type(message)
     typer.echo(json.dumps(document, ensure_ascii=False))
+
+
+def print_report(made: GetReportResponse | GetDrillReportResponse, out: Path | None, *, as_json: bool) -> None:
+    """Print a report, or write it to a file, as it came: its bytes are those that the digest is of."""
+    if out is not None:
+        out.write_bytes(made.content)
+    if as_json:
+        print_json(made)
+    elif out is None:
+        typer.echo(made.content, nl=False)
+    else:
+        typer.echo(f"{out}: SHA-256 {made.sha256}")
 
 
 def print_heading(lines: Iterable[str]) -> None:

@@ -1,12 +1,14 @@
 """Commands that prove: checkpoints, inclusion, consistency, receipts, and the change of the signing key."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from casetrail.cli import output
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.terms import RequestId, Terms, call, spread
 from casetrail.client import Client
 from casetrail.proof.tree import check_consistency, check_inclusion
 from casetrail.v1.audit_service_pb2 import (
@@ -106,8 +108,9 @@ def consistency(
 @spread
 def receipts(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="As --keep-receipts writes it.")],
-    key: Annotated[
-        list[str] | None, typer.Option(metavar="VKEY", help="A key of the log; those it names itself when left out.")
+    log_key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="A key of the log, or a file of its keys; its own word when left out."),
     ] = None,
     *,
     terms: Terms,
@@ -115,16 +118,19 @@ def receipts(
     """Check kept receipts: each by itself, and that today's log continues what they say."""
     from casetrail.cli.kept_receipts import check_all  # noqa: PLC0415 - needs cryptography, which not everybody has
 
-    checked = call(terms, lambda client: check_all(client, file, key or []))
+    checked = call(terms, lambda client: check_all(client, file, log_key or []))
+    if terms.as_json:
+        typer.echo(json.dumps(asdict(checked)))
+        return
     typer.echo(f"{checked.receipts:,} receipts hold; the log of {checked.size:,} events continues all of their trees")
-    if not key:
-        typer.echo("The keys were the log's own word: give those that you learnt from elsewhere with --key.")
+    if not log_key:
+        typer.echo("The keys were the log's own word: give those that you learnt from elsewhere with --log-key.")
 
 
 @app.command()
 @spread
 def rotate_key(
-    request_id: Annotated[str, typer.Option(metavar="ID", help="Done once, however often it is sent.")] = "",
+    request_id: RequestId = "",
     *,
     terms: Terms,
 ) -> None:

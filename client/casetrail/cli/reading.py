@@ -63,14 +63,14 @@ def list_cases(
         list[str] | None, typer.Option(parser=word_of_enum(Priority), metavar="PRIORITY", help="As urgent.")
     ] = None,
     owner: Annotated[str, typer.Option(metavar="NAME", help="With this person.")] = "",
-    team: Annotated[str, typer.Option(help="With this team.")] = "",
+    team: Annotated[str, typer.Option(metavar="NAME", help="With this team.")] = "",
     customer: Annotated[str, typer.Option(metavar="ID", help="Of this customer.")] = "",
     order: Annotated[str, typer.Option(metavar="ID", help="About this order.")] = "",
     category: Annotated[str, typer.Option(help="Of this category.")] = "",
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those with a breached clock.")] = False,
     drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="How many at most; 0 for all.")] = 50,
     terms: Terms,
 ) -> None:
     """List cases, the newest first."""
@@ -129,7 +129,7 @@ def _table(cases: list[Case]) -> Table:
 
 @spread
 def watch(
-    case: AnyCaseArgument = "",
+    case: Annotated[str, typer.Argument(metavar="CASE", help="Its number; or say --all.")] = "",
     every: Annotated[bool, typer.Option("--all", help="Every case.")] = False,
     after: AfterOption = 0,
     *,
@@ -145,7 +145,7 @@ def watch(
             output.print_heading(heading(found, None))
         async for answer in client.watch(case):
             if terms.as_json:
-                output.print_json_line(answer)
+                output.print_json_line(answer.event)
             else:
                 _print_events([answer.event], found)
 
@@ -157,7 +157,15 @@ def watch(
 
 
 @spread
-def events(case: AnyCaseArgument = "", after: AfterOption = 0, *, terms: Terms) -> None:
+def events(
+    case: Annotated[
+        str,
+        typer.Argument(metavar="CASE", help="Its number; @log for what is about the log itself; all when left out."),
+    ] = "",
+    after: AfterOption = 0,
+    *,
+    terms: Terms,
+) -> None:
     """Show what happened in a case, or in all."""
 
     async def read(client: Client) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from casetrail import causes, short_forms
 from casetrail.cli import output
 from casetrail.cli.keyboard import keys_at_once, lines_at_once, typed
+from casetrail.cli.options import moment
 from casetrail.cli.reading import CaseArgument
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
@@ -27,9 +28,9 @@ from casetrail.v1.event_pb2 import Event
 def _instant(text: str) -> Timestamp | Duration:
     """Read 2026-06-18T08:00:00+08:00, or +2h for so long after the case opened."""
     try:
-        return short_forms.duration(text[1:]) if text.startswith("+") else short_forms.timestamp(text)
-    except ValueError as wrong:
-        raise typer.BadParameter(f"{wrong}, or +2h for so long after the opening", param_hint="--at") from None
+        return short_forms.duration(text[1:]) if text.startswith("+") else moment(text)
+    except (ValueError, typer.BadParameter) as wrong:
+        raise typer.BadParameter(f"{wrong}; or +2h for so long after the opening", param_hint="--at") from None
 
 
 @spread
@@ -182,7 +183,8 @@ def why(
 
     history = call(terms, read)
     if not 1 <= seq <= len(history):
-        raise typer.BadParameter(f"{case} has events 1 to {len(history)}", param_hint="EVENT")
+        typer.echo(f"Refused: {case} has events 1 to {len(history)}, and no event {seq}", err=True)
+        raise typer.Exit(1)
     asked = history[seq - 1]
     if terms.as_json:
         typer.echo(json.dumps(_why_as_json(asked, history), ensure_ascii=False, indent=2))

@@ -36,6 +36,9 @@ def actor(text: str) -> Actor:
         raise typer.BadParameter(f"role {wrong}") from None
 
 
+RequestId = Annotated[str, typer.Option(metavar="ID", help="Carried out once, however often it is sent.")]
+
+
 @dataclass(frozen=True)
 class Terms:
     """What can be said with every command."""
@@ -58,7 +61,7 @@ class Terms:
 class WriteTerms(Terms):
     """What can be said with every command that writes."""
 
-    request_id: Annotated[str, typer.Option(metavar="ID", help="Carried out once, however often it is sent.")] = ""
+    request_id: RequestId = ""
     acting: Annotated[
         Actor | None, typer.Option("--as", parser=actor, metavar="NAME:ROLE", help="Act for somebody else.")
     ] = None

@@ -9,8 +9,8 @@ from typing import Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
-from casetrail.cli import output
-from casetrail.cli.comparing import CasesOption, FromOption, KindsOption, ToOption
+from casetrail.cli import options, output
+from casetrail.cli.comparing import CasesOption, KindsOption
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
 from casetrail.export import jsonl, ocel, parquet, xes
@@ -38,14 +38,14 @@ _WRITERS: dict[Format, Callable[[Client, Selection, BinaryIO], Awaitable[int]]] 
 
 @spread
 def export(  # noqa: PLR0913 - a command's options are its function's arguments
-    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
     *,
     form: Annotated[
         Format,
         typer.Option("--format", help="jsonl: with proofs, for `casetrail-verify`; xes and ocel: for process mining."),
     ],
-    happened_from: FromOption = None,
-    happened_before: ToOption = None,
+    happened_from: options.From = None,
+    happened_before: options.To = None,
     kind: KindsOption = None,
     case: CasesOption = None,
     source_activities: Annotated[
@@ -56,7 +56,8 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         bool, typer.Option("--drills", help="Drills as well; jsonl, and a case that is named, have them anyway.")
     ] = False,
     receipts: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A file of receipts, to be put into jsonl.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A file of receipts, to be put into jsonl."),
     ] = None,
     unwitnessed: Annotated[
         bool, typer.Option("--unwitnessed", help="jsonl: do not wait for the log's witnesses, and leave nothing out.")

@@ -55,14 +55,14 @@ class BadRowsError(FileError):
 
 @spread
 def play(  # noqa: PLR0913 - a command's options are its function's arguments
-    file: Annotated[Path, typer.Argument(help="The event log: a CSV file with a header.")],
-    mapping: Annotated[Path, typer.Option(help="What its columns and activities mean: a YAML file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The event log: a CSV file with a header.")],
+    mapping: Annotated[Path, typer.Option(metavar="FILE", help="What its columns and activities mean: a YAML file.")],
     *,
     backfill: Annotated[
         bool, typer.Option("--backfill", help="Import it as history, with its own times, as fast as possible.")
     ] = False,
     scale: Annotated[
-        float | None, typer.Option(help="Play it live: so many seconds of the log in one real second.")
+        float | None, typer.Option(metavar="N", help="Play it live: so many seconds of the log in one real second.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first cases, by when they opened.")] = None,
     prefix: Annotated[str, typer.Option(help="Set before every case's number.")] = "",
