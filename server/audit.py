@@ -4,7 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
-from audit.log import Log
+from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
 from casetrail.v1.audit_service_pb2 import (
     Fault,
@@ -67,7 +67,7 @@ class AuditServicer:
         found: list[Event] = []
         while len(found) < size:
             events = await self._log.events(case_id, after_seq=after_seq, limit=size)
-            if not events and after_seq == 0:
+            if not events and after_seq == 0 and case_id != LOG_ITSELF:
                 raise unknown_case(case_id)
             found += (event for event in events if event.position > after_position)
             if len(events) < size:

@@ -209,7 +209,7 @@ def _require_director(principal: Principal) -> None:
 def _refusal(error: RPCError, schedule_id: str) -> Rejected:
     if error.status == RPCStatusCode.NOT_FOUND:
         message = f"there is no schedule {schedule_id!r}"
-        return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, message, "schedule_id")
+        return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_SCHEDULE, message, "schedule_id")
     return Rejected(
         RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE, f"Temporal cannot be asked now: {error.status.name}"
     )

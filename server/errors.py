@@ -27,6 +27,7 @@ CODES: Final[Mapping[RefusalReason.ValueType, grpc.StatusCode]] = {
     RefusalReason.REFUSAL_REASON_UNKNOWN_CASE: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_UNKNOWN_CHECKPOINT: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_UNKNOWN_CUSTOMER: grpc.StatusCode.NOT_FOUND,
+    RefusalReason.REFUSAL_REASON_UNKNOWN_SCHEDULE: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_UNKNOWN_ARCHIVE: grpc.StatusCode.NOT_FOUND,
     RefusalReason.REFUSAL_REASON_ARCHIVE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     RefusalReason.REFUSAL_REASON_ARCHIVE_DAMAGED: grpc.StatusCode.DATA_LOSS,

@@ -334,6 +334,7 @@ async def test_a_schedule_is_made_listed_paused_triggered_and_ended(
     await over(client, ids[0])
     await client.drills.unschedule("yearly")
     assert list(await client.drills.schedules()) == []
+    assert "UNKNOWN_SCHEDULE" in await cli(stack, "drill", "schedule", "pause", "yearly", fails=True)
 
 
 async def test_a_simulation_says_how_likely_each_deadline_is_met(stack: Stack) -> None:

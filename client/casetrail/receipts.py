@@ -23,7 +23,8 @@ class ReceiptFile:
         Raises:
             OSError: It cannot be written.
         """
-        self._file = self.path.open("a", encoding="utf-8")
+        # Without a buffer: what could not be written is not tried again when the file is closed.
+        self._file = self.path.open("ab", buffering=0)
         return self
 
     def __exit__(
@@ -41,5 +42,9 @@ class ReceiptFile:
         if not receipt.position:
             return
         line = {"caseId": case_id, "receipt": MessageToDict(receipt), "requestId": request_id}
-        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n")
-        self._file.flush()
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+        try:
+            self._file.write(text.encode())
+        except OSError as error:
+            why = f"{error.strerror}; what was asked for is done, and only its receipt is not kept"
+            raise OSError(error.errno, why, str(self.path)) from error

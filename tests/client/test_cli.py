@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from casetrail.v1.case_service_pb2 import (
     GetCaseResponse,
     ListCasesResponse,
     OpenCaseResponse,
+    Receipt,
     WatchCaseResponse,
 )
 from casetrail.v1.event_pb2 import CaseOpened, ClockBreached, Event
@@ -330,6 +332,15 @@ async def test_what_is_wrong_is_said_once(service: Service, casetrail: Casetrail
     refusal = Refusal(grpc.StatusCode.NOT_FOUND, "UNKNOWN_CASE", "no such case", (("case_id", "no such case"),))
     service.script("GetCase", refusal)
     assert (await casetrail("get", "INQ-NOPE")).err.count("no such case") == 1
+    wrong = Refusal(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID",
+        "case_id: is empty, and 1 more",
+        (("case_id", "is empty"), ("seq", "too large")),
+    )
+    service.script("GetCase", wrong)
+    ran = await casetrail("get", "x")
+    assert ran.err == "Refused (INVALID): case_id: is empty, and 1 more\n  seq: too large\n"
 
 
 async def test_nobody_there_is_told_with_the_address_and_how_to_start(casetrail: Casetrail) -> None:
@@ -338,6 +349,66 @@ async def test_nobody_there_is_told_with_the_address_and_how_to_start(casetrail:
     assert "127.0.0.1:1" in ran.err
     assert "make up" in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "events --after 99999999999999999999",
+        "replay INQ-1 --seq 99999999999999999999",
+        "do INQ-1 note --text x --expected-seq 99999999999999999999",
+        "do INQ-1 propose --remedy refund --amount 99999999999999999999",
+    ],
+)
+async def test_a_number_that_no_case_can_have_is_named(casetrail: Casetrail, words: str) -> None:
+    ran = await casetrail(*words.split())
+    assert ran.code == 1
+    assert ran.err.startswith("Failed: this number is too large: 9999999999999999999")
+    assert "should not have happened" not in ran.err
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", ":80", "127.0.0.1:", "127.0.0.1:99999", "http://127.0.0.1:80", "a b:80"]
+)
+async def test_an_address_is_a_host_and_a_port(casetrail: Casetrail, address: str) -> None:
+    ran = await casetrail("list", address=address)
+    assert (ran.code, "HOST:PORT" in ran.err, ran.err.count("casetrail list")) == (2, True, 2)
+
+
+@pytest.mark.parametrize("token", ["ключ", "two words", "two\nlines"])
+async def test_a_token_that_cannot_be_sent_is_wrong_usage(casetrail: Casetrail, token: str) -> None:
+    ran = await casetrail("list", "--token", token)
+    assert (ran.code, "--token" in ran.err, "printable" in ran.err) == (2, True, True)
+    assert token not in ran.err
+
+
+async def test_a_full_disk_behind_what_is_printed_is_said_in_words(service: Service, tmp_path: Path) -> None:
+    service.script("ListCases", ListCasesResponse(cases=[CASE]))
+    program = Path(sys.executable).with_name("casetrail")
+    with Path("/dev/full").open("w") as full:  # noqa: ASYNC230 - it is no file that one waits for
+        process = await asyncio.create_subprocess_exec(
+            *(program, "list", "--address", service.address, "--token", "secret"),
+            stdout=full,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+        )
+        _, said = await process.communicate()
+    assert (process.returncode, said.decode()) == (
+        1,
+        "Failed: what is printed cannot be written: No space left on device.\n",
+    )
+
+
+async def test_a_receipt_that_cannot_be_kept_does_not_hide_what_was_done(
+    service: Service, casetrail: Casetrail
+) -> None:
+    service.script("OpenCase", OpenCaseResponse(case=CASE, receipt=Receipt(position=41)))
+    words = ("open", "inquiry", "--customer", "C-1", "--subject", "x", "--keep-receipts", "/dev/full")
+    ran = await casetrail(*words)
+    assert ran.code == 1
+    assert ran.err == (
+        "Failed: /dev/full: No space left on device; what was asked for is done, and only its receipt is not kept.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -372,6 +443,8 @@ async def test_nobody_there_is_told_with_the_address_and_how_to_start(casetrail:
         "what-if --policy p.yaml --from noon",
         "export --format picture x",
         "export x.xes",
+        "export --format jsonl /dev/null",
+        "export --format jsonl .",
         "export --format jsonl --source-activities x",
         "export --format xes --receipts pyproject.toml x",
         "watch",

@@ -138,6 +138,7 @@ def test_bytes_of_another_encoding_are_found_in_their_cell(tmp_path: Path) -> No
     ("content", "said"),
     [
         (b"", "its first line must name the columns"),
+        (b"\x00\x1b[2J\xff\xfe", "no text that names columns"),
         (";".join(WORKSHOP_HEADER).encode("cp1252"), "no rows"),
         (b"Auftrag;Vorgang;Zeitpunt;Mechaniker;Halter;Fahrzeug\n", r"Zeitpunkt.*is it `Zeitpunt`"),
         (b"Auftrag;Auftrag;Vorgang;Zeitpunkt;Mechaniker;Halter;Fahrzeug\n", "2 columns have this name"),

@@ -88,14 +88,28 @@ async def test_receipts_are_kept_when_asked_for_and_checked_later(running: Runni
     assert (refused.code, "signed by none of the keys" in refused.err) == (1, True)
 
 
-@pytest.mark.parametrize("content", ["nonsense\n", "{}\n", '{"receipt":{},"caseId":"a","requestId":"b"}\n'])
-async def test_what_is_no_receipt_is_named_by_its_line(running: Running, tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", [b"nonsense\n", b"\xff\xfe\x00", b"{}\n", b'{"receipt":{},"caseId":"a","requestId":"b"}\n']
+)
+async def test_what_is_no_receipt_is_named_by_its_line(running: Running, tmp_path: Path, content: bytes) -> None:
     await running.open()
     await running.proving.publisher.publish()
     path = tmp_path / "receipts.jsonl"
-    path.write_text(content)
+    path.write_bytes(content)
     checked = await casetrail(running, "proof", "receipts", str(path))
     assert (checked.code, f"{path}, line 1" in checked.err.replace("\n", " ")) == (1, True)
+
+
+async def test_what_is_no_file_of_receipts_is_not_exported(running: Running, tmp_path: Path) -> None:
+    path = tmp_path / "receipts.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    exported = await casetrail(running, "export", "--format", "jsonl", "--receipts", str(path), str(tmp_path / "log"))
+    assert (exported.code, exported.err) == (1, f"Failed: {path}:1: this is no line of a receipts file\n")
+    assert not (tmp_path / "log").exists()
+
+
+async def test_a_log_to_which_nothing_has_happened_has_no_events_of_its_own(running: Running) -> None:
+    assert await casetrail(running, "events", "@log") == Ran(0, "", "")
 
 
 async def test_the_key_is_changed_on_record(running: Running) -> None:

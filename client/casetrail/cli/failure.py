@@ -1,5 +1,6 @@
 """What went wrong, for a person: what, why, and what to do."""
 
+import errno
 import os
 import traceback
 
@@ -8,6 +9,7 @@ import typer
 from casetrail.errors import CasetrailError, Unavailable, Untrusted
 from casetrail.file_problems import FileError
 from casetrail.proof import ProofError
+from casetrail.timeline import printable
 
 _ADVICE = {
     "UNREACHABLE": "Start the engine (`make up`), or say where it runs: --address or CASETRAIL_ADDRESS.",
@@ -26,6 +28,8 @@ _ADVICE = {
     "MAY_NOT_ACT_FOR": "Leave --as out, or use the token of somebody who may.",
     "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
     "SAME_PERSON": "Ask another administrator or auditor, with a token of their own.",
+    "UNKNOWN_SCHEDULE": "`casetrail drill schedule list` shows which there are.",
+    "UNKNOWN_ARCHIVE": "`casetrail archive list` shows which there are.",
     "CASES_HAVE_CHANGED": "`casetrail archive propose` begins again, with the cases as they are now.",
     "ARCHIVE_CARRIED_OUT": "`casetrail archive restore ARCHIVE --all --why …` brings its cases back.",
     "ARCHIVE_WITHDRAWN": "`casetrail archive propose` begins again, where they are to be archived after all.",
@@ -34,6 +38,10 @@ _ADVICE = {
     "WORKFLOW_UNAVAILABLE": "Leave --from-workflow out: the log has the case.",
     "WORKFLOW_NOT_RUNNING": "Leave --from-workflow out. An open case without a workflow gets one from the sweep.",
 }
+
+
+# As protobuf says it of a number that no field of the contract can hold.
+_TOO_LARGE = "Value out of range:"
 
 
 def tell(error: Exception) -> None:
@@ -49,18 +57,31 @@ def _lines(error: Exception) -> list[str]:
         case CasetrailError():
             return [_headline(error), *_details(error)]
         case FileError():
-            return [str(problem) for problem in error.problems]
+            return [printable(str(problem)) for problem in error.problems]
         case ProofError():
             return [f"Does not hold: {error}."]
         case ModuleNotFoundError(name="cryptography"):
             return ["Failed: this needs `cryptography`: pip install 'casetrail[proof]'."]
-        case OSError(filename=str(name), strerror=str(why)):
-            return [f"Failed: {name}: {why}."]
+        case _ if words := _expected(error):
+            return [f"Failed: {words}."]
         case _:
             return [
                 f"Failed: {str(error) or type(error).__name__}",
                 "  This should not have happened. CASETRAIL_DEBUG=1 shows where it did.",
             ]
+
+
+def _expected(error: Exception) -> str:
+    """What is wrong with a file or a number that was given; empty where it is neither."""
+    match error:
+        case OSError(filename=str(name), strerror=str(why)):
+            return f"{name}: {why}"
+        case OSError(errno=errno.ENOSPC, strerror=str(why)):
+            return f"what is printed cannot be written: {why}"
+        case ValueError(args=(str(why),)) if why.startswith(_TOO_LARGE):
+            return f"this number is too large:{why.removeprefix(_TOO_LARGE)}"
+        case _:
+            return ""
 
 
 def _headline(error: CasetrailError) -> str:
@@ -73,7 +94,7 @@ def _details(error: CasetrailError) -> list[str]:
     lines = [
         f"  {wrong.field}: {wrong.description}"
         for wrong in error.field_violations
-        if wrong.description != error.message
+        if wrong.description not in error.message
     ]
     if error.reason in _ADVICE:
         lines.append(f"  {_ADVICE[error.reason]}")

@@ -63,4 +63,4 @@ async def check_all(client: Client, path: Path, log_keys: Sequence[str]) -> Chec
 
 def _keys(given: str) -> Sequence[VerifierKey]:
     file = Path(given)
-    return keys_of(file.read_text(encoding="utf-8")) if file.is_file() else [VerifierKey.parse(given)]
+    return keys_of(file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else [VerifierKey.parse(given)]

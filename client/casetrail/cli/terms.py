@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from casetrail.v1.types_pb2 import Actor, Role
 from casetrail.words import value_of
 
 _Result = TypeVar("_Result")
+
+# What a header of a call can carry.
+_TOKEN = re.compile(r"[!-~]*")
 
 
 def actor(text: str) -> Actor:
@@ -39,13 +43,27 @@ def actor(text: str) -> Actor:
 RequestId = Annotated[str, typer.Option(metavar="ID", help="Carried out once, however often it is sent.")]
 
 
+def host_and_port(text: str) -> str:
+    """Read HOST:PORT."""
+    if not _ADDRESS.fullmatch(text) or int(text.rpartition(":")[2]) > _LAST_PORT:
+        raise typer.BadParameter(f"'{text}' is not HOST:PORT, for example {environment.DEFAULT_ADDRESS}")
+    return text
+
+
+_ADDRESS = re.compile(r"[^\s/:]+:[0-9]{1,5}|\[[0-9a-fA-F:.]+\]:[0-9]{1,5}")
+_LAST_PORT = 65535
+
+
 @dataclass(frozen=True)
 class Terms:
     """What can be said with every command."""
 
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False
     address: Annotated[
-        str, typer.Option(envvar="CASETRAIL_ADDRESS", metavar="HOST:PORT", help="Where the engine answers.")
+        str,
+        typer.Option(
+            envvar="CASETRAIL_ADDRESS", parser=host_and_port, metavar="HOST:PORT", help="Where the engine answers."
+        ),
     ] = environment.DEFAULT_ADDRESS
     token: Annotated[
         str,
@@ -107,13 +125,17 @@ def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
 
     Raises:
         CasetrailError: It was refused, or nobody answers.
+        typer.BadParameter: The token cannot be sent.
     """
+    token = terms.token or environment.token()
+    if not _TOKEN.fullmatch(token):
+        raise typer.BadParameter("a token has printable ASCII characters only, and no space", param_hint="--token")
 
     async def session() -> _Result:
         receipts = terms.keep_receipts if isinstance(terms, WriteTerms) else None
         async with Client(
             terms.address,
-            terms.token or environment.token(),
+            token,
             tls=Tls.from_environment(),
             insecure=environment.insecure(),
             receipts=receipts,

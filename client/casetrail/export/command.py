@@ -36,9 +36,16 @@ _WRITERS: dict[Format, Callable[[Client, Selection, BinaryIO], Awaitable[int]]] 
 }
 
 
+def _replaceable(file: Path) -> Path:
+    """Refuse what is no file: an export takes the place of what is there, even of a device."""
+    if file.exists() and not file.is_file():
+        raise typer.BadParameter(f"{file} is there, and no file: an export would take its place")
+    return file
+
+
 @spread
 def export(  # noqa: PLR0913 - a command's options are its function's arguments
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", callback=_replaceable)],
     *,
     form: Annotated[
         Format,

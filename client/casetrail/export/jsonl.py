@@ -59,7 +59,7 @@ async def write(
     async for lines in client.export_log(request):
         end.write(lines)
     if receipts is not None:
-        with receipts.open(encoding="utf-8") as kept:
+        with receipts.open(encoding="utf-8", errors="replace") as kept:
             for number, line in enumerate(kept, start=1):
                 end.write(_receipt(line, f"{receipts}:{number}"))
     end.close()

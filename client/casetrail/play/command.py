@@ -24,6 +24,7 @@ from casetrail.play.plan import CannotOpen, CasePlan, Planner, Style, columns_of
 from casetrail.play.playback import Playback, Stopped
 from casetrail.play.sending import send_history, send_live
 from casetrail.play.summary import Summary, summarize
+from casetrail.timeline import printable
 from casetrail.v1.mapping_pb2 import Mapping
 
 _PREFIX = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,31})?")
@@ -185,7 +186,7 @@ class _Watch:
 
 def _say_problems(error: FileError) -> None:
     for problem in error.problems[:_MOST_SHOWN]:
-        _errors.print(str(problem))
+        _errors.print(printable(str(problem)))
     if len(error.problems) > _MOST_SHOWN:
         _errors.print(f"… and {len(error.problems) - _MOST_SHOWN:,} more")
     advice = " Mend the rows, or leave them out with --skip-bad-rows." if isinstance(error, BadRowsError) else ""

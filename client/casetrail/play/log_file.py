@@ -131,6 +131,9 @@ def _check_header(path: Path, header: Sequence[str], columns: frozenset[str]) ->
     """Refuse a header that lacks a column or has one twice."""
     if not header:
         raise FileError([_problem(path, 1, "", "is empty; its first line must name the columns")])
+    if not all(name.isprintable() for name in header):
+        message = "is no text that names columns; if it is in another encoding, set csv.encoding in the mapping"
+        raise FileError([_problem(path, 1, "", message)])
     problems = [
         _problem(path, 1, name, f"{count} columns have this name; rename all but one")
         for name, count in Counter(header).items()

@@ -50,7 +50,7 @@ def kept_in(path: Path) -> Iterator[Kept]:
         ReceiptError: A line is none.
         OSError: The file cannot be read.
     """
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             place = f"{path}, line {number}"
             try:

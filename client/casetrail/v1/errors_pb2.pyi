@@ -99,6 +99,8 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
     REFUSAL_REASON_UNKNOWN_CUSTOMER: _RefusalReason.ValueType  # 55
     """NOT_FOUND: no case is of this customer."""
+    REFUSAL_REASON_UNKNOWN_SCHEDULE: _RefusalReason.ValueType  # 56
+    """NOT_FOUND: nothing is scheduled under this name."""
     REFUSAL_REASON_WORKFLOW_NOT_RUNNING: _RefusalReason.ValueType  # 47
     """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 
@@ -182,6 +184,8 @@ REFUSAL_REASON_ARCHIVE_DAMAGED: RefusalReason.ValueType  # 51
 """DATA_LOSS: the archive is not what was written; nothing was removed, and nothing restored."""
 REFUSAL_REASON_UNKNOWN_CUSTOMER: RefusalReason.ValueType  # 55
 """NOT_FOUND: no case is of this customer."""
+REFUSAL_REASON_UNKNOWN_SCHEDULE: RefusalReason.ValueType  # 56
+"""NOT_FOUND: nothing is scheduled under this name."""
 REFUSAL_REASON_WORKFLOW_NOT_RUNNING: RefusalReason.ValueType  # 47
 """FAILED_PRECONDITION: the case has no running workflow that could be asked; the message says why."""
 Global___RefusalReason: typing_extensions.TypeAlias = RefusalReason
