@@ -7,11 +7,10 @@ does not let anybody change or delete what stands there.
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit.durable import sync_folder
-from audit.envelope import moment
 from audit.log import Checkpoint
 from casetrail.proof.note import NoteError, SignedNote, TreeNote
 
@@ -44,7 +43,7 @@ class CheckpointFolder:
         line = json.dumps(
             {
                 "note": checkpoint.note + "".join(checkpoint.cosignatures),
-                "published_at": moment(checkpoint.published_at),
+                "published_at": _moment(checkpoint.published_at),
                 "size": checkpoint.size,
             },
             ensure_ascii=False,
@@ -75,6 +74,11 @@ class CheckpointFolder:
             if roots:
                 break
         return TreeNote(origin, max(roots), roots[max(roots)]) if roots else None
+
+
+def _moment(microseconds: int) -> str:
+    at = datetime(1970, 1, 1, tzinfo=UTC) + microseconds * timedelta(microseconds=1)
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _trees(path: Path) -> Iterator[TreeNote]:

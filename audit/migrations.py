@@ -15,13 +15,16 @@ _FOLDER: Final = Path(__file__).parents[1] / "migrations"
 Database = Literal["sqlite", "postgresql"]
 
 
-def upgrade(connection: "sqlalchemy.Connection", database: Database, *, since: str | None = None) -> None:
+def upgrade(
+    connection: "sqlalchemy.Connection", database: Database, *, since: str | None = None, to: str = "head"
+) -> None:
     """Run what has not been run yet.
 
     Args:
         connection: To the log, in the transaction that all of it is to be done in; the caller commits.
         database: Of which kind it is.
         since: The step that was the last, where the tables are older than the notes of it.
+        to: The step that is to be the last.
     """
     from alembic import command  # noqa: PLC0415 - a fifth of a second that most starts need not wait
 
@@ -29,7 +32,7 @@ def upgrade(connection: "sqlalchemy.Connection", database: Database, *, since: s
     config.attributes["connection"] = connection
     if since is not None:
         command.stamp(config, since)
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def newest(database: Database) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from audit.envelope import EVENT_COLUMNS
 from audit.log import LOG_ITSELF, Checkpoint, Erasure
 from audit.projection import Findable
 
-_ROWS: Final = """
-  SELECT event.pos, case_id, seq, key, ordinal, event_id, type, envelope, leaf_hash, recorded_at, dek_id, body
-  FROM event LEFT JOIN payload ON payload.pos = event.pos
-"""
+_ROWS: Final = (
+    f"SELECT {', '.join(f'event.{name}' for name in EVENT_COLUMNS)}, dek_id, body "  # noqa: S608 - our own column names
+    "FROM event LEFT JOIN payload ON payload.pos = event.pos"
+)
 _PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} FROM case_index"  # noqa: S608 - our own column names
 
 

@@ -13,10 +13,10 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
-from audit import archive_questions, questions
+from audit import archive_questions, facts, questions
 from audit.bell import Bell
 from audit.encryption import case_place, decrypt
-from audit.envelope import StoredEvent, digest_of, event_of, facts_of
+from audit.envelope import StoredEvent, event_of
 from audit.group import (
     CaseHasMoved,
     CaseIsArchived,
@@ -173,7 +173,7 @@ class Store(ABC):
             return None
         if first[0].payload is None:
             await self._refuse_archived(case_id)
-        digest = digest_of(first[0])
+        digest = facts.read(first[0].envelope).digest
         if not digest:
             return None  # time's own key, not a request's
         before = await self._beside(
@@ -487,7 +487,7 @@ class Store(ABC):
         """What the same request wrote, going from an event in one direction."""
         found: list[StoredEvent] = []
         while page := await self._ask(question(seq), _stored, brief=True):
-            of_request = list(takewhile(lambda row: facts_of(row)["correlation"] == key, page))
+            of_request = list(takewhile(lambda row: facts.read(row.envelope).correlation == key, page))
             found += of_request
             if len(of_request) < len(page):
                 break

@@ -15,16 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import rfc8785
 from google.protobuf.message import DecodeError
 
-from audit import envelope as enveloping
-from audit import plain
+from audit import facts, plain
 from audit.archived import Archived
 from audit.encryption import KeyMissingError, Keys, case_place, decrypt, event_place
-from audit.envelope import SCHEMA, VERSION, StoredEvent, event_of, leaf_hash
+from audit.envelope import StoredEvent, event_of, leaf_hash, type_of
+from audit.facts import Facts
 from audit.log import LOG_ITSELF, ArchivedCase, Finding, LogDamagedError, Verification
 from audit.merkle import Frontier, Subtree
 from audit.projection import Findable, findable
@@ -37,11 +37,6 @@ from domain.evolve import apply
 _MOST_FINDINGS: Final = 1000
 _KEYS_AT_ONCE: Final = 1000  # events whose keys are asked for together
 _AT_ONCE: Final = 4096  # leaves that are added to the tree at once
-
-_PLACE = ("v", "log", "pos", "case", "seq", "prev", "id", "type", "schema", "at", "due", "recorded")
-_CAUSE = ("actor", "role", "via", "key", "cause", "correlation", "payload_hash")
-_FIELDS = frozenset((*_PLACE, *_CAUSE))
-_OPTIONAL = frozenset({"drill"})
 
 
 class Projected(NamedTuple):
@@ -305,14 +300,14 @@ def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings)
     """Check a row by itself, the long way; whether its payload can be relied on."""
     if leaf_hash(row.envelope) != row.leaf_hash:
         found.add("HASH_WRONG", "the leaf hash is not that of the envelope", row)
-    facts = _facts(row, found)
-    if facts is None:
+    said = _said(row, found)
+    if said is None:
         return False
-    _check_columns(row, facts, log, found)
+    _check_columns(row, said, log, found)
     if row.payload is None:
         if not archived.holds(row.case_id):
             found.add("PAYLOAD_MISSING", "the payload is gone", row)
-    elif hashlib.sha256(row.payload).hexdigest() != facts["payload_hash"]:
+    elif hashlib.sha256(row.payload).digest() != said.payload_hash:
         found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
     else:
         _check_payload(row, found)
@@ -320,46 +315,40 @@ def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings)
     return False
 
 
-def _facts(row: StoredEvent, found: _Findings) -> dict[str, Any] | None:
+def _said(row: StoredEvent, found: _Findings) -> Facts | None:
     """What the envelope says; None, and a finding, where it is no canonical envelope."""
     try:
-        facts = json.loads(row.envelope)
-        canonical = rfc8785.dumps(facts)
+        canonical = rfc8785.dumps(json.loads(row.envelope))
     except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
         found.add("ENVELOPE_INVALID", f"the envelope is no canonical JSON: {error}", row)
         return None
     if canonical != row.envelope:
         found.add("ENVELOPE_INVALID", "the envelope is not canonical JSON", row)
         return None
-    if not isinstance(facts, dict) or not _is_of_this_version(facts):
-        found.add("ENVELOPE_INVALID", "the envelope has not the fields of this version", row)
+    try:
+        return facts.read(row.envelope)
+    except ValueError as error:
+        found.add("ENVELOPE_INVALID", str(error), row)
         return None
-    return facts
 
 
-def _is_of_this_version(facts: dict[str, Any]) -> bool:
-    known = facts.keys() - _OPTIONAL == _FIELDS
-    return known and facts["v"] == VERSION and facts["schema"] == SCHEMA
-
-
-def _check_columns(row: StoredEvent, facts: dict[str, Any], log: str, found: _Findings) -> None:
+def _check_columns(row: StoredEvent, said: Facts, log: str, found: _Findings) -> None:
     """The columns say what the envelope says, so that what is found by a column is what was hashed."""
-    if facts["log"] != log:
-        found.add("OTHER_LOG", f"it was written into the log {facts['log']}, not into {log}", row)
-    said = {
-        "pos": (facts["pos"], enveloping.exact(row.position)),
-        "case_id": (facts["case"], row.case_id),
-        "seq": (facts["seq"], enveloping.exact(row.seq)),
-        "key": (facts["key"], row.key),
-        "event_id": (facts["id"], row.event_id),
-        "type": (facts["type"], row.type),
-        "recorded_at": (facts["recorded"], enveloping.moment(row.recorded_at)),
+    if said.log not in ("", log):
+        found.add("OTHER_LOG", f"it was written into the log {said.log}, not into {log}", row)
+    columns = {
+        "pos": (said.position, row.position),
+        "case_id": (said.case_id, row.case_id),
+        "seq": (said.seq, row.seq),
+        "key": (said.key, row.key),
+        "type": (said.type, row.type),
+        "recorded_at": (said.recorded_at, row.recorded_at),
     }
-    for column, (enveloped, stored) in said.items():
+    for column, (enveloped, stored) in columns.items():
         if enveloped != stored:
             found.add("COLUMN_CHANGED", f"{column} is {stored!r}; the envelope says {enveloped!r}", row)
-    if facts["id"] != f"{facts['case']}:{facts['seq']}":
-        found.add("ENVELOPE_INVALID", f"{facts['id']} is not the id of this event", row)
+    if not facts.has_its_digest(said, row.ordinal):
+        found.add("ENVELOPE_INVALID", "the first event under a request's key has its digest, and no other event", row)
 
 
 def _check_payload(row: StoredEvent, found: _Findings) -> None:
@@ -372,7 +361,7 @@ def _check_payload(row: StoredEvent, found: _Findings) -> None:
     key_id = event.encrypted.key_id or None
     if key_id != row.dek_id:
         found.add("COLUMN_CHANGED", f"dek_id is {row.dek_id!r}; the payload says {key_id!r}", row)
-    named = enveloping.type_of(event)
+    named = type_of(event)
     if named != row.type:
         found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
 
@@ -467,7 +456,7 @@ class _History:
         self, rows: Iterator[tuple[StoredEvent, Keys | None]], found: _Findings, *, folding: bool = True
     ) -> None:
         self.case: Case | None = Case() if folding else None
-        self._previous: bytes | None = None
+        self._previous = b""
         self._keys: Counter[str] = Counter()
         self._found = found
         self.first, keys = next(rows)
@@ -483,17 +472,17 @@ class _History:
         if row.ordinal != self._keys[row.key]:
             self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {self._keys[row.key]}", row)
         self._keys[row.key] += 1
-        facts = _facts_of(row)
-        if facts.get("prev") != (self._previous.hex() if self._previous is not None else None):
+        said = _readable_facts(row)
+        if said is not None and said.previous != self._previous:
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
         self._previous = row.leaf_hash  # that of its envelope: a changed one is found in its own row
-        self._fold(row, keys, facts)
+        self._fold(row, keys, said)
 
-    def _fold(self, row: StoredEvent, keys: Keys | None, facts: dict[str, Any]) -> None:
+    def _fold(self, row: StoredEvent, keys: Keys | None, said: Facts | None) -> None:
         if self.case is None:
             return
         try:
-            event = _readable(row, keys, facts, self._found)
+            event = _readable(row, keys, said, self._found)
         except LogDamagedError:
             self.case = None  # that has been found
             return
@@ -530,13 +519,13 @@ def is_fold(case: Case, fold: Case) -> bool:
     return bare == without_personal_data(fold)
 
 
-def _readable(row: StoredEvent, keys: Keys | None, facts: dict[str, Any], found: _Findings) -> Event:
+def _readable(row: StoredEvent, keys: Keys | None, said: Facts | None, found: _Findings) -> Event:
     """An event with its personal fields.
 
     Raises:
         LogDamagedError: It cannot be read; what is wrong with its form was found by position already.
     """
-    event = event_of(row, facts=facts)
+    event = event_of(row, said=said)
     if keys is None:
         return event
     # The row's own only, whatever others were asked for with it.
@@ -552,12 +541,12 @@ def _readable(row: StoredEvent, keys: Keys | None, facts: dict[str, Any], found:
     return event
 
 
-def _facts_of(row: StoredEvent) -> dict[str, Any]:
-    """What the envelope says; nothing where it cannot be read, which is found by position."""
+def _readable_facts(row: StoredEvent) -> Facts | None:
+    """What the envelope says; None where it cannot be read, which is found by position."""
     try:
-        return enveloping.facts_of(row)
+        return facts.read(row.envelope)
     except ValueError:
-        return {}
+        return None
 
 
 def _check_archived(here: Projected | None, history: _History, archived: Archived, found: _Findings) -> None:

@@ -14,12 +14,13 @@ from typing import Protocol
 import psycopg
 
 from audit import stores
-from audit.envelope import StoredEvent
+from audit.envelope import EVENT_COLUMNS, StoredEvent
 from audit.postgres.server import Server
 from audit.sqlite.file import Connection, DatabaseFile
 
-_EVENT = ("bigint", "text", "bigint", "text", "bigint", "text", "text", "bytea", "bytea", "bigint")
+_EVENT = ("bigint", "text", "integer", "text", "integer", "text", "bytea", "bytea", "bigint")
 _PAYLOAD = ("bigint", "text", "bytea")
+_EVENT_INTO = f"event ({', '.join(EVENT_COLUMNS)})"
 
 
 class Bare(Protocol):
@@ -50,7 +51,11 @@ class _Sqlite:
 
     def insert(self, rows: Sequence[StoredEvent]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(f"INSERT INTO event VALUES ({', '.join('?' * 10)})", [row[:10] for row in rows])  # noqa: S608 - only question marks
+        marks = ", ".join("?" * len(EVENT_COLUMNS))
+        self._connection.executemany(
+            f"INSERT INTO {_EVENT_INTO} VALUES ({marks})",  # noqa: S608 - our own names
+            [row[: len(EVENT_COLUMNS)] for row in rows],
+        )
         self._connection.executemany(
             "INSERT INTO payload VALUES (?, ?, ?)", [(row.position, row.dek_id, row.payload) for row in rows]
         )
@@ -64,7 +69,7 @@ class _Postgres:
     def insert(self, rows: Sequence[StoredEvent]) -> None:
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
-            self._insert("event", _EVENT, [row[:10] for row in rows])
+            self._insert(_EVENT_INTO, _EVENT, [row[: len(EVENT_COLUMNS)] for row in rows])
             self._insert("payload", _PAYLOAD, [(row.position, row.dek_id, row.payload) for row in rows])
             self._connection.execute("COMMIT")
 

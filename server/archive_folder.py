@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
+from audit import facts
 from audit.durable import sync_folder
-from audit.envelope import StoredEvent, facts_of, leaf_hash
+from audit.envelope import StoredEvent, leaf_hash
 from audit.log import CaseEnd
 from audit.sealing import seal_root
 from casetrail.proof import ProofError
@@ -206,18 +207,18 @@ class ArchiveFolder:
         for row in self.rows():
             count += 1
             before = ends.get(row.case_id, CaseEnd(row.case_id, 0, b""))
-            if row.seq != before.seq + 1 or (facts_of(row)["prev"] or "") != before.leaf_hash.hex():
+            if row.seq != before.seq + 1 or facts.read(row.envelope).previous != before.leaf_hash:
                 raise self._wrong(f"{row.event_id} does not follow the event of its case that stands before it")
             ends[row.case_id] = CaseEnd(row.case_id, row.seq, row.leaf_hash)
             if next(table, None) != (row.position, row.leaf_hash, row.payload):
                 raise self._wrong(f"{EVENTS} does not have {row.event_id} as {PROOFS} has it")
         if next(table, None) is not None:
             raise self._wrong(f"{EVENTS} has more events than {PROOFS}")
-        facts = self.manifest.facts
+        described = self.manifest.facts
         in_order = sorted(ends.values(), key=lambda end: end.case_id.encode())
-        if in_order != self.manifest.ends or seal_root(in_order).hex() != facts["cases_root"]:
+        if in_order != self.manifest.ends or seal_root(in_order).hex() != described["cases_root"]:
             raise self._wrong("its events are not those of the cases that the manifest lists")
-        if (count, len(ends)) != (facts["events"], facts["cases"]):
+        if (count, len(ends)) != (described["events"], described["cases"]):
             raise self._wrong("it has not as many events and cases as the manifest says")
         self._check_signatures(list(keys), list(witnesses))
 
@@ -232,10 +233,10 @@ class ArchiveFolder:
         for line in self._lines("event"):
             try:
                 row = _row(line)
-                facts = facts_of(row)
-                if hashlib.sha256(row.payload or b"").hexdigest() != facts["payload_hash"]:
+                said = facts.read(row.envelope)
+                if hashlib.sha256(row.payload or b"").digest() != said.payload_hash:
                     raise self._wrong(f"the payload of {row.event_id} is not what its envelope has the hash of")
-                if leaf_hash(row.envelope) != row.leaf_hash or (facts["case"], facts["seq"], facts["pos"]) != (
+                if leaf_hash(row.envelope) != row.leaf_hash or (said.case_id, said.seq, said.position) != (
                     row.case_id,
                     row.seq,
                     row.position,
@@ -301,7 +302,6 @@ def _row(line: Line) -> StoredEvent:
         line["seq"],
         line["key"],
         line["ordinal"],
-        line["event_id"],
         line["type"],
         line["envelope"].encode(),
         bytes.fromhex(line["leaf_hash"]),

@@ -6,7 +6,6 @@ JSON too, in `body`; where it is, nothing here opens it, so that destroying its 
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +13,13 @@ import pyarrow as pa
 from google.protobuf.json_format import MessageToDict
 from pyarrow import parquet
 
-from audit.envelope import StoredEvent, event_of, facts_of
+from audit import facts
+from audit.envelope import StoredEvent, event_of
+from audit.facts import BY_TIME
 from audit.log import LogDamagedError
 
 _AT_ONCE: Final = 5000
+_SECOND: Final = 1_000_000  # in microseconds
 
 _MOMENT: Final = pa.timestamp("us", tz="UTC")
 _SCHEMA: Final = pa.schema(
@@ -36,6 +38,8 @@ _SCHEMA: Final = pa.schema(
         ("role", pa.string()),
         ("via", pa.string()),
         ("cause", pa.string()),
+        ("digest", pa.string()),
+        ("correlation", pa.string()),
         ("drill", pa.string()),
         ("dek_id", pa.string()),
         ("body", pa.string()),
@@ -44,7 +48,7 @@ _SCHEMA: Final = pa.schema(
         ("payload", pa.binary()),
     ]
 )
-_FROM_ENVELOPE: Final = ("actor", "role", "via", "cause", "drill")
+_FROM_ENVELOPE: Final = ("actor", "role", "via", "digest", "correlation", "drill")
 
 
 class Table:
@@ -73,7 +77,7 @@ def rows_of(path: Path) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _cells(row: StoredEvent) -> dict[str, Any]:
-    facts = facts_of(row)
+    said = facts.read(row.envelope)
     return {
         "position": row.position,
         "case_id": row.case_id,
@@ -82,10 +86,11 @@ def _cells(row: StoredEvent) -> dict[str, Any]:
         "ordinal": row.ordinal,
         "event_id": row.event_id,
         "type": row.type,
-        "at": datetime.fromisoformat(facts["at"]),
-        "due": datetime.fromisoformat(facts["due"]) if facts["due"] else None,
+        "at": said.at * _SECOND,
+        "due": said.due * _SECOND if said.due is not None else None,
         "recorded_at": row.recorded_at,
-        **{name: facts.get(name) for name in _FROM_ENVELOPE},
+        **{name: getattr(said, name) or None for name in _FROM_ENVELOPE},
+        "cause": BY_TIME if said.by_time else "request",
         "dek_id": row.dek_id,
         "body": None if row.dek_id else _body(row),
         "envelope": row.envelope.decode(),

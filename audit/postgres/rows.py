@@ -13,6 +13,7 @@ import psycopg
 from psycopg import postgres, pq
 from psycopg.adapt import Dumper
 
+from audit.envelope import EVENT_COLUMNS
 from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group
 
 CHANNEL: Final = "casetrail"
@@ -86,8 +87,11 @@ _teach(_Byteas, "bytea")
 
 _PACK: Final[Mapping[str, Callable[[Iterable[Any]], _Array]]] = {"bigint": _bigints, "text": _texts, "bytea": _byteas}
 
-EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "text", "bytea", "bytea", "bigint")
-"""Types of the columns of `event`."""
+EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "bytea", "bytea", "bigint")
+"""Types of EVENT_COLUMNS; what is an integer in the table is made one of by the server."""
+
+EVENT_INTO: Final = f"event ({', '.join(EVENT_COLUMNS)})"
+"""The columns of `event`, as an insertion names them."""
 
 PAYLOAD: Final = ("bigint", "text", "bytea")
 """Types of the columns of `payload`."""
@@ -116,7 +120,7 @@ def columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array]
 
 WRITE: Final = f"""
   WITH
-  events AS ({insertion("event", EVENT)}),
+  events AS ({insertion(EVENT_INTO, EVENT)}),
   payloads AS ({insertion("payload", PAYLOAD)}),
   subtrees AS ({insertion("subtree", _SUBTREE)}),
   cases AS (

@@ -7,7 +7,7 @@ import psycopg
 from audit.log import LogUnavailableError
 from audit.postgres.server import Connection
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration, which this version works with."""
 
 

@@ -174,7 +174,7 @@ class Writer:
             return ValueError(f"PostgreSQL cannot hold this: {misfit}")
         if ArchivingRefusedError.is_meant_by(misfit.diag.message_primary or ""):
             return ArchivingRefusedError(misfit.diag.message_primary or "")
-        if misfit.diag.constraint_name == "event_case_id_key_ordinal_key":
+        if misfit.diag.constraint_name == "event_first":
             return ValueError(f"the case has an event under this key already ({misfit.diag.message_detail})")
         return LogDamagedError(f"the log {self._server.name} contradicts itself ({misfit}): run verify")
 

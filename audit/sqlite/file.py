@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as sqlite
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.sqlite.upgrading import upgrade, user_version
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 Connection = Any
 """A connection of the driver, which has no types."""

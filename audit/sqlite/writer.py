@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import pysqlite3.dbapi2 as sqlite
 
 from audit import questions
+from audit.envelope import EVENT_COLUMNS
 from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written, besides
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError
 from audit.merkle import Frontier
@@ -32,7 +33,7 @@ _LARGEST_GROUP: Final = 256
 _MOST_ROWS: Final = 64  # in one statement
 _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
-_EVENT = "INSERT INTO event VALUES"
+_EVENT = f"INSERT INTO event ({', '.join(EVENT_COLUMNS)}) VALUES"
 _PAYLOAD = "INSERT INTO payload VALUES"
 _SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
@@ -237,7 +238,7 @@ def _tip_of_log(connection: Connection) -> dict[str, Tip]:
 def _store(connection: Connection, group: Group, beside: Sequence[Question]) -> None:
     if not group.events:
         return
-    _insert(connection, _EVENT, [event[:10] for event in group.events])
+    _insert(connection, _EVENT, [event[: len(EVENT_COLUMNS)] for event in group.events])
     _insert(connection, _PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events])
     if group.index:
         _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)

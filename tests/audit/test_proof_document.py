@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import verify
+from audit import facts
 from casetrail.v1.case_service_pb2 import Receipt
 from casetrail.v1.event_pb2 import Event, LogSealed, SigningKeyChanged
 from casetrail_verify import folding
@@ -22,11 +22,13 @@ def section(title: str) -> str:
 
 def members(text: str) -> list[str]:
     """The first column of a table."""
-    return re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    cells = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
 def test_the_envelope_has_the_members_of_the_document() -> None:
-    assert set(members(section("Envelope"))) == verify._FIELDS | verify._OPTIONAL
+    assert set(members(section("Envelope"))) == facts.MEMBERS
+    assert set(members(section("Envelopes of version 1"))) == facts.MEMBERS_1 | {"drill"}
 
 
 def test_a_receipt_has_the_members_of_the_document() -> None:

@@ -106,7 +106,7 @@ def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
         assert not (tmp_path / "new").exists()
     for command in ("init", "upgrade", "status"):
         status, words = casetrail_db(command, log=url)
-        assert (status, "schema    0004 (this Casetrail: 0004)" in words) == (0, True), words
+        assert (status, "schema    0005 (this Casetrail: 0005)" in words) == (0, True), words
 
 
 async def test_a_server_is_prepared_from_nothing_and_as_often_as_one_likes(postgres: PostgresServer) -> None:

@@ -5,6 +5,7 @@ single check stands between it and a clean bill. That the rows come from a real 
 PostgreSQL beside their stores.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -34,6 +35,10 @@ OPENING = Event(case_opened=CaseOpened(kind=Kind.KIND_INQUIRY)).SerializeToStrin
 NOTE = Event(note_added=NoteAdded()).SerializeToString()
 # Of INQ-1 the events at 1, 3, 5, …; of INQ-2 those at 2, 4, 6, …; the last is all there is of INQ-3.
 MIDDLE, LAST_OF_FIRST, LAST_OF_SECOND, ALONE = 101, EVENTS - 1, EVENTS - 2, EVENTS
+# The log was begun with envelopes of version 1.
+OLD, LAST_OLD = 41, 50
+ABSENT = object()
+"""Instead of a member's value: there is none."""
 
 
 @dataclass
@@ -113,7 +118,7 @@ def an_event(position: int) -> Written:
     case_id = "INQ-3" if position == ALONE else f"INQ-{(position - 1) % 2 + 1}"
     first = position in (1, 2, ALONE)
     said = {"case": case_id, "pos": position, "seq": 1 if first else (position + 1) // 2}
-    said |= {"type": "CaseOpened" if first else "NoteAdded", "id": f"{case_id}:{said['seq']}", "key": f"k{position}"}
+    said |= {"type": "CaseOpened" if first else "NoteAdded", "key": f"k{position}", "actor": "mei", "role": "AGENT"}
     return Written(said, payload=OPENING if first else NOTE)
 
 
@@ -121,41 +126,58 @@ def rows_of(events: list[Written]) -> list[StoredEvent]:
     rows: list[StoredEvent] = []
     last: dict[str, bytes] = {}
     for place, event in enumerate(events, start=1):
-        before = last.get(event.said["case"])
-        recorded = MICROSECONDS + place
-        facts: dict[str, Any] = {
-            "v": 1,
-            "log": LOG,
-            "schema": "casetrail.v1",
-            "at": "2026-09-21T15:33:20Z",
-            "due": None,
-            "actor": "mei",
-            "role": "AGENT",
-            "via": None,
-            "cause": "time",
-            "correlation": None,
-            "prev": before.hex() if before else None,
-            "recorded": f"2026-09-21T14:13:20.{place:06d}Z",
-            "payload_hash": hashlib.sha256(event.payload).hexdigest(),
-        } | event.said
-        envelope = event.stored(rfc8785.dumps(facts))
+        made = of_version_1 if place <= LAST_OLD else of_version_2
+        facts = made(event, place, last.get(event.said["case"])) | event.said
+        envelope = event.stored(rfc8785.dumps({name: said for name, said in facts.items() if said is not ABSENT}))
         columns: dict[str, Any] = {
             "position": facts["pos"],
             "case_id": facts["case"],
             "seq": facts["seq"],
             "key": facts["key"],
             "ordinal": 0,
-            "event_id": facts["id"],
             "type": facts["type"],
             "envelope": envelope,
             "dek_id": None,
             "leaf_hash": leaf_hash(envelope),
-            "recorded_at": recorded,
+            "recorded_at": MICROSECONDS + place,
             "payload": event.payload,
         }
         rows.append(StoredEvent(**(columns | event.columns)))
         last[event.said["case"]] = leaf_hash(envelope)
     return rows
+
+
+def of_version_1(event: Written, place: int, before: bytes | None) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "log": LOG,
+        "id": f"{event.said['case']}:{event.said['seq']}",
+        "schema": "casetrail.v1",
+        "at": "2026-09-21T15:33:20Z",
+        "due": None,
+        "via": None,
+        "cause": "time",
+        "correlation": None,
+        "prev": before.hex() if before else None,
+        "recorded": f"2026-09-21T14:13:20.{place:06d}Z",
+        "payload_hash": hashlib.sha256(event.payload).hexdigest(),
+    }
+
+
+def of_version_2(event: Written, place: int, before: bytes | None) -> dict[str, Any]:
+    return {
+        "v": 2,
+        **({"prev": hashed(before)} if before else {"log": LOG}),
+        "digest": hashed(hashlib.sha256(event.said["key"].encode()).digest()),
+        "at": 1_790_004_800,
+        "recorded": MICROSECONDS + place,
+        "payload_hash": hashed(hashlib.sha256(event.payload).digest()),
+    }
+
+
+def hashed(digest: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def projected(rows: list[StoredEvent]) -> Projected:
@@ -233,6 +255,21 @@ def archived_otherwise(log: WrittenLog) -> None:
     del log.cases[2]
 
 
+def by_time(position: int, *, ordinal: int = 0, **members: object) -> Do:
+    def do(log: WrittenLog) -> None:
+        said(position, cause="time", digest=ABSENT, **members)(log)
+        column(position, ordinal=ordinal)(log)
+
+    return do
+
+
+def second_under_its_key(log: WrittenLog) -> None:
+    """Two events of one request, both with its digest."""
+    said(MIDDLE, key=f"k{MIDDLE - 2}")(log)
+    column(MIDDLE, ordinal=1)(log)
+
+
+HASH = hashed(hashlib.sha256(b"another").digest())
 UNKNOWN_FIELD = b"\xfa\x7f\x00"
 TAMPERINGS = [
     Tampering("GAP", EVENTS, "are missing", said(ALONE, pos=EVENTS + 1), lambda log: setattr(log, "notes", [])),
@@ -241,7 +278,7 @@ TAMPERINGS = [
         MIDDLE,
         "before the event that stands before it",
         lambda log: (
-            said(MIDDLE, recorded="2026-09-21T14:13:20.000001Z")(log),
+            said(MIDDLE, recorded=MICROSECONDS + 1)(log),
             column(MIDDLE, recorded_at=MICROSECONDS + 1)(log),
         ),
     ),
@@ -254,17 +291,38 @@ TAMPERINGS = [
     Tampering("HASH_WRONG", MIDDLE, "leaf hash", column(MIDDLE, leaf_hash=bytes(32))),
     Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"{")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "is not canonical", stored(MIDDLE, lambda envelope: envelope + b" ")),
-    Tampering("ENVELOPE_INVALID", MIDDLE, "has not the fields", said(MIDDLE, more=1)),
-    Tampering("ENVELOPE_INVALID", MIDDLE, "not the id of this event", said(MIDDLE, id="INQ-1:9")),
-    Tampering("OTHER_LOG", MIDDLE, "into the log ff", said(MIDDLE, log="ff")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "should not have, ['more']", said(MIDDLE, more=1)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "version 3", said(MIDDLE, v=3)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "via cannot be None", said(MIDDLE, via=None)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "via cannot be ''", said(MIDDLE, via="")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "names the log", said(MIDDLE, log=LOG)),
+    Tampering("ENVELOPE_INVALID", ALONE, "names the log", said(ALONE, log=ABSENT)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "is no time in seconds", said(MIDDLE, at="2026-09-21T15:33:20Z")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "is no hash", said(MIDDLE, digest="ab" * 32)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "is no hash", said(MIDDLE, digest=f"{HASH}=")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "is no hash", said(MIDDLE, digest=f"{HASH[:-1]}B")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "by time, and by", said(MIDDLE, cause="time")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "its own key", said(MIDDLE, correlation="r1")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "its own key", by_time(MIDDLE, correlation=f"k{MIDDLE}")),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "has its digest", said(MIDDLE, digest=ABSENT)),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "has its digest", second_under_its_key),
+    Tampering("ENVELOPE_INVALID", OLD, "has not the members of version 1", said(OLD, more=1)),
+    Tampering("ENVELOPE_INVALID", OLD, "has not the members of version 1", said(OLD, schema="casetrail.v2")),
+    Tampering("ENVELOPE_INVALID", OLD, "at cannot be None", said(OLD, at=None)),
+    Tampering("ENVELOPE_INVALID", OLD, "of another form", said(OLD, cause="request")),
+    Tampering("ENVELOPE_INVALID", OLD, "not the id of this event", said(OLD, id="INQ-1:9")),
+    Tampering("OTHER_LOG", ALONE, "into the log ff", said(ALONE, log="ff")),
+    Tampering("OTHER_LOG", OLD, "into the log ff", said(OLD, log="ff")),
+    Tampering("CHAIN_BROKEN", OLD, "does not follow", said(OLD, prev="ab" * 32)),
+    Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev=ABSENT, log=LOG)),
     Tampering("COLUMN_CHANGED", MIDDLE, "key is", column(MIDDLE, key="k")),
-    Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", column(MIDDLE, ordinal=1)),
+    Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", by_time(MIDDLE, ordinal=1)),
     Tampering("PAYLOAD_MISSING", MIDDLE, "gone", column(MIDDLE, payload=None)),
     Tampering("PAYLOAD_CHANGED", MIDDLE, "not the one", column(MIDDLE, payload=NOTE + UNKNOWN_FIELD)),
     Tampering("PAYLOAD_INVALID", MIDDLE, "", happened(MIDDLE, b"\xff")),
     Tampering("PAYLOAD_INVALID", MIDDLE, "not Rated", said(MIDDLE, type="Rated")),
-    Tampering("SEQ_WRONG", LAST_OF_FIRST, "stands where", said(LAST_OF_FIRST, seq=900, id="INQ-1:900")),
-    Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev="ab" * 32)),
+    Tampering("SEQ_WRONG", LAST_OF_FIRST, "stands where", said(LAST_OF_FIRST, seq=900)),
+    Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev=HASH)),
     Tampering(
         "FOLD_FAILED",
         MIDDLE,

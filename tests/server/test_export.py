@@ -5,7 +5,7 @@ import csv
 import hashlib
 import json
 import sys
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -76,9 +76,10 @@ async def test_the_whole_log_is_there_with_its_bytes_and_hashes(auditor: Client,
     for line in events:
         envelope = json.loads(line["envelope"])
         assert hash_leaf(line["envelope"].encode()).hex() == line["leaf_hash"]
-        assert hashlib.sha256(b64decode(line["payload"])).hexdigest() == envelope["payload_hash"]
+        payload_hash = urlsafe_b64encode(hashlib.sha256(b64decode(line["payload"])).digest()).decode().rstrip("=")
+        assert envelope["payload_hash"] == payload_hash
         assert Event.FromString(b64decode(line["payload"])).WhichOneof("body")
-        assert line["event_id"] == envelope["id"]
+        assert line["event_id"] == f"{envelope['case']}:{envelope['seq']}"
 
 
 async def test_the_last_line_proves_that_nothing_was_cut_off(auditor: Client, tmp_path: Path) -> None:

@@ -24,12 +24,19 @@ LOG = "0f3c2b1a00112233445566778899aabb"
 OTHER_LOG = "ffffffff00112233445566778899aabb"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 POLICY = b"the policy"
+ABSENT = object()
+"""Instead of a member's value: there is none."""
 
 Line = dict[str, Any]
 
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def hashed(data: bytes) -> str:
+    """A hash as an envelope of version 2 writes it."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 class Key:
@@ -69,6 +76,7 @@ class Draft:
         said: Members of the envelope that are to differ.
         columns: Columns that are to differ.
         stored: Changes the envelope's bytes.
+        version: Of the envelope.
     """
 
     case: str
@@ -79,6 +87,7 @@ class Draft:
     said: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, Any] = field(default_factory=dict)
     stored: Callable[[bytes], bytes] | None = None
+    version: int = 2
 
 
 def leaf(data: bytes) -> bytes:
@@ -172,11 +181,11 @@ def listed(case: str, rows: Sequence[Line], **differing: int) -> bytes:
 
 
 def story() -> list[Draft]:
-    """Forty events of five cases; the log is sealed at position 20, as of 18 events."""
+    """Forty events of five cases, the first ten in envelopes of version 1; sealed at position 20, as of 18 events."""
     drafts = []
     for index in range(39):
         case = f"INQ-{index * 7 % 5}"
-        draft = Draft(case, key=f"request-{index // 10}-{case}", ordinal=index // 5 % 2)
+        draft = Draft(case, key=f"request-{index // 10}-{case}", ordinal=index // 5 % 2, version=1 if index < 10 else 2)
         if index < 5:
             draft.type, draft.payload = "CaseOpened", opened()
         drafts.append(draft)
@@ -192,28 +201,12 @@ def rows_of(drafts: Sequence[Draft], log: str = LOG) -> list[Line]:
         before = last.get(draft.case)
         seq = before["seq"] + 1 if before else 1
         payload = draft.payload(rows) if callable(draft.payload) else draft.payload
+        common = {"pos": pos, "case": draft.case, "seq": seq, "type": draft.type, "actor": "mei", "role": "AGENT"}
+        previous = leaf(stored(before)) if before else None
         recorded = NOON + timedelta(milliseconds=pos)
-        said = {
-            "v": 1,
-            "log": log,
-            "pos": pos,
-            "case": draft.case,
-            "seq": seq,
-            "prev": leaf(stored(before)).hex() if before else None,
-            "id": f"{draft.case}:{seq}",
-            "type": draft.type,
-            "schema": "casetrail.v1",
-            "at": f"{NOON:%Y-%m-%dT%H:%M:%SZ}",
-            "due": None,
-            "actor": "mei",
-            "role": "AGENT",
-            "via": None,
-            "key": draft.key,
-            "cause": "time",
-            "correlation": None,
-            "payload_hash": hashlib.sha256(payload).hexdigest(),
-            "recorded": f"{recorded:%Y-%m-%dT%H:%M:%S.%fZ}",
-        } | draft.said
+        made = of_version_1 if draft.version == 1 else of_version_2
+        said = common | made(draft, log, seq, previous, payload, recorded) | draft.said
+        said = {name: value for name, value in said.items() if value is not ABSENT}
         envelope = rfc8785.dumps(said)
         if draft.stored is not None:
             envelope = draft.stored(envelope)
@@ -224,9 +217,9 @@ def rows_of(drafts: Sequence[Draft], log: str = LOG) -> list[Line]:
             "seq": said["seq"],
             "key": said["key"],
             "ordinal": draft.ordinal,
-            "event_id": said["id"],
+            "event_id": f"{said['case']}:{said['seq']}",
             "type": said["type"],
-            "recorded_at": microseconds(str(said["recorded"])),
+            "recorded_at": microseconds(said["recorded"]),
             "dek_id": None,
             "leaf_hash": leaf(envelope).hex(),
             "payload": b64(payload),
@@ -237,7 +230,43 @@ def rows_of(drafts: Sequence[Draft], log: str = LOG) -> list[Line]:
     return rows
 
 
-def microseconds(moment: str) -> int:
+def of_version_1(
+    draft: Draft, log: str, seq: int, previous: bytes | None, payload: bytes, recorded: datetime
+) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "log": log,
+        "prev": previous.hex() if previous else None,
+        "id": f"{draft.case}:{seq}",
+        "schema": "casetrail.v1",
+        "at": f"{NOON:%Y-%m-%dT%H:%M:%SZ}",
+        "due": None,
+        "via": None,
+        "key": draft.key,
+        "cause": f"request:{hashlib.sha256(draft.key.encode()).hexdigest()}",
+        "correlation": draft.key,
+        "payload_hash": hashlib.sha256(payload).hexdigest(),
+        "recorded": f"{recorded:%Y-%m-%dT%H:%M:%S.%fZ}",
+    }
+
+
+def of_version_2(
+    draft: Draft, log: str, _seq: int, previous: bytes | None, payload: bytes, recorded: datetime
+) -> dict[str, Any]:
+    return {
+        "v": 2,
+        **({"prev": hashed(previous)} if previous else {"log": log}),
+        "at": int(NOON.timestamp()),
+        "key": draft.key,
+        **({"digest": hashed(hashlib.sha256(draft.key.encode()).digest())} if draft.ordinal == 0 else {}),
+        "payload_hash": hashed(hashlib.sha256(payload).digest()),
+        "recorded": microseconds(f"{recorded:%Y-%m-%dT%H:%M:%S.%fZ}"),
+    }
+
+
+def microseconds(moment: str | int) -> int:
+    if isinstance(moment, int):
+        return moment
     try:
         return (datetime.fromisoformat(moment) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     except ValueError:
@@ -294,6 +323,7 @@ class World:
         kept: Checkpoints that the auditor keeps elsewhere.
         kept_receipts: Receipts likewise.
         changes: What is done to the lines of the export, in turn.
+        log: Id that its events name.
         header: Members of the header that are to differ.
         separators: Between members, and after their names: none is how Casetrail writes an export.
     """
@@ -305,6 +335,7 @@ class World:
     kept: list[tuple[int, str]] = field(default_factory=list)
     kept_receipts: list[Line] = field(default_factory=list)
     changes: list[Callable[[list[Line]], None]] = field(default_factory=list)
+    log: str = LOG
     header: Line = field(default_factory=dict)
     separators: tuple[str, str] = (",", ":")
     log_keys: list[Key] = field(default_factory=lambda: [LOG_KEY])
@@ -314,7 +345,7 @@ class World:
 
     def write_down(self, *, sign: bool = True, elsewhere: bool = True) -> "World":
         """Write the events, and sign them and what is kept elsewhere, where the log's key is at hand."""
-        self.rows = rows_of(self.drafts)
+        self.rows = rows_of(self.drafts, self.log)
         if sign:
             self.sign()
         if elsewhere:

@@ -19,7 +19,9 @@ from tests.verify.archiving import (
     without_the_event,
 )
 from tests.verify.forging import (
+    ABSENT,
     FOREIGN_KEY,
+    LOG,
     LOG_KEY,
     NEXT_KEY,
     OTHER_LOG,
@@ -27,10 +29,12 @@ from tests.verify.forging import (
     Line,
     World,
     b64,
+    hashed,
     key_change,
     leaf,
     leaves_of,
     listed,
+    microseconds,
     note,
     note_of,
     root,
@@ -39,6 +43,7 @@ from tests.verify.forging import (
 )
 
 SIZE = 40
+HASH = hashed(leaf(b"another event"))
 
 
 class Tampering(NamedTuple):
@@ -216,20 +221,13 @@ def stolen_key(world: World) -> None:
     world.notes = [(size, note(world.rows, size)) for size, _ in world.notes]
 
 
-def foreign_event(world: World) -> None:
-    """An event of another log in the place of one, signed with all others."""
-    world.drafts[16].said["log"] = OTHER_LOG
-    write_again(world, signed=True, trusting=True)
-
-
 def foreign_lines(world: World) -> None:
     other = rows_of(story(), OTHER_LOG)
     world.changes.append(lambda lines: lines.__setitem__(slice(2 + 24, 2 + 27), other[24:27]))
 
 
 def foreign_log_under_our_name(world: World) -> None:
-    for draft in world.drafts:
-        draft.said["log"] = OTHER_LOG
+    world.log = OTHER_LOG
     world.header = {"log": OTHER_LOG}
     write_again(world, signed=True, trusting=True)
 
@@ -276,14 +274,14 @@ def skipped_position(world: World) -> None:
 
 
 def time_backwards(world: World) -> None:
-    world.drafts[24].said["recorded"] = "2026-11-22T11:00:00.000000Z"
+    world.drafts[24].said["recorded"] = microseconds("2026-11-22T11:00:00.000000Z")
     write_again(world, signed=True, trusting=True)
 
 
 def skipped_seq(world: World) -> None:
     last = world.rows[-1]
     seq = last["seq"] + 1
-    world.drafts[-1].said |= {"seq": seq, "id": f"{last['case_id']}:{seq}"}
+    world.drafts[-1].said["seq"] = seq
     write_again(world, signed=True, trusting=True)
 
 
@@ -295,6 +293,17 @@ def said(name: str, value: Any, pos: int = 17) -> Callable[[World], None]:  # no
         write_again(world, signed=True, trusting=True)
 
     return do
+
+
+def begun_again(world: World) -> None:
+    world.drafts[16].said |= {"prev": ABSENT, "log": LOG}
+    write_again(world, signed=True, trusting=True)
+
+
+def along_with_itself(world: World) -> None:
+    draft = world.drafts[17]
+    draft.said |= {"cause": "time", "digest": ABSENT, "correlation": draft.key}
+    write_again(world, signed=True, trusting=True)
 
 
 def wrongly_changed_key(world: World) -> None:
@@ -453,20 +462,66 @@ TAMPERINGS = [
         rewritten(17, signed=True, trusting=True, stored=lambda data: data.replace(b'","', b'", "')),
     ),
     Tampering("an envelope with a member more, with the key", Check.ENVELOPE_MALFORMED, 2, said("note", "x", 2)),
-    Tampering("an envelope without a schema, with the key", Check.ENVELOPE_MALFORMED, 17, said("schema", None)),
+    Tampering("an envelope with an id, with the key", Check.ENVELOPE_MALFORMED, 17, said("id", "INQ-2:4")),
+    Tampering("an envelope with a null, with the key", Check.ENVELOPE_MALFORMED, 17, said("via", None)),
+    Tampering("an envelope with an empty text, with the key", Check.ENVELOPE_MALFORMED, 17, said("via", "")),
+    Tampering("an envelope of an unknown version, with the key", Check.ENVELOPE_MALFORMED, 17, said("v", 3)),
+    Tampering("an envelope with a time in words, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", "noon")),
+    Tampering("an envelope of the year 10000, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", 253402300800)),
+    Tampering("a hash in hex, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", "ab" * 32)),
+    Tampering("a hash with padding, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", f"{HASH}=")),
+    Tampering("a hash with bits to spare, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", f"{HASH[:-1]}B")),
     Tampering(
-        "an envelope in local time, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", "2026-11-22T12:00:00+08:00")
+        "a hash of the common alphabet, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", f"+{HASH[1:]}")
     ),
-    Tampering("an id of another event, with the key", Check.ID_WRONG, 17, said("id", "INQ-2:1")),
-    Tampering("a chain that leads elsewhere, with the key", Check.CHAIN_BROKEN, 17, said("prev", "ab" * 32)),
-    Tampering("a chain that begins again, with the key", Check.CHAIN_BROKEN, 17, said("prev", None)),
-    Tampering("a first event with one before it, with the key", Check.CHAIN_BROKEN, 2, said("prev", "ab" * 32, 2)),
+    Tampering("the log named twice over, with the key", Check.ENVELOPE_MALFORMED, 17, said("log", LOG)),
+    Tampering("neither log nor chain, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", ABSENT)),
+    Tampering(
+        "a request that came along with itself, with the key", Check.ENVELOPE_MALFORMED, 17, said("correlation", "x")
+    ),
+    Tampering("a correlation that is the key, with the key", Check.ENVELOPE_MALFORMED, 18, along_with_itself),
+    Tampering("brought by time and a request, with the key", Check.ENVELOPE_MALFORMED, 11, said("cause", "time", 11)),
+    Tampering("a cause in words, with the key", Check.ENVELOPE_MALFORMED, 17, said("cause", "request")),
+    Tampering("a request without its digest, with the key", Check.DIGEST_MISPLACED, 11, said("digest", ABSENT, 11)),
+    Tampering("a request with two digests, with the key", Check.DIGEST_MISPLACED, 17, said("digest", HASH)),
+    Tampering("a chain that leads elsewhere, with the key", Check.CHAIN_BROKEN, 17, said("prev", HASH)),
+    Tampering("a chain that begins again, with the key", Check.CHAIN_BROKEN, 17, begun_again),
+    Tampering(
+        "version 1: an envelope without a schema, with the key", Check.ENVELOPE_MALFORMED, 7, said("schema", None, 7)
+    ),
+    Tampering(
+        "version 1: an envelope without a member that has no value, with the key",
+        Check.ENVELOPE_MALFORMED,
+        7,
+        said("via", ABSENT, 7),
+    ),
+    Tampering(
+        "version 1: an envelope in local time, with the key",
+        Check.ENVELOPE_MALFORMED,
+        7,
+        said("at", "2026-11-22T12:00:00+08:00", 7),
+    ),
+    Tampering(
+        "version 1: a day that there is not, with the key",
+        Check.ENVELOPE_MALFORMED,
+        7,
+        said("at", "2026-02-30T12:00:00Z", 7),
+    ),
+    Tampering("version 1: an id of another event, with the key", Check.ID_WRONG, 7, said("id", "INQ-2:1", 7)),
+    Tampering(
+        "version 1: a chain that leads elsewhere, with the key", Check.CHAIN_BROKEN, 7, said("prev", "ab" * 32, 7)
+    ),
+    Tampering("version 1: a chain that begins again, with the key", Check.CHAIN_BROKEN, 7, said("prev", None, 7)),
+    Tampering(
+        "version 1: a first event with one before it, with the key", Check.CHAIN_BROKEN, 2, said("prev", "ab" * 32, 2)
+    ),
     Tampering("a number of a case skipped, with the key", Check.SEQ_WRONG, 40, skipped_seq),
     Tampering("a position skipped, with the key", Check.POSITION_WRONG, 40, skipped_position),
     Tampering("time turned back, with the key", Check.TIME_BACKWARDS, 25, time_backwards),
     # Another log
-    Tampering("an event of another log, with the key", Check.EVENT_FOREIGN, 17, foreign_event),
-    Tampering("events of another log mixed in", Check.EVENT_FOREIGN, 25, foreign_lines),
+    Tampering("an event of another log, with the key", Check.EVENT_FOREIGN, 20, said("log", OTHER_LOG, 20)),
+    Tampering("version 1: an event of another log, with the key", Check.EVENT_FOREIGN, 7, said("log", OTHER_LOG, 7)),
+    Tampering("events of another log mixed in", Check.CHAIN_BROKEN, 25, foreign_lines),
     Tampering("another log under our name, with the key", Check.LOG_FOREIGN, 0, foreign_log_under_our_name),
     Tampering("a checkpoint of another log", Check.CHECKPOINT_FOREIGN, 0, foreign_checkpoint),
     Tampering("the wrong key", Check.LOG_FOREIGN, 0, lambda world: world.log_keys.__setitem__(0, FOREIGN_KEY)),

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rfc8785
@@ -109,22 +110,39 @@ def test_an_inclusion_proof_leads_to_the_root_from_its_own_place_only(size: int)
                     root_by_inclusion(leaves[index], index, size, wrong)
 
 
+FIRST, OF_VERSION_2 = 0, 10
+"""Rows of the story: the first is of version 1."""
+
+
 @given(
     st.fixed_dictionaries(
         {name: st.none() | st.text(max_size=6) for name in ("actor", "role", "via", "correlation")}
-        | {name: st.text(max_size=6) for name in ("case", "id", "key", "type")}
+        | {name: st.text(max_size=6) for name in ("case", "key", "type")}
     )
 )
-def test_an_envelope_in_canonical_form_is_read_whatever_its_texts(texts: dict[str, str | None]) -> None:
-    said = json.loads(stored(World().write_down().rows[0])) | texts
+def test_an_envelope_of_version_1_is_read_whatever_its_texts(texts: dict[str, str | None]) -> None:
+    said = json.loads(stored(World().write_down().rows[FIRST])) | texts | {"id": f"{texts['case']}:1"}
 
     read = envelope.read(rfc8785.dumps(said).decode())
 
-    assert (read.case_id, read.event_id, read.key, read.type) == tuple(
-        said[name] for name in ("case", "id", "key", "type")
+    assert (read.version, read.case_id, read.key, read.type) == (1, said["case"], said["key"], said["type"])
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.text(min_size=1, max_size=6) for name in ("case", "key", "type")},
+        optional={name: st.text(min_size=1, max_size=6) for name in ("actor", "role", "via", "drill")},
     )
+)
+def test_an_envelope_of_version_2_is_read_whatever_its_texts(texts: dict[str, str]) -> None:
+    said = json.loads(stored(World().write_down().rows[OF_VERSION_2])) | texts
+
+    read = envelope.read(rfc8785.dumps(said).decode())
+
+    assert (read.version, read.case_id, read.key, read.type) == (2, said["case"], said["key"], said["type"])
 
 
+@pytest.mark.parametrize("row", [FIRST, OF_VERSION_2])
 @pytest.mark.parametrize(
     "change",
     [
@@ -132,13 +150,14 @@ def test_an_envelope_in_canonical_form_is_read_whatever_its_texts(texts: dict[st
         lambda text: text.replace('"mei"', r'"\u006dei"'),
         lambda text: text + "\n",
         lambda text: text.replace('{"actor":"mei",', '{"actor":"eve","actor":"mei",'),
-        lambda text: text.replace('"via":null', '"via": null'),
+        lambda text: text.replace('"seq":', '"seq": '),
         lambda text: "{" + ",".join(reversed(text[1:-1].split(","))) + "}",
-        lambda text: text.replace('"v":1', '"v":1.0'),
+        lambda text: text.replace('"v":', '"v":0.1e'),
+        lambda text: text.replace('"pos":1', '"pos":1.0'),
     ],
 )
-def test_any_other_way_to_write_an_envelope_is_refused(change: Callable[[str], str]) -> None:
-    text = stored(World().write_down().rows[0]).decode()
+def test_any_other_way_to_write_an_envelope_is_refused(change: Callable[[str], str], row: int) -> None:
+    text = stored(World().write_down().rows[row]).decode()
 
     with pytest.raises(EnvelopeError):
         envelope.read(change(text))
@@ -259,24 +278,32 @@ def test_the_auditors_page_explains_every_reason() -> None:
     assert [check for check in Check if f"`{check}`" not in page] == []
 
 
-@given(st.fixed_dictionaries({name: st.text(max_size=6) for name in ("actor", "case", "key", "type", "via")}))
-def test_an_event_is_read_the_short_way_as_the_long_way_reads_it(texts: dict[str, str]) -> None:
+@given(
+    st.fixed_dictionaries(
+        {name: st.text(min_size=1, max_size=6) for name in ("actor", "case", "key", "type", "via")}
+        | {"at": st.integers(-(10**12), 10**12)}
+    )
+)
+def test_an_event_is_read_the_short_way_as_the_long_way_reads_it(texts: dict[str, Any]) -> None:
     world, found = World(), Faults()
-    world.drafts = [Draft("INQ-1", said=texts | {"id": f"{texts['case']}:1"})]
+    world.drafts = [Draft("INQ-1", said=texts)]
     world.write_down(sign=False, elsewhere=False)
     line = world.written(world.rows[0])
 
     short = plain.read(line, tree_of(world))
 
-    assert (short is None) == any(character in '"\\' or character < " " for character in "".join(texts.values()))
+    at = texts.pop("at")
+    no_date = not -62_135_596_800 <= at <= 253_402_300_799
+    escaped = any(character in '"\\' or character < " " for character in "".join(texts.values()))
+    assert (short is None) == (escaped or no_date)
     assert short in (None, events.check(lines.parse(line), tree_of(world), found))
-    assert not found.in_order()
+    assert bool(found.in_order()) == no_date
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_fault_of_an_event_is_passed_over_on_the_short_way(seed: int) -> None:
     world = World().write_down()
-    untouched = world.written(world.rows[3])
+    untouched = world.written(world.rows[OF_VERSION_2 + 3])
     chance = random.Random(seed)
     assert plain.read(untouched, tree_of(world)) is not None
 

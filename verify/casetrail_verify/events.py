@@ -8,7 +8,6 @@ from casetrail_verify import envelope, lines
 from casetrail_verify.envelope import Envelope, EnvelopeError
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.lines import Line, LineError
-from casetrail_verify.moments import moment
 from casetrail_verify.tree import ProofError, root_by_inclusion
 from casetrail_verify.wire import Message, WireError
 
@@ -155,11 +154,12 @@ def _check_columns(row: Row, tree: Tree, found: Faults) -> None:
     said = row.said
     if said is None:
         return
-    if said.log != tree.log:
+    if said.log not in (None, tree.log):
         _note(found, row, Check.EVENT_FOREIGN, f"the event is of the log {said.log}")
-    if said.event_id != f"{said.case_id}:{said.seq}":
-        _note(found, row, Check.ID_WRONG, f"the event {said.case_id}:{said.seq} calls itself {said.event_id!r}")
-    here = (row.case_id, row.event_id, row.key, row.pos, row.seq, row.type, moment(row.recorded_at))
+    if not said.has_its_digest(row.ordinal):
+        words = "the first event under a request's key has its digest, and no other event"
+        _note(found, row, Check.DIGEST_MISPLACED, words)
+    here = (row.case_id, row.event_id, row.key, row.pos, row.seq, row.type, row.recorded_at)
     there = (said.case_id, said.event_id, said.key, said.pos, said.seq, said.type, said.recorded)
     if here != there:
         name, column, value = next(

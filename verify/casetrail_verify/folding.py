@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from casetrail_verify.moments import seconds
 from casetrail_verify.wire import Message, WireError
 
 Value = int | bytes | None
@@ -56,8 +55,8 @@ _CALL_SATISFIED: Final = 1
 _NOT_REACHED: Final = 3
 
 
-Step = tuple[str, str, tuple[Value, ...]]
-"""An event, as far as the fold needs it: its type, its case time as the envelope has it, the fields that are read.
+Step = tuple[str, int, tuple[Value, ...]]
+"""An event, as far as the fold needs it: its type, its case time in seconds since 1970, the fields that are read.
 
 A bare tuple, of which a hundred thousand go from one process to another in a fraction of a named one's time.
 """
@@ -68,7 +67,7 @@ class Folded:
     """What a case's events make of it.
 
     Attributes:
-        facts: By the number of the case's field; times as text.
+        facts: By the number of the case's field; times in seconds since 1970.
         counters: Likewise, of the field `counters`.
         reported: Whether an incident's report is filed.
     """
@@ -82,7 +81,7 @@ class Folded:
         type_, at, said = step
         _CHANGES[type_].change(self, at, *said)
 
-    def differences(self, listed: Mapping[str, object], updated_at: str) -> list[str]:
+    def differences(self, listed: Mapping[str, object], updated_at: int) -> list[str]:
         """Names of the facts of which the case says something else."""
         facts = self.facts | {UPDATED: updated_at}
         found = [name for number, name in NAMES.items() if _fact(number, facts.get(number)) != listed[name]]
@@ -116,7 +115,7 @@ TYPES: Final = _CHANGES.keys()
 """Of the events that the fold needs."""
 
 
-def step(type_: str, at: str, payload: bytes) -> Step:
+def step(type_: str, at: int, payload: bytes) -> Step:
     """What the fold needs of an event of one of the types.
 
     Raises:
@@ -144,8 +143,6 @@ def listed(body: Message) -> Mapping[str, object]:
 
 
 def _fact(number: int, folded: Any) -> object:  # noqa: ANN401 - of any fact
-    if number in _TIMES:
-        return seconds(folded) if folded else None
     return _policy(folded) if number == POLICY else folded
 
 
@@ -179,13 +176,13 @@ def _on(type_: str, body: int = 0, *reads: int) -> Callable[[Change], Change]:
 
 def _counts(type_: str, counter: int) -> None:
     @_on(type_)
-    def change(case: Folded, _at: str) -> None:
+    def change(case: Folded, _at: int) -> None:
         case.count(counter)
 
 
 def _leads_to(type_: str, stage: int) -> None:
     @_on(type_)
-    def change(case: Folded, _at: str) -> None:
+    def change(case: Folded, _at: int) -> None:
         case.facts[STAGE] = stage
 
 
@@ -212,7 +209,7 @@ _leads_to("DrillStarted", _IN_PROGRESS)
 
 
 @_on("CaseOpened", 20, 1, 2, 3, 4, 6, 10, 14, 15, 16, 17)
-def _case_opened(case: Folded, at: str, *said: Value) -> None:
+def _case_opened(case: Folded, at: int, *said: Value) -> None:
     *facts, incident, drill = said
     case.facts = dict(zip((KIND, CHANNEL, PRIORITY, CATEGORY, ORDER, POLICY, SILENT, SOURCE), facts, strict=True))
     case.facts |= {OPENED: at, ROUND: 1, DRILL: drill, STAGE: _OPENED if incident is None else _DECLARED}
@@ -220,7 +217,7 @@ def _case_opened(case: Folded, at: str, *said: Value) -> None:
 
 
 @_on("Assigned", 21, 1)
-def _assigned(case: Folded, _at: str, to: Value) -> None:
+def _assigned(case: Folded, _at: int, to: Value) -> None:
     case.facts[OWNER] = to
     case.count(_ASSIGNMENTS)
     if case.facts.get(KIND) == _INQUIRY and case.facts.get(STAGE) == _OPENED:
@@ -228,32 +225,32 @@ def _assigned(case: Folded, _at: str, to: Value) -> None:
 
 
 @_on("Transferred", 22, 2)
-def _transferred(case: Folded, _at: str, to: Value) -> None:
+def _transferred(case: Folded, _at: int, to: Value) -> None:
     case.facts[OWNER] = to
     case.count(_TRANSFERS)
 
 
 @_on("Replied")
-def _replied(case: Folded, _at: str) -> None:
+def _replied(case: Folded, _at: int) -> None:
     case.count(_REPLIES)
     if case.facts.get(KIND) == _INQUIRY and case.facts.get(STAGE) in (_OPENED, _ACCEPTED):
         case.facts[STAGE] = _IN_PROGRESS
 
 
 @_on("MessageReceived", 26, 2)
-def _message_received(case: Folded, _at: str, repeat_contact: Value) -> None:
+def _message_received(case: Folded, _at: int, repeat_contact: Value) -> None:
     case.count(_MESSAGES)
     if repeat_contact:
         case.count(_REPEAT_CONTACTS)
 
 
 @_on("Prioritized", 30, 1)
-def _prioritized(case: Folded, _at: str, priority: Value) -> None:
+def _prioritized(case: Folded, _at: int, priority: Value) -> None:
     case.facts[PRIORITY] = priority
 
 
 @_on("Reclassified", 31, 1, 2, 6)
-def _reclassified(case: Folded, _at: str, kind: Value, category: Value, order: Value) -> None:
+def _reclassified(case: Folded, _at: int, kind: Value, category: Value, order: Value) -> None:
     if category:
         case.facts[CATEGORY] = category
     if order:
@@ -264,26 +261,26 @@ def _reclassified(case: Folded, _at: str, kind: Value, category: Value, order: V
 
 
 @_on("EscalationStepped", 50, 7)
-def _escalation_stepped(case: Folded, _at: str, takes_over: Value) -> None:
+def _escalation_stepped(case: Folded, _at: int, takes_over: Value) -> None:
     case.count(_ESCALATIONS)
     if takes_over:
         case.facts[OWNER] = None
 
 
 @_on("DecisionRequested", 60, 1)
-def _decision_requested(case: Folded, _at: str, request: Value) -> None:
+def _decision_requested(case: Folded, _at: int, request: Value) -> None:
     if isinstance(request, bytes) and Message(request).integer(7) == _SETTLEMENT:
         case.facts[STAGE] = _AWAITING_APPROVAL
 
 
 @_on("DecisionTaken", 61, 1, 2)
-def _decision_taken(case: Folded, _at: str, granted: Value, subject: Value) -> None:
+def _decision_taken(case: Folded, _at: int, granted: Value, subject: Value) -> None:
     if subject == _SETTLEMENT and not granted:
         case.facts[STAGE] = _NEGOTIATING
 
 
 @_on("Classified", 70, 1, 2)
-def _classified(case: Folded, _at: str, category: Value, priority: Value) -> None:
+def _classified(case: Folded, _at: int, category: Value, priority: Value) -> None:
     case.facts[CATEGORY] = category
     if priority:
         case.facts[PRIORITY] = priority
@@ -291,12 +288,12 @@ def _classified(case: Folded, _at: str, category: Value, priority: Value) -> Non
 
 
 @_on("InvestigationStarted", 71, 1)
-def _investigation_started(case: Folded, _at: str, specialist: Value) -> None:
+def _investigation_started(case: Folded, _at: int, specialist: Value) -> None:
     case.facts |= {STAGE: _INVESTIGATING, OWNER: specialist}
 
 
 @_on("EligibilityDecided", 90, 1, 2)
-def _eligibility_decided(case: Folded, _at: str, eligibility: Value, goods_come_back: Value) -> None:
+def _eligibility_decided(case: Folded, _at: int, eligibility: Value, goods_come_back: Value) -> None:
     if eligibility == _REJECTION:
         case.facts[STAGE] = _REJECTED
     else:
@@ -304,30 +301,30 @@ def _eligibility_decided(case: Folded, _at: str, eligibility: Value, goods_come_
 
 
 @_on("GoodsInspected", 94, 1)
-def _goods_inspected(case: Folded, _at: str, inspection: Value) -> None:
+def _goods_inspected(case: Folded, _at: int, inspection: Value) -> None:
     case.facts[STAGE] = _REJECTED if inspection == _FAILED else _CARRYING_OUT
 
 
 @_on("CustomerTold", 111, 1)
-def _customer_told(case: Folded, _at: str, purpose: Value) -> None:
+def _customer_told(case: Folded, _at: int, purpose: Value) -> None:
     if purpose == _RESULT and case.facts.get(STAGE) == _RESOLVED:
         case.facts[STAGE] = _TOLD
 
 
 @_on("Rated", 115, 1)
-def _rated(case: Folded, _at: str, satisfied: Value) -> None:
+def _rated(case: Folded, _at: int, satisfied: Value) -> None:
     if not satisfied:
         case.facts |= {STAGE: _DISSATISFIED, CLOSED: None}
 
 
 @_on("CallbackMade", 118, 1)
-def _callback_made(case: Folded, _at: str, result: Value) -> None:
+def _callback_made(case: Folded, _at: int, result: Value) -> None:
     if result not in (_CALL_SATISFIED, _NOT_REACHED):
         case.facts |= {STAGE: _DISSATISFIED, CLOSED: None}
 
 
 @_on("Reopened", 121, 1, 3)
-def _reopened(case: Folded, _at: str, round_: Value, repeat_contact: Value) -> None:
+def _reopened(case: Folded, _at: int, round_: Value, repeat_contact: Value) -> None:
     case.count(_REOPENINGS)
     if repeat_contact:
         case.count(_REPEAT_CONTACTS)
@@ -336,44 +333,44 @@ def _reopened(case: Folded, _at: str, round_: Value, repeat_contact: Value) -> N
 
 
 @_on("CaseClosed")
-def _case_closed(case: Folded, at: str) -> None:
+def _case_closed(case: Folded, at: int) -> None:
     case.facts |= {STAGE: _CLOSED, CLOSED: at}
 
 
 @_on("PolicyChanged", 124, 1)
-def _policy_changed(case: Folded, _at: str, policy: Value) -> None:
+def _policy_changed(case: Folded, _at: int, policy: Value) -> None:
     case.facts[POLICY] = policy
 
 
 @_on("HandedOver", 125, 3)
-def _handed_over(case: Folded, _at: str, silent: Value) -> None:
+def _handed_over(case: Folded, _at: int, silent: Value) -> None:
     case.facts[SILENT] = silent
 
 
 @_on("IncidentGraded")
-def _incident_graded(case: Folded, _at: str) -> None:
+def _incident_graded(case: Folded, _at: int) -> None:
     if case.facts.get(STAGE) == _DECLARED:
         case.facts[STAGE] = _GRADED
 
 
 @_on("CommandAssumed", 202, 1)
-def _command_assumed(case: Folded, _at: str, commander: Value) -> None:
+def _command_assumed(case: Folded, _at: int, commander: Value) -> None:
     case.facts[OWNER] = commander
 
 
 @_on("IncidentFollowedUp")
-def _incident_followed_up(case: Folded, _at: str) -> None:
+def _incident_followed_up(case: Folded, _at: int) -> None:
     case.facts[STAGE] = _RETROSPECTIVE if case.reported else _FOLLOWED_UP
 
 
 @_on("ReportFiled")
-def _report_filed(case: Folded, _at: str) -> None:
+def _report_filed(case: Folded, _at: int) -> None:
     case.reported = True
     if case.facts.get(STAGE) == _FOLLOWED_UP:
         case.facts[STAGE] = _RETROSPECTIVE
 
 
 @_on("IncidentReopened")
-def _incident_reopened(case: Folded, _at: str) -> None:
+def _incident_reopened(case: Folded, _at: int) -> None:
     case.reported = False
     case.facts[STAGE] = _GRADED

@@ -17,7 +17,7 @@ class CaseState(NamedTuple):
         first_seq: That one's number in the case: 1 unless the export has only a part.
         seq: Of its last event.
         leaf: That one's hash, hex.
-        at: When that one happened, in case time.
+        at: When that one happened, in case time: seconds since 1970.
         folded: What its events make of it; None where one of them cannot be read.
     """
 
@@ -25,7 +25,7 @@ class CaseState(NamedTuple):
     first_seq: int
     seq: int
     leaf: str
-    at: str
+    at: int
     folded: Folded | None
 
 

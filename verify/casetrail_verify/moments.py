@@ -1,4 +1,4 @@
-"""Real moments as envelopes write them."""
+"""Moments as envelopes of version 1 write them: RFC 3339, in UTC."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -6,24 +6,26 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-def moment(microseconds: int) -> str:
-    """RFC 3339 with six digits, from microseconds since 1970; in words where no such date exists."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_second(seconds)}.{rest:06d}Z"
-
-
-def seconds(at: str) -> int:
-    """Seconds since 1970, from RFC 3339 in whole seconds of UTC; 0 where there is no such date."""
-    try:
-        return int(datetime.fromisoformat(at).timestamp())
-    except ValueError:
-        return 0
+EARLIEST: Final = -62_135_596_800
+"""The year 1, in seconds since 1970."""
+LATEST: Final = 253_402_300_799
+"""The end of the year 9999."""
 
 
 @lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    try:
-        return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
-    except OverflowError:
-        return f"{seconds} s"
+def seconds(text: str) -> int:
+    """Seconds since 1970.
+
+    Raises:
+        ValueError: There is no such date.
+    """
+    return microseconds(text) // 1_000_000
+
+
+def microseconds(text: str) -> int:
+    """Microseconds since 1970.
+
+    Raises:
+        ValueError: There is no such date.
+    """
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)

@@ -85,7 +85,7 @@ class Edge(NamedTuple):
         prev: What it says is the hash before it; None where it says that nothing is.
         last_seq: Number of its last event in the stretch.
         last_leaf: That one's hash, hex.
-        last_at: When that one happened, in case time.
+        last_at: When that one happened, in case time: seconds since 1970.
         steps: What the fold needs of its events; None where one of them cannot be read.
     """
 
@@ -94,7 +94,7 @@ class Edge(NamedTuple):
     prev: str | None
     last_seq: int
     last_leaf: str
-    last_at: str
+    last_at: int
     steps: list[Step] | None
 
 
@@ -260,7 +260,7 @@ def _stepped(steps: list[Step] | None, row: Row, found: Faults) -> list[Step] | 
 
 def _edge(first: Row, last: Row, steps: list[Step] | None) -> Edge:
     prev = first.said.prev if first.said is not None else None
-    at = last.said.at if last.said is not None else ""
+    at = last.said.at if last.said is not None else 0
     return Edge(first.pos, first.seq, prev, last.seq, last.leaf, at, steps)
 
 
