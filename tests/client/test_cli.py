@@ -395,7 +395,7 @@ async def test_a_full_disk_behind_what_is_printed_is_said_in_words(service: Serv
         _, said = await process.communicate()
     assert (process.returncode, said.decode()) == (
         1,
-        "Failed: what is printed cannot be written: No space left on device.\n",
+        "Failed: the output cannot be written: No space left on device.\n",
     )
 
 

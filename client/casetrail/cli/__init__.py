@@ -65,11 +65,20 @@ def _casetrail() -> None:
     """Customer-service cases: open them, drive them, read them, prove them."""
 
 
+# How typer ends after Ctrl-C.
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; whatever goes wrong is said in words."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # ours: gRPC's lines on stderr are for its developers
     try:
         app(prog_name="casetrail")
+    except SystemExit as end:
+        if end.code != _INTERRUPTED:
+            raise
+        typer.echo("Interrupted. What was asked for may have happened all the same.", err=True)
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a person reads this: never a traceback
         import_module("casetrail.cli.failure").tell(error)
         sys.exit(1)

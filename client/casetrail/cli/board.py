@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
@@ -12,7 +11,7 @@ from rich.live import Live
 
 from casetrail.board import View, frame, is_news
 from casetrail.cli import output
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.terms import Terms, follow, spread
 from casetrail.client import Client
 from casetrail.errors import Unavailable
 from casetrail.v1.case_pb2 import Case
@@ -45,8 +44,7 @@ def board(
         else:
             await _Board(client, found).run()
 
-    with suppress(KeyboardInterrupt):
-        call(terms, show)
+    follow(terms, show)
 
 
 async def _found(client: Client, case_id: str) -> Case:

@@ -15,7 +15,7 @@ from rich.text import Text
 from casetrail import short_forms
 from casetrail.cli import drill_injects, options, output
 from casetrail.cli.options import Why
-from casetrail.cli.terms import RequestId, Terms, WriteTerms, call, spread
+from casetrail.cli.terms import RequestId, Terms, WriteTerms, call, follow, spread
 from casetrail.client import Client
 from casetrail.scenario_file import ScenarioError, load
 from casetrail.timeline import tell
@@ -96,7 +96,9 @@ def start(
     file: FileArgument,
     scale: Scale = 0,
     request_id: RequestId = "",
-    follow: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Follow it to its end; Ctrl-C ends the watching only.")
+    ] = False,
     *,
     terms: Terms,
 ) -> None:
@@ -108,12 +110,12 @@ def start(
         drill = started.drill
         if not terms.as_json:
             typer.echo(f"{drill.case_id}  {drill.subject}")
-        elif not follow:
+        elif not watched:
             output.print_json(started)
-        if follow:
+        if watched:
             await _follow(client, drill.case_id, as_json=terms.as_json)
 
-    call(terms, begin)
+    (follow if watched else call)(terms, begin)
 
 
 @app.command()
@@ -130,8 +132,8 @@ def get(drill: DrillArgument, *, terms: Terms) -> None:
 @app.command()
 @spread
 def watch(drill: DrillArgument, *, terms: Terms) -> None:
-    """Follow a drill to its end."""
-    call(terms, lambda client: _follow(client, drill, as_json=terms.as_json))
+    """Follow a drill to its end; Ctrl-C ends the watching only."""
+    follow(terms, lambda client: _follow(client, drill, as_json=terms.as_json))
 
 
 async def _follow(client: Client, drill: str, *, as_json: bool) -> None:

@@ -77,7 +77,7 @@ def _expected(error: Exception) -> str:
         case OSError(filename=str(name), strerror=str(why)):
             return f"{name}: {why}"
         case OSError(errno=errno.ENOSPC, strerror=str(why)):
-            return f"what is printed cannot be written: {why}"
+            return f"the output cannot be written: {why}"
         case ValueError(args=(str(why),)) if why.startswith(_TOO_LARGE):
             return f"this number is too large:{why.removeprefix(_TOO_LARGE)}"
         case _:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from casetrail.cli import output
 from casetrail.cli.options import word_of_enum
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.terms import Terms, call, follow, spread
 from casetrail.client import Client
 from casetrail.timeline import heading, printable, standing, tell
 from casetrail.v1.audit_service_pb2 import VerifyCaseResponse
@@ -153,7 +153,7 @@ def watch(
         async for event in client.watch_events(after):
             _print_one_of_all(event, terms)
 
-    call(terms, follow_all if every else follow_case)
+    follow(terms, follow_all if every else follow_case)
 
 
 @spread

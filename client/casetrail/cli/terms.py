@@ -6,6 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -118,6 +119,12 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     keyword = inspect.Parameter.KEYWORD_ONLY
     run.__dict__["__signature__"] = inspect.Signature([option.replace(kind=keyword) for option in options])
     return run
+
+
+def follow(terms: Terms, work: Callable[[Client], Awaitable[None]]) -> None:
+    """Do something with a connected client that goes on until Ctrl-C, which is how one ends it."""
+    with suppress(KeyboardInterrupt):
+        call(terms, work)
 
 
 def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
