@@ -25,11 +25,11 @@ LATEST: Final = 253_402_300_799
 
 _LARGEST_EXACT: Final = 2**53  # the integers that every JSON reader keeps exactly
 _HASH: Final = 43  # characters of a hash
+_OWN_KEY: Final = "the envelope names a correlation that is its own key"
 _BY_REQUEST: Final = "request:"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_FROM_URL_SAFE: Final = str.maketrans("-_", "+/")
 _decode = json.JSONDecoder().decode
 
 
@@ -76,8 +76,12 @@ def read(envelope: bytes) -> Facts:
     Raises:
         ValueError: It is none.
     """
+    text = envelope.decode()
+    found = _PLAIN.fullmatch(text)
+    if found is not None:
+        return _of_plain(found)
     try:
-        said = _decode(envelope.decode())
+        said = _decode(text)
     except RecursionError as error:
         raise ValueError("the envelope is nested without end") from error
     if not isinstance(said, dict):
@@ -88,6 +92,78 @@ def read(envelope: bytes) -> Facts:
     if version == 1 and type(version) is int:
         return _of_version_1(said)
     raise ValueError(f"the envelope has version {version!r}, and this program reads 1 and {VERSION}")
+
+
+# What an envelope of version 2 looks like whose texts need no escapes and whose numbers are exact, which is nearly all:
+# what matches has the right members of the right form and is canonical. It is read in a third of the time.
+_TEXT = r"[^\"\\\x00-\x1f]+"
+_NUMBER = r"[1-9][0-9]{0,14}"
+_MICROSECONDS = r"[1-8][0-9]{0,15}"
+_SECONDS = r"(?:0|-?[1-9][0-9]{0,11})"
+_BASE64URL = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+_PLAIN: Final = re.compile(
+    rf'{{(?:"actor":"({_TEXT})",)?"at":({_SECONDS}),"case":"({_TEXT})",'
+    rf'(?:("cause":"{BY_TIME}",)(?:"correlation":"({_TEXT})",)?|(?:"digest":"({_BASE64URL})",)?)'
+    rf'(?:"drill":"({_TEXT})",)?(?:"due":({_SECONDS}),)?"key":"({_TEXT})",(?:"log":"(?P<log>{_TEXT})",)?'
+    rf'"payload_hash":"({_BASE64URL})","pos":({_NUMBER}),(?(log)|"prev":"({_BASE64URL})",)"recorded":({_MICROSECONDS}),'
+    rf'(?:"role":"({_TEXT})",)?"seq":({_NUMBER}),"type":"({_TEXT})","v":{VERSION}(?:,"via":"({_TEXT})")?}}'
+)
+
+
+def plain(envelope: bytes) -> Facts | None:
+    """Read an envelope that is plainly of version 2 and canonical; None where it takes more to see whether it is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _PLAIN.fullmatch(envelope.decode())
+    return _of_plain(found) if found is not None else None
+
+
+def _of_plain(found: re.Match[str]) -> Facts:
+    (
+        actor,
+        at,
+        case_id,
+        by_time,
+        correlation,
+        digest,
+        drill,
+        due,
+        key,
+        log,
+        payload_hash,
+        pos,
+        prev,
+        recorded,
+        role,
+        seq,
+        type_,
+        via,
+    ) = found.groups("")
+    if correlation == key:
+        raise ValueError(_OWN_KEY)
+    return Facts(
+        VERSION,
+        log,
+        int(pos),
+        case_id,
+        int(seq),
+        _unhashed(prev) if prev else b"",
+        type_,
+        _second(int(at)),
+        _second(int(due)) if due else None,
+        actor,
+        role,
+        via,
+        key,
+        bool(by_time),
+        _unhashed(digest).hex() if digest else "",
+        correlation or key,
+        drill,
+        _unhashed(payload_hash),
+        int(recorded),
+    )
 
 
 def has_its_digest(said: Facts, ordinal: int) -> bool:
@@ -125,7 +201,7 @@ def _of_version_2(said: dict[str, Any]) -> Facts:
     if by_time and (said["cause"] != BY_TIME or "digest" in said):
         raise ValueError("the envelope says of something that it was brought by time, and by something else")
     if "correlation" in said and (said["correlation"] == key or not by_time):
-        raise ValueError("the envelope names a correlation that is its own key")
+        raise ValueError(_OWN_KEY)
     return Facts(
         VERSION,
         get("log", ""),
@@ -160,10 +236,14 @@ def hash_of(text: str) -> bytes:
     Raises:
         ValueError: There is none that is written so.
     """
-    hashed = a2b_base64(text.translate(_FROM_URL_SAFE) + "=", strict_mode=True) if len(text) == _HASH else b""
+    hashed = _unhashed(text) if len(text) == _HASH else b""
     if text_of(hashed) != text:
         raise ValueError(f"{text!r} is no hash as an envelope writes it")
     return hashed
+
+
+def _unhashed(text: str) -> bytes:
+    return a2b_base64(text.replace("-", "+").replace("_", "/") + "=")
 
 
 def number(value: int) -> str:
