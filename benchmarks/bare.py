@@ -4,6 +4,9 @@ The rows of `event` and `payload` are inserted ready made, into the same tables 
 the same durability, by one connection that does nothing else: as many to a transaction as the log writes, by
 `executemany` into SQLite, by an array for each column into PostgreSQL. Nothing is looked up, numbered, hashed, signed
 or projected.
+
+Beside it, to see where an append's time goes: every row that the log writes with these events, ready made too, by the
+log's own statements. That adds the case's row in the projection with its indexes, the head and the tree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,19 +18,23 @@ import psycopg
 
 from audit import stores
 from audit.envelope import EVENT_COLUMNS, StoredEvent
+from audit.group import Group
+from audit.postgres import rows
 from audit.postgres.server import Server
+from audit.sqlite import writer
 from audit.sqlite.file import Connection, DatabaseFile
 
-_EVENT = ("bigint", "text", "integer", "text", "integer", "text", "bytea", "bytea", "bigint")
-_PAYLOAD = ("bigint", "text", "bytea")
-_EVENT_INTO = f"event ({', '.join(EVENT_COLUMNS)})"
+_EVENT = f"event ({', '.join(EVENT_COLUMNS)})"
 
 
 class Bare(Protocol):
-    """Writes rows in one transaction."""
+    """Writes rows in one transaction, and returns after the commit."""
 
-    def insert(self, rows: Sequence[StoredEvent]) -> None:
-        """Return after the commit."""
+    def insert(self, events: Sequence[StoredEvent]) -> None:
+        """Write events and payloads."""
+
+    def insert_all(self, group: Group) -> None:
+        """Write every row that a group writes, and the head."""
 
 
 @contextmanager
@@ -49,16 +56,21 @@ class _Sqlite:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def insert(self, rows: Sequence[StoredEvent]) -> None:
+    def insert(self, events: Sequence[StoredEvent]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         marks = ", ".join("?" * len(EVENT_COLUMNS))
         self._connection.executemany(
-            f"INSERT INTO {_EVENT_INTO} VALUES ({marks})",  # noqa: S608 - our own names
-            [row[: len(EVENT_COLUMNS)] for row in rows],
+            f"INSERT INTO {_EVENT} VALUES ({marks})",  # noqa: S608 - our own names
+            [each[: len(EVENT_COLUMNS)] for each in events],
         )
         self._connection.executemany(
-            "INSERT INTO payload VALUES (?, ?, ?)", [(row.position, row.dek_id, row.payload) for row in rows]
+            "INSERT INTO payload VALUES (?, ?, ?)", [(each.position, each.dek_id, each.payload) for each in events]
         )
+        self._connection.execute("COMMIT")
+
+    def insert_all(self, group: Group) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        writer.store(self._connection, group)
         self._connection.execute("COMMIT")
 
 
@@ -66,16 +78,19 @@ class _Postgres:
     def __init__(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         self._connection = connection
 
-    def insert(self, rows: Sequence[StoredEvent]) -> None:
+    def insert(self, events: Sequence[StoredEvent]) -> None:
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
-            self._insert(_EVENT_INTO, _EVENT, [row[: len(EVENT_COLUMNS)] for row in rows])
-            self._insert("payload", _PAYLOAD, [(row.position, row.dek_id, row.payload) for row in rows])
+            self._insert(_EVENT, rows.EVENT, [each[: len(rows.EVENT)] for each in events])
+            self._insert("payload", rows.PAYLOAD, [(each.position, each.dek_id, each.payload) for each in events])
             self._connection.execute("COMMIT")
 
-    def _insert(self, table: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
-        self._connection.execute(
-            f"INSERT INTO {table} SELECT * FROM unnest({arrays})",  # noqa: S608 - our own names
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    def insert_all(self, group: Group) -> None:
+        with self._connection.pipeline():
+            self._connection.execute("BEGIN")
+            self._connection.execute(rows.WRITE, rows.values(group))
+            self._connection.execute(rows.HEAD, rows.end_of(group.head))
+            self._connection.execute("COMMIT")
+
+    def _insert(self, table: str, types: Sequence[str], values: Sequence[Sequence[object]]) -> None:
+        self._connection.execute(rows.insertion(table, types), rows.columns(types, values))

@@ -22,13 +22,15 @@ class Database:
         name: What it is called.
         large: URL of a log, empty at first, as the others.
         small: Of another one.
-        bare: Of a third one, into which no log is written, only rows.
+        bare: Of a third one, into which no log is written, only rows of events and payloads.
+        ready: Of a fourth one, into which every row goes that a log writes, ready made.
     """
 
     name: str
     large: str
     small: str
     bare: str
+    ready: str
 
 
 @asynccontextmanager
@@ -38,9 +40,10 @@ async def databases(folder: Path) -> AsyncIterator[list[Database]]:
     server = await asyncio.to_thread(PostgresServer.make, folder / "postgres", _SETTINGS)
     try:
         fresh = await asyncio.to_thread(Databases, server)
+        names = ("large", "small", "bare", "ready")
         yield [
-            Database("SQLite", *(stores.sqlite_url(folder / f"{name}.db") for name in ("large", "small", "bare"))),
-            Database("PostgreSQL", *[await asyncio.to_thread(fresh) for _ in range(3)]),
+            Database("SQLite", *(stores.sqlite_url(folder / f"{name}.db") for name in names)),
+            Database("PostgreSQL", *[await asyncio.to_thread(fresh) for _ in names]),
         ]
     finally:
         await asyncio.to_thread(server.end)

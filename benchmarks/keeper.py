@@ -1,6 +1,6 @@
 """Keeps logs open, by the same door as the server, and does with them what it is asked: `python -m benchmarks.keeper`.
 
-`job: open` names a database: where a large log is, a small one, and tables that nothing but bare rows go into.
+`job: open` names a database: where a large log is, a small one, and tables that nothing but rows go into, twice.
 """
 
 from contextlib import AsyncExitStack
@@ -10,6 +10,7 @@ import uvloop
 from audit import stores
 from audit.log import Log
 from benchmarks import appending, bare, million
+from benchmarks.appending import ReadyMade
 from benchmarks.bare import Bare
 from benchmarks.processes import ROOT, Answer, Request, answer_requests
 from casetrail import policy_file
@@ -22,6 +23,7 @@ async def main() -> None:
     large: dict[str, Log] = {}
     small: dict[str, Log] = {}
     bares: dict[str, Bare] = {}
+    readies: dict[str, ReadyMade] = {}
 
     async def handle(request: Request) -> Answer:
         if request["job"] == "fill":
@@ -33,9 +35,13 @@ async def main() -> None:
                     kept[name] = await stores.open_log(url)
                     ending.push_async_callback(kept[name].close)
                 bares[name] = ending.enter_context(bare.opened(request["bare"]))
+                readies[name] = ReadyMade(ending.enter_context(bare.opened(request["ready"])))
                 return {}
             case "append":
-                return dict(await appending.beside_bare(small[name], bares[name], rules, size=request["size"]))
+                found = await appending.beside_bare(
+                    small[name], bares[name], readies[name], rules, size=request["size"]
+                )
+                return dict(found)
             case "together":
                 return dict(await appending.together(small[name], rules))
             case "page":

@@ -14,7 +14,7 @@ from psycopg import postgres, pq
 from psycopg.adapt import Dumper
 
 from audit.envelope import EVENT_COLUMNS
-from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group
+from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head
 
 CHANNEL: Final = "casetrail"
 """What is notified of the log's new size by each commit that adds events."""
@@ -133,6 +133,14 @@ WRITE: Final = f"""
   SELECT pg_notify('{CHANNEL}', %b), 1 / (NOT EXISTS (SELECT FROM erased_key WHERE dek_id = ANY(%b::text[])))::integer
 """  # noqa: S608 - our own names
 """Writes what `values` says; divides by zero where one of the keys that it must not find is erased."""
+
+HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"
+"""Moves the head to where `end_of` says."""
+
+
+def end_of(head: Head) -> tuple[int, bytes]:
+    """Where the log ends, as its head keeps it."""
+    return head.size, head.frontier.stored
 
 
 def values(group: Group, *, unless_erased: Iterable[str] = ()) -> list[Any]:

@@ -64,7 +64,6 @@ _BY_INDEX: Final = """
     ('enable_seqscan', 'off'), ('jit', 'off'), ('plan_cache_mode', 'force_generic_plan')
   ) AS setting (name, value)
 """
-_HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"
 # The frontier stands for all that was ever written. Where it is another one, dividing by zero ends the transaction.
 _HEAD_IF: Final = """
   WITH moved AS (
@@ -237,7 +236,9 @@ class Writer:
         try:
             async with connection.pipeline():
                 await connection.execute("BEGIN")
-                await connection.execute(_HEAD_IF, (*_ends(group.head), *_ends(group.before), group.before.log))
+                await connection.execute(
+                    _HEAD_IF, (*rows.end_of(group.head), *rows.end_of(group.before), group.before.log)
+                )
                 await connection.execute(
                     rows.WRITE, rows.values(group, unless_erased=[b.dek_id for b in batches if b.dek_id])
                 )
@@ -264,7 +265,7 @@ class Writer:
                 await connection.execute(rows.WRITE, rows.values(group))
                 for change in beside:
                     await _ask(connection, change)
-                await connection.execute(_HEAD, _ends(group.head))
+                await connection.execute(rows.HEAD, rows.end_of(group.head))
             cursors = await _asked(connection, errands)
             self._underway = _Underway(group, fates)
             await connection.execute("COMMIT")
@@ -365,10 +366,6 @@ class _Memory:
 
 _Done = tuple[Sequence[Fate], Sequence[list[Answer]]]
 """What became of batches, and the answers of errands."""
-
-
-def _ends(head: Head) -> tuple[int, bytes]:
-    return head.size, head.frontier.stored
 
 
 _Asked = Sequence[Sequence[psycopg.AsyncCursor[Row]]]

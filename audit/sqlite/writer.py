@@ -156,7 +156,7 @@ class Writer:
         )
         fates = [group.decide(batch) for batch in batches]
         beside = besides(batches, fates)
-        _store(connection, group, beside)
+        store(connection, group, beside)
         done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
         connection.execute("COMMIT")
         self._head = group.head
@@ -235,7 +235,8 @@ def _tip_of_log(connection: Connection) -> dict[str, Tip]:
     return {case_id: Tip(seq, leaf_hash, opened=0) for case_id, seq, leaf_hash in found}
 
 
-def _store(connection: Connection, group: Group, beside: Sequence[Question]) -> None:
+def store(connection: Connection, group: Group, beside: Sequence[Question] = ()) -> None:
+    """Write all rows of a group, then what is changed beside them, then the head."""
     if not group.events:
         return
     _insert(connection, _EVENT, [event[: len(EVENT_COLUMNS)] for event in group.events])
