@@ -241,7 +241,7 @@ async def test_whatever_a_script_can_have_can_be_injected_by_hand(stack: Stack, 
                 break
     assert made == {"outage": 1, "second": 1, "calls": 2, "nobody": 0, "mail-down": 0}
     said = ("message", drill.case_id, "again", "--to", "calls", "--text", "Hello?")
-    assert "again is due" in await cli(stack, "drill", "inject", *said)
+    assert "inject again, by hand" in await cli(stack, "drill", "inject", *said)
     assert "id of its own" in await cli(stack, "drill", "inject", *said, fails=True)
     nobody = ("message", drill.case_id, "into-the-air", "--to", "mail-down", "--text", "Hello?")
     assert "outage, second, calls" in await cli(stack, "drill", "inject", *nobody, fails=True)
