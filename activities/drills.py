@@ -40,6 +40,7 @@ from casetrail.v1.effect_pb2 import (
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import FaultInject, Inject
+from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Actor, Kind, Role
 from casetrail.v1.workflow_pb2 import EffectRun
 from domain import Rejected
@@ -268,15 +269,9 @@ class Drills:
             drill = (await self._errands.engine.case(run.case_id)).drill
         scenario = script.scenario_of(drill.scenario)
         found = False
-        for participant in scenario.participants:
-            for number, answer in enumerate(participant.answers):
-                name = script.answer_name(participant, number)
-                given = answer.once and name in drill.answered
-                never = script.delay_of(participant, answer).never_percent == script.ALWAYS_SILENT
-                if given or never or not is_cue(answer, case.inject_id, event):
-                    continue
-                await self._report_cue(run, script.move_id(name, event.event_id), event)
-                found = True
+        for answer in _answers_cued(scenario, drill, case.inject_id, event):
+            await self._report_cue(run, script.move_id(answer, event.event_id), event)
+            found = True
         for expectation, planned in zip(scenario.expectations, drill.expectations, strict=True):
             if planned.verdict == DrillExpectation.VERDICT_OPEN and meets(expectation, case.inject_id, event):
                 found |= await self._report_if_met(run, expectation.id)
@@ -340,6 +335,17 @@ def _until_next(errand: Errand, opened: int) -> float:
     due = instant(errand.effect.requested_at) + injects.wave_offset(errand.effect.inject.inject.wave, opened)
     moment = real_time(errand.case.time_base, due)
     return (moment - datetime.now(UTC)).total_seconds() if moment else 0.0
+
+
+def _answers_cued(scenario: Scenario, drill: Drill, inject_id: str, event: Event) -> Iterator[str]:
+    """The answers of scripted participants, by name, that an event in a case of this inject is the cue for."""
+    for participant in scenario.participants:
+        for number, answer in enumerate(participant.answers):
+            name = script.answer_name(participant, number)
+            given = answer.once and name in drill.answered
+            never = script.delay_of(participant, answer).never_percent == script.ALWAYS_SILENT
+            if not (given or never) and is_cue(answer, inject_id, event):
+                yield name
 
 
 def _verdict(drill: Drill, expectation_id: str, judgement: Judgement) -> Outcome:
