@@ -1,20 +1,34 @@
-"""Finds rows right that are as nearly every one is, in a fraction of the time that the long way takes.
+"""Reads the rows that are right as nearly every one is, in a fraction of the time that the long way takes.
 
 An envelope that is plainly one (`audit.facts.plain`) has the right members of the right form and is canonical. A row
 that is not found right is not yet wrong: `audit.verify` reads it with RFC 8785's own library, and says what is wrong.
 """
 
 import hashlib
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from audit import facts
 from audit.envelope import ROLES, StoredEvent, type_of
+from audit.facts import Facts
 from casetrail.v1.event_pb2 import Event
 
 
-def is_right(row: StoredEvent, leaf: bytes, log: str) -> bool:
-    """Whether a row is plainly right by itself: its envelope, its columns, its payload, and their hashes.
+class Plain(NamedTuple):
+    """What a row says that is plainly right.
+
+    Attributes:
+        previous: Leaf hash of the case's previous event; empty for the first.
+        event: As far as a case's fold needs it: without id, key, hashes, and when it was recorded.
+    """
+
+    previous: bytes
+    event: Event
+
+
+def read(row: StoredEvent, leaf: bytes, log: str) -> Plain | None:
+    """Read a row that is plainly right by itself: its envelope, its columns, its payload, and their hashes.
 
     Args:
         row: The event.
@@ -22,21 +36,38 @@ def is_right(row: StoredEvent, leaf: bytes, log: str) -> bool:
         log: Id of the log.
     """
     if row.payload is None or row.leaf_hash != leaf:
-        return False
+        return None
     try:
         said = facts.plain(row.envelope)
         if said is None:
-            return False
+            return None
         event = Event.FromString(row.payload)
     except (ValueError, DecodeError):
-        return False
+        return None
     here = (row.case_id, row.key, row.position, row.seq, row.type, row.recorded_at)
-    return (
-        (said.case_id, said.key, said.position, said.seq, said.type, said.recorded_at) == here
-        and said.log in ("", log)
-        and bool(said.digest) == (not said.by_time and not row.ordinal)
-        and type_of(event) == said.type
-        and (event.encrypted.key_id or None) == row.dek_id
-        and (not said.role or said.role in ROLES)
-        and hashlib.sha256(row.payload).digest() == said.payload_hash
-    )
+    if (
+        (said.case_id, said.key, said.position, said.seq, said.type, said.recorded_at) != here
+        or said.log not in ("", log)
+        or bool(said.digest) != (not said.by_time and not row.ordinal)
+        or type_of(event) != said.type
+        or (event.encrypted.key_id or None) != row.dek_id
+        or (said.role and said.role not in ROLES)
+        or hashlib.sha256(row.payload).digest() != said.payload_hash
+    ):
+        return None
+    _complete(event, said)
+    return Plain(said.previous, event)
+
+
+def _complete(event: Event, said: Facts) -> None:
+    event.case_id, event.seq, event.position, event.at.seconds = said.case_id, said.seq, said.position, said.at
+    if said.due is not None:
+        event.due.seconds = said.due
+    if said.drill:
+        event.drill_id = said.drill
+    if said.actor:
+        event.actor.name = said.actor
+    if said.role:
+        event.actor.role = ROLES[said.role]
+    if said.via:
+        event.actor.via = said.via

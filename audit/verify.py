@@ -374,9 +374,9 @@ def check_cases(
     count = 0
     projections = iter(snapshot.projected(cases))
     projected = next(projections, None)
-    for case_id, pairs in groupby(_with_keys(rows.checked(cases), keys), key=lambda pair: pair[0].case_id):
+    for case_id, events in groupby(_with_keys(rows.checked(cases), keys), key=lambda event: event[0].case_id):
         if case_id == LOG_ITSELF:
-            _History(pairs, found, folding=False)
+            _History(events, found, folding=False)
             continue
         count += 1
         while projected is not None and projected.case_id < case_id:
@@ -384,15 +384,22 @@ def check_cases(
             projected = next(projections, None)
         here = projected if projected is not None and projected.case_id == case_id else None
         if archived.holds(case_id):
-            _check_archived(here, _History(pairs, found, folding=False), archived, found)
+            _check_archived(here, _History(events, found, folding=False), archived, found)
         else:
-            _check_projection(here, _History(pairs, found), keys, found)
+            _check_projection(here, _History(events, found), keys, found)
         if here is not None:
             projected = next(projections, None)
     while projected is not None:
         _without_events(projected, found)
         projected = next(projections, None)
     return CheckedCases(count, rows.own, rows.leaves, rows.found.in_order(), found.in_order())
+
+
+_Row = tuple[StoredEvent, plain.Plain | None]
+"""An event, and what it says where that is plainly right."""
+
+_RowAndKeys = tuple[StoredEvent, plain.Plain | None, Keys | None]
+"""Besides, the keys of its personal fields, and maybe others; None where nothing is to be decrypted."""
 
 
 class _Rows:
@@ -411,19 +418,20 @@ class _Rows:
         self._snapshot = snapshot
         self._archived = archived
 
-    def checked(self, cases: CaseRange) -> Iterator[StoredEvent]:
+    def checked(self, cases: CaseRange) -> Iterator[_Row]:
         """The rows of some cases, each with the hash that its envelope has."""
         log = self._snapshot.log
         for row in self._snapshot.by_case(cases):
             leaf = leaf_hash(row.envelope)
-            right = plain.is_right(row, leaf, log) or _check_row(row, log, self._archived, self.found)
+            said = plain.read(row, leaf, log)
+            right = said is not None or _check_row(row, log, self._archived, self.found)
             if right and row.case_id == LOG_ITSELF:
                 self.own.append(row)
             if row.leaf_hash == leaf:
-                yield row
+                yield row, said
             else:
                 self.leaves[row.position] = leaf
-                yield row._replace(leaf_hash=leaf)
+                yield row._replace(leaf_hash=leaf), None
 
 
 def _without_events(projected: Projected, found: _Findings) -> None:
@@ -435,12 +443,12 @@ def _without_events(projected: Projected, found: _Findings) -> None:
     )
 
 
-def _with_keys(rows: Iterable[StoredEvent], keys: SubjectKeys | None) -> Iterator[tuple[StoredEvent, Keys | None]]:
+def _with_keys(rows: Iterable[_Row], keys: SubjectKeys | None) -> Iterator[_RowAndKeys]:
     """Rows with the keys that they need, which are asked for many at once."""
     remaining = iter(rows)
     while some := list(islice(remaining, _KEYS_AT_ONCE)):
-        found = keys.found_at_once(row.dek_id for row in some) if keys is not None else None
-        yield from ((row, found) for row in some)
+        found = keys.found_at_once(row.dek_id for row, _ in some) if keys is not None else None
+        yield from ((row, said, found) for row, said in some)
 
 
 class _History:
@@ -452,37 +460,36 @@ class _History:
         case: The fold; None where an event cannot be read.
     """
 
-    def __init__(
-        self, rows: Iterator[tuple[StoredEvent, Keys | None]], found: _Findings, *, folding: bool = True
-    ) -> None:
+    def __init__(self, rows: Iterator[_RowAndKeys], found: _Findings, *, folding: bool = True) -> None:
         self.case: Case | None = Case() if folding else None
         self._previous = b""
         self._keys: Counter[str] = Counter()
         self._found = found
-        self.first, keys = next(rows)
+        self.first, said, keys = next(rows)
         self.last = self.first
-        self._check(self.first, keys, seq=1)
-        for row, keys in rows:
-            self._check(row, keys, seq=self.last.seq + 1)
+        self._check(self.first, said, keys, seq=1)
+        for row, said, keys in rows:
+            self._check(row, said, keys, seq=self.last.seq + 1)
             self.last = row
 
-    def _check(self, row: StoredEvent, keys: Keys | None, *, seq: int) -> None:
+    def _check(self, row: StoredEvent, said: plain.Plain | None, keys: Keys | None, *, seq: int) -> None:
         if row.seq != seq:
             self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {seq} belongs", row)
         if row.ordinal != self._keys[row.key]:
             self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {self._keys[row.key]}", row)
         self._keys[row.key] += 1
-        said = _readable_facts(row)
-        if said is not None and said.previous != self._previous:
+        read = said if said is not None else _readable_facts(row)
+        if read is not None and read.previous != self._previous:
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
         self._previous = row.leaf_hash  # that of its envelope: a changed one is found in its own row
-        self._fold(row, keys, said)
+        self._fold(row, read, keys)
 
-    def _fold(self, row: StoredEvent, keys: Keys | None, said: Facts | None) -> None:
+    def _fold(self, row: StoredEvent, read: plain.Plain | Facts | None, keys: Keys | None) -> None:
         if self.case is None:
             return
         try:
-            event = _readable(row, keys, said, self._found)
+            event = read.event if isinstance(read, plain.Plain) else event_of(row, said=read)
+            _open_event(event, row, keys, self._found)
         except LogDamagedError:
             self.case = None  # that has been found
             return
@@ -519,15 +526,14 @@ def is_fold(case: Case, fold: Case) -> bool:
     return bare == without_personal_data(fold)
 
 
-def _readable(row: StoredEvent, keys: Keys | None, said: Facts | None, found: _Findings) -> Event:
-    """An event with its personal fields.
+def _open_event(event: Event, row: StoredEvent, keys: Keys | None, found: _Findings) -> None:
+    """Decrypt the personal fields of an event, in it.
 
     Raises:
-        LogDamagedError: It cannot be read; what is wrong with its form was found by position already.
+        LogDamagedError: It cannot be done.
     """
-    event = event_of(row, said=said)
-    if keys is None:
-        return event
+    if keys is None or not event.HasField("encrypted"):
+        return
     # The row's own only, whatever others were asked for with it.
     own = {row.dek_id: keys[row.dek_id]} if row.dek_id is not None and row.dek_id in keys else {}
     try:
@@ -538,7 +544,6 @@ def _readable(row: StoredEvent, keys: Keys | None, said: Facts | None, found: _F
     except LogDamagedError as error:
         found.add("KEY_WRONG", str(error), row)
         raise
-    return event
 
 
 def _readable_facts(row: StoredEvent) -> Facts | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import plain
-from audit.envelope import Place, StoredEvent, drafts_of, leaf_hash, seal
+from audit.envelope import Place, StoredEvent, drafts_of, event_of, leaf_hash, seal
 from tests.audit.given import NOON, event, note
 
 LOG = "0f3c2b1a00112233445566778899aabb"
@@ -24,7 +24,7 @@ def row(place: Place = PLACE, *, key: str = "r1", name: str = "mei", timed: bool
 
 
 def is_right(stored: StoredEvent) -> bool:
-    return plain.is_right(stored, leaf_hash(stored.envelope), LOG)
+    return plain.read(stored, leaf_hash(stored.envelope), LOG) is not None
 
 
 @given(key=st.text(min_size=1), name=st.text(), timed=st.booleans(), place=st.sampled_from((FIRST, PLACE)))
@@ -34,6 +34,19 @@ def test_what_the_log_writes_is_plainly_right_unless_a_text_needs_escapes(
     escaped = any(character in '"\\' or character < " " for character in key + name)
 
     assert is_right(row(place, key=key, name=name, timed=timed)) != escaped
+
+
+@pytest.mark.parametrize("timed", [True, False])
+@pytest.mark.parametrize("place", [FIRST, PLACE])
+def test_what_is_plainly_right_is_read_as_the_long_way_reads_it(place: Place, *, timed: bool) -> None:
+    stored = row(place, timed=timed)
+
+    read = plain.read(stored, stored.leaf_hash, LOG)
+
+    expected = event_of(stored)
+    for unused in ("event_id", "key", "hash", "previous_hash", "recorded_at"):
+        expected.ClearField(unused)
+    assert read == plain.Plain(place.previous, expected)
 
 
 @pytest.mark.parametrize(
