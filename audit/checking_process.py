@@ -1,5 +1,6 @@
 """One process that checks cases for `audit.checking`: asked through its standard input, which is a socket."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -23,11 +24,14 @@ from audit.sqlite.file import DatabaseFile
 from audit.stores import KeySettings
 from audit.verify import check_cases
 
+_SELDOM: Final = 100_000  # objects between looks for garbage: there are many, and next to none in circles
 _PATIENCE: Final = 5.0  # seconds for another process's transaction
 
 
 def main() -> None:
     """Answer until nobody asks any more."""
+    gc.freeze()
+    gc.set_threshold(_SELDOM)
     with Connection(os.dup(0)) as pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             _answer(pipe)
