@@ -21,6 +21,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from audit.log import Log
 from casetrail.v1.drill_service_pb2 import (
     DeleteDrillScheduleRequest,
     DeleteDrillScheduleResponse,
@@ -53,9 +54,10 @@ _TIME_ZONE: Final = "Asia/Shanghai"
 class DrillSchedules:
     """The schedules of drills."""
 
-    def __init__(self, temporal: Temporal) -> None:
-        """Keep them at Temporal."""
+    def __init__(self, temporal: Temporal, log: Log) -> None:
+        """Keep them at Temporal; the log knows the drills that they start."""
         self._temporal = temporal
+        self._log = log
 
     def methods(self) -> Mapping[str, Unary]:
         """What it offers, by the names of the contract."""
@@ -96,14 +98,22 @@ class DrillSchedules:
                 f"there is a schedule {request.schedule_id!r} already",
                 "schedule_id",
             ) from None
-        return ScheduleDrillResponse(schedule=await _described(handle))
+        return ScheduleDrillResponse(schedule=await self._described(handle))
 
     async def list_schedules(self, _: ListDrillSchedulesRequest, __: Principal) -> ListDrillSchedulesResponse:
         """Answer all of them, by name."""
-        client = self._client()
-        names = [found.id async for found in await client.list_schedules() if found.id.startswith(_PREFIX)]
-        handles = [client.get_schedule_handle(name) for name in sorted(names)]
-        return ListDrillSchedulesResponse(schedules=[await _described(handle) for handle in handles])
+        client, schedules = self._client(), []
+        try:
+            names = [found.id async for found in await client.list_schedules() if found.id.startswith(_PREFIX)]
+        except RPCError as error:
+            raise _refusal(error, "") from error
+        for name in sorted(names):
+            try:
+                schedules.append(await self._described(client.get_schedule_handle(name)))
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:  # else it was deleted meanwhile
+                    raise _refusal(error, name) from error
+        return ListDrillSchedulesResponse(schedules=schedules)
 
     async def pause(self, request: PauseDrillScheduleRequest, principal: Principal) -> PauseDrillScheduleResponse:
         """Let a schedule rest, or go on.
@@ -114,7 +124,7 @@ class DrillSchedules:
         handle = self._handle(request.schedule_id, principal)
         try:
             await (handle.unpause if request.resume else handle.pause)(note=request.note or None)
-            return PauseDrillScheduleResponse(schedule=await _described(handle))
+            return PauseDrillScheduleResponse(schedule=await self._described(handle))
         except RPCError as error:
             raise _refusal(error, request.schedule_id) from error
 
@@ -127,7 +137,7 @@ class DrillSchedules:
         handle = self._handle(request.schedule_id, principal)
         try:
             await handle.trigger()
-            return TriggerDrillScheduleResponse(schedule=await _described(handle))
+            return TriggerDrillScheduleResponse(schedule=await self._described(handle))
         except RPCError as error:
             raise _refusal(error, request.schedule_id) from error
 
@@ -142,6 +152,25 @@ class DrillSchedules:
         except RPCError as error:
             raise _refusal(error, request.schedule_id) from error
         return DeleteDrillScheduleResponse()
+
+    async def _described(self, handle: ScheduleHandle) -> DrillSchedule:
+        found: ScheduleDescription = await handle.describe()
+        memo: Mapping[str, Any] = await found.memo()
+        schedule = DrillSchedule(
+            schedule_id=found.id.removeprefix(_PREFIX),
+            scenario_id=memo.get("scenario", ""),
+            title=memo.get("title", ""),
+            paused=found.schedule.state.paused,
+            note=found.schedule.state.note or "",
+        )
+        for moment in found.info.next_action_times:
+            schedule.next.add().FromDatetime(moment)
+        for action in found.info.recent_actions:
+            run = getattr(action.action, "workflow_id", "")
+            drill_id = next(iter(numbers(Kind.KIND_DRILL, SCHEDULER, run)))
+            if await self._log.rows_of(drill_id, limit=1):  # else it is about to begin
+                schedule.drill_ids.append(drill_id)
+        return schedule
 
     def _client(self) -> Client:
         return self._temporal.client()
@@ -181,24 +210,6 @@ def _calendar(year: str | None, day: str, hour: int, minute: int, field: str) ->
         day_of_month=(ScheduleRange(found.day),),
         year=years,
     )
-
-
-async def _described(handle: ScheduleHandle) -> DrillSchedule:
-    found: ScheduleDescription = await handle.describe()
-    memo: Mapping[str, Any] = await found.memo()
-    schedule = DrillSchedule(
-        schedule_id=found.id.removeprefix(_PREFIX),
-        scenario_id=memo.get("scenario", ""),
-        title=memo.get("title", ""),
-        paused=found.schedule.state.paused,
-        note=found.schedule.state.note or "",
-    )
-    for moment in found.info.next_action_times:
-        schedule.next.add().FromDatetime(moment)
-    for action in found.info.recent_actions:
-        run = getattr(action.action, "workflow_id", "")
-        schedule.drill_ids.append(next(iter(numbers(Kind.KIND_DRILL, SCHEDULER, run))))
-    return schedule
 
 
 def _require_director(principal: Principal) -> None:

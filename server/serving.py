@@ -75,7 +75,7 @@ class Server:
         self._server = grpc.aio.server(options=_OPTIONS)
         cases = CaseServicer(engine, log, temporal, Receipts(log, proving.notary))
         archiving = Archiving(log, proving, archives, keep_closed(engine))
-        drills = DrillServicer(cases, log, engine, DrillSchedules(temporal))
+        drills = DrillServicer(cases, log, engine, DrillSchedules(temporal, log))
         self._server.add_generic_rpc_handlers(
             (
                 self._gate.service(_CASES, cases.methods()),
