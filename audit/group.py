@@ -5,6 +5,7 @@ come to stand; and what the projection says after them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -57,12 +58,22 @@ class PreparedBatch(NamedTuple):
     besides: Sequence[Question] = ()
 
 
-class Written(NamedTuple):
+@dataclass(frozen=True)
+class Written:
     """The batch is in the log, as part of this group."""
 
+    batch: PreparedBatch
     stored: Sequence[StoredEvent]
     previous: Sequence[bytes]
     group: "Group"
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """Its events, complete; made when they are asked for first."""
+        return [
+            sealed_event(draft, stored, previous)
+            for draft, stored, previous in zip(self.batch.drafts, self.stored, self.previous, strict=True)
+        ]
 
 
 class KeyIsKnown(NamedTuple):
@@ -202,7 +213,7 @@ class Group:
             self.index[batch.case_id] = self._index_row(batch, batch.findable, tip)
         if batch.key:
             self._keys.add((batch.case_id, batch.key))
-        return Written(stored, previous[:-1], self)
+        return Written(batch, stored, previous[:-1], self)
 
     def _index_row(self, batch: PreparedBatch, found_by: Findable, tip: Tip) -> tuple[Any, ...]:
         return (
@@ -286,11 +297,3 @@ def _check(batch: Batch) -> None:
             raise ValueError(f"{event.case_id}:{event.seq} stands where {batch.case_id}:{seq} belongs")
     if batch.key and all(event.key != batch.key for event in batch.events):
         raise ValueError(f"no event of this batch of {batch.case_id} has its key")
-
-
-def written_events(batch: PreparedBatch, written: Written) -> list[Event]:
-    """The complete events of a batch that was written."""
-    return [
-        sealed_event(draft, stored, previous)
-        for draft, stored, previous in zip(batch.drafts, written.stored, written.previous, strict=True)
-    ]

@@ -26,7 +26,6 @@ from audit.group import (
     SubjectIsErased,
     kept_body,
     prepare,
-    written_events,
 )
 from audit.listing import gauges_of, how_much, page_of, unserved_of, which_cases, which_unserved
 from audit.log import (
@@ -138,7 +137,7 @@ class Store(ABC):
             raise _just_erased(batch.case_id)
         if isinstance(fate, CaseHasMoved):
             return Behind(await self._all_after(batch.case_id, batch.expected_seq))
-        return Appended(written_events(prepared, fate), fate.group.growth)
+        return Appended(fate.events, fate.group.growth)
 
     async def _prepared(self, batch: Batch) -> PreparedBatch:
         if self._keys is None or batch.case is None:

@@ -245,6 +245,7 @@ class Writer:
                 cursors = await _asked(connection, errands)
                 self._underway = _Underway(group, fates)
                 await connection.execute("COMMIT")
+                _make_events(fates)
         except _OTHERWISE:
             self._underway = None
             self._memory.doubt()
@@ -269,6 +270,7 @@ class Writer:
             cursors = await _asked(connection, errands)
             self._underway = _Underway(group, fates)
             await connection.execute("COMMIT")
+            _make_events(fates)
         self._underway = None
         self._memory.learn(group)
         if beside:
@@ -366,6 +368,13 @@ class _Memory:
 
 _Done = tuple[Sequence[Fate], Sequence[list[Answer]]]
 """What became of batches, and the answers of errands."""
+
+
+def _make_events(fates: Sequence[Fate]) -> None:
+    """Make what callers are answered with, in the time that the server takes to commit."""
+    for fate in fates:
+        if isinstance(fate, Written):
+            _ = fate.events
 
 
 _Asked = Sequence[Sequence[psycopg.AsyncCursor[Row]]]
