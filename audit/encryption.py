@@ -19,7 +19,6 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Encrypted, PersonalFields
 
-KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 
 

@@ -1,27 +1,24 @@
 """The key-encryption keys: what the subjects' keys are wrapped with, in a file apart from every database.
 
-The file has one line a key, `casetrail-kek/v1 ID BASE64`, the newest last; usually there is one. Which of them is in
-force is written beside the subjects' keys, so that a process with an old file notices. The file is made at the first
-start, for its owner alone. Without it no subject's key can be read.
+Usually the file has one key. Which of them is in force is written beside the subjects' keys, so that a process with an
+old file notices. It is made at the first start. Without it no subject's key can be read.
 """
 
 import os
-import secrets
-from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.durable import sync_folder
-from audit.encryption import KEY_BYTES
+from audit import key_writing
 from audit.log import LogDamagedError, LogUnavailableError
+from casetrail.key_file import KeyFile, KeyFileError
 
 _HEAD: Final = "casetrail-kek/v1"
-_ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
-_PARTS: Final = 3
 
 
 class KeyEncryptionKeys:
@@ -33,6 +30,7 @@ class KeyEncryptionKeys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = KeyFile(path, _HEAD, "personal fields are encrypted with it")
         self._keys: dict[str, bytes] = {}
 
     def make(self) -> str:
@@ -41,9 +39,8 @@ class KeyEncryptionKeys:
         Raises:
             LogUnavailableError: It cannot be written or read.
         """
-        if not self.path.exists():
-            self._write({secrets.token_hex(_ID_BYTES): secrets.token_bytes(KEY_BYTES)}, anew=True)
-        self._read()
+        with _unavailable():
+            self._keys = key_writing.make(self._file)
         return list(self._keys)[-1]
 
     def add(self) -> str:
@@ -52,11 +49,9 @@ class KeyEncryptionKeys:
         Raises:
             LogUnavailableError: The file cannot be written or read.
         """
-        self._read()
-        new = secrets.token_hex(_ID_BYTES)
-        self._write({**self._keys, new: secrets.token_bytes(KEY_BYTES)})
-        self._read()
-        return new
+        with _unavailable():
+            self._keys = key_writing.add(self._file)
+        return list(self._keys)[-1]
 
     def keep_only(self, kek_id: str) -> None:
         """Let go of all keys but one.
@@ -64,8 +59,8 @@ class KeyEncryptionKeys:
         Raises:
             LogUnavailableError: The file cannot be written.
         """
-        self._write({kek_id: self._key(kek_id)})
-        self._read()
+        with _unavailable():
+            self._keys = key_writing.keep_only(self._file, kek_id)
 
     def wrap(self, kek_id: str, key: bytes, about: str) -> bytes:
         """Encrypt a subject's key.
@@ -98,63 +93,19 @@ class KeyEncryptionKeys:
 
     def _key(self, kek_id: str) -> bytes:
         if kek_id not in self._keys:
-            self._read()
+            with _unavailable():
+                self._keys = self._file.read()
         if kek_id not in self._keys:
             raise LogUnavailableError(
                 f"the key-encryption key {kek_id} is not in {self.path}: restore that file, or copy it from where it is"
             )
         return self._keys[kek_id]
 
-    def _read(self) -> None:
-        try:
-            if self.path.stat().st_mode & 0o077:
-                raise LogUnavailableError(f"{self.path} can be read by others: `chmod 600 {self.path}`")
-            lines = self.path.read_text(encoding="ascii").splitlines()
-        except FileNotFoundError:
-            raise LogUnavailableError(
-                f"{self.path} is missing, and personal fields are encrypted with it: restore it"
-            ) from None
-        except OSError as error:
-            raise LogUnavailableError(f"{self.path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise LogUnavailableError(f"{self.path} is no file of key-encryption keys") from error
-        self._keys = dict(self._parsed(line) for line in lines if line)
-        if not self._keys:
-            raise LogUnavailableError(f"{self.path} holds no key: restore it")
 
-    def _parsed(self, line: str) -> tuple[str, bytes]:
-        parts = line.split(" ")
-        try:
-            key = b64decode(parts[-1], validate=True)
-        except ValueError:
-            key = b""
-        if len(parts) != _PARTS or parts[0] != _HEAD or len(key) != KEY_BYTES:
-            raise LogUnavailableError(f"{self.path} is no file of key-encryption keys")
-        return parts[1], key
-
-    def _write(self, keys: dict[str, bytes], *, anew: bool = False) -> None:
-        """Write the file whole; anew, only where no other process was faster."""
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        text = "".join(f"{_HEAD} {kek_id} {b64encode(key).decode()}\n" for kek_id, key in keys.items())
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if anew:
-                _link(partial, self.path)
-            else:
-                partial.replace(self.path)
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise LogUnavailableError(f"{self.path} cannot be written: {error.strerror}") from error
-
-
-def _link(partial: Path, path: Path) -> None:
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    """Without the file, the log cannot be used."""
     try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass  # theirs counts
-    finally:
-        partial.unlink()
+        yield
+    except KeyFileError as error:
+        raise LogUnavailableError(str(error)) from error

@@ -16,9 +16,10 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from audit.encryption import KEY_BYTES, Key, Keys
+from audit.encryption import Key, Keys
 from audit.key_encryption import KeyEncryptionKeys
 from audit.questions import Answer, Question
+from casetrail.key_file import KEY_BYTES
 from casetrail.v1.case_pb2 import Case
 
 _REMEMBERED_SECONDS: Final = 60.0
