@@ -31,6 +31,11 @@ def may_be_personal(message: Message) -> bool:
     return bool(_ways(message.DESCRIPTOR))
 
 
+def type_may_be_personal(descriptor: Descriptor) -> bool:
+    """Whether messages of a type can hold personal data."""
+    return bool(_ways(descriptor))
+
+
 def take_out(message: Message, path: tuple[int, ...] = ()) -> PersonalFields:
     """Empty the personal fields of a message; returns what they held.
 
