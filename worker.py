@@ -14,6 +14,7 @@ import structlog
 import uvloop
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.converter import DataConverter
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import GrpcCompression
 
@@ -27,10 +28,12 @@ from activities.shop import HttpShop
 from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file
+from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
+from engine.payloads import converter
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
 from engine.temporal_settings import temporal_settings
@@ -48,6 +51,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("worker")
 # What can be wrong with what we are given, and is said in a line.
 _EXPECTED = (
     DirectoryError,
+    KeyFileError,
     LogDamagedError,
     LogUnavailableError,
     PolicyIdReusedError,
@@ -78,6 +82,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
     policy = policy_file.load(settings.policy)
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
+    payloads = converter(settings.payload_keys)
     async with AsyncExitStack() as ending:
         store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
@@ -87,7 +92,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
 
         rehearsal = await _rehearsal(settings, ending)
 
-        client = await _connect(telemetry, stop)
+        client = await _connect(telemetry, payloads, stop)
         if client is None:
             return
         waker = TemporalWaker(client)
@@ -147,7 +152,7 @@ async def _rehearsal(settings: Settings, ending: AsyncExitStack) -> Rehearsal:
     return replace(rehearsal, shop=partial(shop.marked, DRILL_HEADER))
 
 
-async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
+async def _connect(telemetry: Telemetry, payloads: DataConverter, stop: asyncio.Event) -> Client | None:
     """Try until Temporal answers; None when told to stop before."""
     interceptors = [TracingInterceptor()] if telemetry.tracing else []
     runtime = Runtime(telemetry=TelemetryConfig(logging=_core_log_lines()))
@@ -155,7 +160,11 @@ async def _connect(telemetry: Telemetry, stop: asyncio.Event) -> Client | None:
     while not stop.is_set():
         try:
             return await Client.connect(
-                **temporal_settings(), grpc_compression=GrpcCompression.NONE, interceptors=interceptors, runtime=runtime
+                **temporal_settings(),
+                data_converter=payloads,
+                grpc_compression=GrpcCompression.NONE,
+                interceptors=interceptors,
+                runtime=runtime,
             )
         except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
             if pause == _FIRST_PAUSE:

@@ -8,6 +8,7 @@ from typing import Self
 
 from activities.mail import Encryption, Login
 from audit import stores
+from casetrail import payload_keys
 from engine.naming import TASK_QUEUE
 
 _ROOT = Path(__file__).resolve().parent
@@ -21,6 +22,8 @@ class Settings:
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
         subject_keys: What personal fields are encrypted with.
+        payload_keys: CASETRAIL_PAYLOAD_KEYS, the file with the keys that personal data at Temporal is encrypted with;
+            `payload-keys` in CASETRAIL_DATA when left out.
         policy: CASETRAIL_POLICY, the policy file; the shipped one when left out.
         staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
         shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
@@ -41,6 +44,7 @@ class Settings:
 
     log: str = field(repr=False)
     subject_keys: stores.KeySettings
+    payload_keys: Path
     policy: Path
     staff: Path
     shop_url: str
@@ -68,6 +72,7 @@ class Settings:
         return cls(
             log=log,
             subject_keys=stores.KeySettings.read(environment, data, log),
+            payload_keys=payload_keys.path_from(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
             shop_url=_required(environment, "CASETRAIL_SHOP_URL"),

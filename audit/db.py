@@ -1,4 +1,4 @@
-"""`casetrail-db`: prepares the log's database, brings it up to date, and says what state it is in.
+"""`casetrail-db`: prepares the log's database, brings it up to date, says what state it is in, and changes keys.
 
 The log is the one that CASETRAIL_LOG names. A PostgreSQL server's tables are made and changed by an administrator's
 role, never by the application's, so `init` and `upgrade` want its URL too.
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from audit import stores
+from audit import key_writing, stores
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import administration as postgres
 from audit.sqlite import administration as sqlite
 from audit.sqlite.file import DatabaseFile
+from casetrail.key_file import KeyFileError
+from casetrail.payload_keys import path_from, payload_key_file
 
 _ADMIN = "CASETRAIL_DB_ADMIN"
 
@@ -29,11 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _status(url)
         if given.command == "rotate-kek":
             return _rotate(url)
+        if given.command == "rotate-payload-key":
+            return _rotate_payload_key()
         admin = given.admin or os.environ.get(_ADMIN) or ""
         for words in _init(url, admin) if given.command == "init" else _upgrade(url, admin):
             _say(words)
         return _status(url)
-    except (LogUnavailableError, LogDamagedError, ValueError, OSError) as error:
+    except (LogUnavailableError, LogDamagedError, KeyFileError, ValueError, OSError) as error:
         print(f"casetrail-db: {error}", file=sys.stderr)  # noqa: T201 - a program that prints
         return 1
 
@@ -46,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         ("upgrade", "bring the tables up to date, while no process of Casetrail runs"),
         ("status", "say what state the database is in, and change nothing"),
         ("rotate-kek", "wrap the subjects' keys with a new key-encryption key, and let the old one go"),
+        ("rotate-payload-key", "add a new key for what Temporal keeps, and leave the older ones"),
     ):
         command = commands.add_parser(name, help=words, description=words)
         command.add_argument(
@@ -85,6 +90,13 @@ def _rotate(url: str) -> int:
     keys.begin()
     count = keys.rotate()
     _say(f"wrapped {count:,} key{'' if count == 1 else 's'} anew; copy {keys.kek_file} to wherever else it is needed")
+    return 0
+
+
+def _rotate_payload_key() -> int:
+    file = payload_key_file(path_from(os.environ, _data()))
+    new = list(key_writing.add(file))[-1]
+    _say(f"added {new}; copy {file.path} to wherever else it is needed, then start the processes anew")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 casetrail.db      the audit log: what must never be lost
 keys/             what the log is signed with: as precious
+keys.db, kek      what personal fields are encrypted with; payload-keys: the same for what Temporal keeps
 archives/         cases that left the log: all that is left of what they said
 principals.yaml   who may call; token: the secret of `local`, which may do everything
 staff.yaml        whom escalations, departments' tasks and notices to users reach

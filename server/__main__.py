@@ -9,6 +9,7 @@ import structlog
 import uvloop
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.converter import DataConverter
 from temporalio.service import GrpcCompression
 
 from audit import stores
@@ -16,8 +17,10 @@ from audit.checkpoint_folder import FolderRefusedError
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.signing import KeyRefusedError
 from casetrail import policy_file
+from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
+from engine.payloads import converter
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.temporal_settings import temporal_settings
 from engine.traffic import Traffic
@@ -35,6 +38,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
 _EXPECTED = (
     AddressTakenError,
     FolderRefusedError,
+    KeyFileError,
     KeyRefusedError,
     LogDamagedError,
     LogUnavailableError,
@@ -68,12 +72,13 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     certificates = settings.transport.certificates(settings.address)
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
+    payloads = converter(settings.payload_keys)
     async with AsyncExitStack() as ending:
         store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         traffic = Traffic()
-        temporal = Temporal(lambda: _connect(telemetry), traffic)
+        temporal = Temporal(lambda: _connect(telemetry, payloads), traffic)
         engine = Engine(log, await Rulebooks.keep(log, policy), temporal, traffic=traffic)
         proving = await ending.enter_async_context(Proving.open(log, settings.proofs))
         server = Server(
@@ -114,9 +119,14 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     _log.info("stopped")
 
 
-async def _connect(telemetry: Telemetry) -> Client:
+async def _connect(telemetry: Telemetry, payloads: DataConverter) -> Client:
     interceptors = [TracingInterceptor()] if telemetry.tracing else []
-    return await Client.connect(**temporal_settings(), grpc_compression=GrpcCompression.NONE, interceptors=interceptors)
+    return await Client.connect(
+        **temporal_settings(),
+        data_converter=payloads,
+        grpc_compression=GrpcCompression.NONE,
+        interceptors=interceptors,
+    )
 
 
 if __name__ == "__main__":

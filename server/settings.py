@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from audit import stores
+from casetrail import payload_keys
 from casetrail.environment import DEFAULT_ADDRESS
 from server.proving import ProofSettings
 from server.transport import TransportSettings
@@ -24,6 +25,8 @@ class Settings:
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
         subject_keys: What personal fields are encrypted with.
+        payload_keys: CASETRAIL_PAYLOAD_KEYS, the file with the keys that personal data at Temporal is encrypted with;
+            `payload-keys` in CASETRAIL_DATA when left out.
         policy: CASETRAIL_POLICY, the policy file that new cases open under; the shipped one when left out.
         principals: CASETRAIL_PRINCIPALS, who may call; `principals.yaml` in CASETRAIL_DATA when left out.
         proofs: What makes the log provable.
@@ -36,6 +39,7 @@ class Settings:
     transport: TransportSettings
     log: str = field(repr=False)
     subject_keys: stores.KeySettings
+    payload_keys: Path
     policy: Path
     principals: Path
     proofs: ProofSettings
@@ -61,6 +65,7 @@ class Settings:
             transport=TransportSettings.read(environment),
             log=log,
             subject_keys=stores.KeySettings.read(environment, data, log),
+            payload_keys=payload_keys.path_from(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
             principals=Path(environment.get("CASETRAIL_PRINCIPALS") or data / "principals.yaml"),
             proofs=ProofSettings(

@@ -343,6 +343,7 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     assert {str(folder) for folder in kept} == targets
     assert worker.subject_keys == server.subject_keys
     assert server.transport.certificates(server.address) is None, "published on loopback, and said to be so"
+    assert worker.payload_keys == server.payload_keys == server.subject_keys.kek.with_name("payload-keys")
     assert worker.smtp_encryption == Encryption.STARTTLS
     critical = worker_settings.Settings.read(environment("worker-critical"))
     assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)
@@ -526,6 +527,7 @@ async def test_the_image_prepares_postgresql_serves_and_works_and_its_health_che
             "CASETRAIL_ADDRESS": address,
             "CASETRAIL_KEYS": str(keys),
             "CASETRAIL_KEK": str(keys / "kek"),
+            "CASETRAIL_PAYLOAD_KEYS": str(keys / "payload-keys"),
             "CASETRAIL_CHECKPOINTS": str(checkpoints),
             "CASETRAIL_ARCHIVES": str(tmp_path / "archives"),
             "CASETRAIL_PRINCIPALS": str(config / "principals.yaml"),

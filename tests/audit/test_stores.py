@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from audit import stores
+from audit import key_writing, stores
 from audit.log import LogUnavailableError
 from audit.postgres import PostgresLog
 from audit.sqlite import SqliteLog
+from casetrail.payload_keys import payload_key_file
 from server.settings import Settings
 from tests.postgres_server import PostgresServer
 
@@ -197,3 +198,16 @@ def test_the_key_encryption_key_is_changed_by_a_command(tmp_path: Path) -> None:
     kek.unlink()
     status, words = casetrail_db("rotate-kek", log=log, CASETRAIL_DATA=str(tmp_path))
     assert (status, f"{kek} is missing" in words) == (1, True), words
+
+
+def test_a_payload_key_is_added_by_a_command_and_the_older_ones_stay(tmp_path: Path) -> None:
+    log, keys = stores.sqlite_url(tmp_path / "log.db"), tmp_path / "payload-keys"
+    status, words = casetrail_db("rotate-payload-key", log=log, CASETRAIL_DATA=str(tmp_path))
+    assert (status, f"{keys} is missing" in words) == (1, True), words
+    file = payload_key_file(keys)
+    before = key_writing.make(file)
+    status, words = casetrail_db("rotate-payload-key", log=log, CASETRAIL_DATA=str(tmp_path))
+    assert (status, f"copy {keys}" in words) == (0, True), words
+    *older, new = file.read()
+    assert older == list(before)
+    assert new in words

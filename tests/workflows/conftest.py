@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
+from engine.payloads import converter
 from tests.workflows.world import World, virtual_time, world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    async with await virtual_time() as running:
+async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
+    keys = tmp_path_factory.mktemp("temporal") / "payload-keys"
+    async with await virtual_time(payloads=converter(keys)) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from casetrail.v1.workflow_pb2 import CaseRun
+from engine.payloads import converter
 from tests.workflows.stories import STORIES
 from workflows.worker import WORKFLOWS, sandbox
 
@@ -30,8 +31,9 @@ def _history(path: Path) -> WorkflowHistory:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-async def test_a_recorded_history_is_replayed_without_a_difference(path: Path) -> None:
-    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=sandbox())
+async def test_a_recorded_history_is_replayed_without_a_difference(path: Path, tmp_path: Path) -> None:
+    payloads = converter(tmp_path / "payload-keys")  # what was recorded in plain is read as it is
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=sandbox(), data_converter=payloads)
     await replayer.replay_workflow(_history(path))
 
 

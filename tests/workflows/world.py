@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
@@ -54,12 +55,15 @@ audiences:
 """
 
 
-async def virtual_time(*dynamic_config: str, identity: str | None = None) -> WorkflowEnvironment:
+async def virtual_time(
+    *dynamic_config: str, identity: str | None = None, payloads: DataConverter = DataConverter.default
+) -> WorkflowEnvironment:
     """A real Temporal server on which a workflow's time can be moved forward."""
     values = ("frontend.WorkflowTimeSkippingEnabled=true", *dynamic_config)
     return await begun(
         lambda: WorkflowEnvironment.start_time_skipping_v2(
             identity=identity,
+            data_converter=payloads,
             ts_config=TimeSkippingConfig(enabled=False),
             dev_server_existing_path=str(TEMPORAL),
             dev_server_log_level="never",
