@@ -193,7 +193,8 @@ class Writer:
                     raise
                 raise LogUnavailableError(
                     f"the connection to the log {self._server.name} broke during a commit, and whether it was written "
-                    f"is not known: ask again with the same request id ({' '.join(str(broken).split())})",
+                    f"is not known: ask again with the same request id ({_in_a_line(broken)}; and then: "
+                    f"{_in_a_line(error)})",
                 ) from error
 
     async def _written_after_all(self, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
@@ -394,6 +395,10 @@ async def _answers(asked: _Asked) -> list[list[Answer]]:
 
 async def _answer_of(cursor: psycopg.AsyncCursor[Row]) -> Answer:
     return Answer(await cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _in_order(tasks: Sequence[PreparedBatch | Errand], fates: Sequence[Fate], done: Sequence[Any]) -> list[Any]:
