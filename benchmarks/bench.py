@@ -9,7 +9,7 @@ from audit import stores
 from audit.log import Log
 from benchmarks.plain_temporal import AS_IT_COMES, TUNED
 from benchmarks.processes import Child
-from embedded.stack import Stack
+from embedded.stack import AFTER_CALLERS, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Bench:
         """Start it all in a folder, and end it all when the block ends."""
         async with (
             Stack.start(data=folder) as stack,
-            Child.started("benchmarks.plain_temporal", stack.temporal_address, AS_IT_COMES),
+            Child.started("benchmarks.plain_temporal", stack.temporal_address, AS_IT_COMES, niceness=AFTER_CALLERS),
             Child.started("benchmarks.driver", AS_IT_COMES, stack.temporal_address) as plain,
-            Child.started("benchmarks.plain_temporal", stack.temporal_address, TUNED),
+            Child.started("benchmarks.plain_temporal", stack.temporal_address, TUNED, niceness=AFTER_CALLERS),
             Child.started("benchmarks.driver", TUNED, stack.temporal_address) as tuned,
             Child.started(
                 *("benchmarks.driver", "casetrail", stack.address), environment={"CASETRAIL_TOKEN": stack.token}

@@ -85,6 +85,7 @@ async def measure(bench: Bench, *, seconds: float, say: Callable[[str], None]) -
             "Processor time: of every process, callers included, until caught up; neighbours change it little.",
             "What plain Temporal acknowledges stands in its history, so it is caught up by its nature.",
             "Plain Temporal is a worker as the SDK makes it; the tuned one is set up as ours is, without the sandbox.",
+            "All workers and the Temporal server have the same niceness, as `make up` gives it to them.",
             f"After each round every case was read back: {checked:,} cases, "
             + ("each with all its events, once each and in order." if not wrong else f"{len(wrong)} of them wrong."),
         ),

@@ -37,7 +37,7 @@ class Child:
     @classmethod
     @asynccontextmanager
     async def started(
-        cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+        cls, module: str, *arguments: str, environment: Mapping[str, str] | None = None, niceness: int = 0
     ) -> AsyncIterator["Child"]:
         """Run a module until the block ends.
 
@@ -45,12 +45,13 @@ class Child:
             module: What to run.
             arguments: Its command line.
             environment: Added to ours: where secrets belong, which a command line would show to everybody.
+            niceness: How much it gives way to others when the processor is short.
 
         Raises:
             BenchmarkError: It ended instead of becoming ready.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, *arguments),
+            *("nice", "-n", str(niceness), sys.executable, "-m", module, *arguments),
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=asyncio.subprocess.PIPE,

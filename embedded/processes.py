@@ -83,6 +83,7 @@ class Program:
         ready: Returns once the process with this id answers.
         patience: Seconds that it has to end by itself when asked to.
         tries: How often it is started before it is given up, as long as it has never been up.
+        niceness: How much it gives way to others when the processor is short; POSIX has 0 to 19.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Program:
     ready: Callable[[int], Awaitable[None]]
     patience: float
     tries: int = 1
+    niceness: int = 0
 
 
 class Supervised:
@@ -175,6 +177,7 @@ class Supervised:
     async def _launch(self) -> asyncio.subprocess.Process:
         """Start it and wait until it answers or has ended."""
         process = self._process = await asyncio.create_subprocess_exec(
+            *("nice", "-n", str(self.program.niceness)),
             *self.program.command,
             cwd=ROOT,
             env={**inherited(), **self.program.environment},

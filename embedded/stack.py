@@ -29,6 +29,10 @@ _PORTS: Final = (
 _ENDING: Final = ("server", "worker", "worker-critical", "services", "temporal")
 
 
+AFTER_CALLERS: Final = 10
+"""Niceness of who keeps time: who answers callers goes first where both share a processor, and time catches up."""
+
+
 class Stack:
     """A running stack: where its parts are, and ways to disturb them."""
 
@@ -145,6 +149,7 @@ class Stack:
                 patience=10,
                 # It chooses ports for its inner services, and panics when another program is faster to take one.
                 tries=3,
+                niceness=AFTER_CALLERS,
             ),
             Program(
                 "services",
@@ -167,6 +172,7 @@ class Stack:
                 environment,
                 lambda pid: readiness.worker_polls(self.temporal_address, TASK_QUEUE, pid),
                 patience=15,
+                niceness=AFTER_CALLERS,
             ),
             # For incidents of level 1, and for detection: what all others have to do does not hold it up.
             Program(

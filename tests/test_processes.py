@@ -53,6 +53,21 @@ async def test_what_may_be_tried_again_comes_up_the_second_time(tmp_path: Path, 
     assert said == ["fragile ended with status 2 before it was up; starting it again"]
 
 
+async def test_who_keeps_time_gives_way_to_who_answers_callers(tmp_path: Path, guard: tuple[Guard, int]) -> None:
+    said = tmp_path / "said"
+
+    async def ready(_process: int) -> None:
+        while not said.exists() or not said.read_text():  # noqa: ASYNC110 - a file tells nobody that it is there
+            await asyncio.sleep(0.01)
+
+    tells = f"import os, signal; open({str(said)!r}, 'w').write(str(os.nice(0))); signal.pause()"
+    polite = Program("polite", (sys.executable, "-c", tells), {}, ready, patience=5, niceness=7)
+    process = Supervised(polite, logs=tmp_path, lock=guard[1], guard=guard[0], say=print)
+    await asyncio.wait_for(process.start(), 30)
+    await process.stop()
+    assert int(said.read_text()) == os.nice(0) + 7
+
+
 async def test_what_ends_each_time_is_given_up_with_its_last_words(tmp_path: Path, guard: tuple[Guard, int]) -> None:
     fragile = Supervised(ends_once(tmp_path, tries=1), logs=tmp_path, lock=guard[1], guard=guard[0], say=print)
     with pytest.raises(ProcessError, match=r"fragile ended with status 2 before it was up\n +panic: port taken"):
