@@ -33,7 +33,7 @@ SOON: Final = timedelta(minutes=1)
 _AT_ONCE: Final = 32
 # While commands are under way: between two nudges that have time. And how long such a one waits before it is left to
 # the sweep, which will have found the case itself by then.
-_YIELD_SECONDS: Final = 0.035
+_YIELD_SECONDS: Final = 0.05
 _LONGEST_YIELDING: Final = 8.0
 _MOST_WAITING: Final = 20_000
 _PATIENCE: Final = timedelta(seconds=10)
