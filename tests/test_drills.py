@@ -125,8 +125,20 @@ async def cli(stack: Stack, *words: str, fails: bool = False) -> str:
     return (errors if fails else output).decode()
 
 
-async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_others(
-    stack: Stack, client: Client
+async def judged_offline(stack: Stack, export: Path) -> str:
+    """What an auditor's verifier says of all that happened so far."""
+    await cli(stack, "export", "--format", "jsonl", str(export))
+    process = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("casetrail-verify")), str(export)),
+        *("--log-key", str(stack.data / "keys" / "log.vkey")),
+        stdout=PIPE,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    return output.decode()
+
+
+async def test_every_shipped_scenario_runs_to_its_end_and_the_log_holds(
+    stack: Stack, client: Client, tmp_path: Path
 ) -> None:
     scenarios = [load(path, scale=SCALE) for path in SCENARIOS]
     started = [(await client.drills.start(scenario, scale=SCALE)).drill for scenario in scenarios]
@@ -150,6 +162,7 @@ async def test_every_shipped_scenario_runs_to_its_end_side_by_side_with_the_othe
         assert await shop_answers(stack, drill.case_id)
         assert await mail_goes_out(stack, drill.case_id)
     await cli(stack, "verify")  # which says by its exit status whether the log is whole
+    assert "The log holds" in await judged_offline(stack, tmp_path / "log.jsonl")
 
 
 async def test_a_drill_is_out_of_lists_unless_asked_for_and_leaves_nothing_open(client: Client) -> None:

@@ -206,6 +206,7 @@ _leads_to("Confirmed", _CONFIRMED)
 _leads_to("IncidentContained", _CONTAINED)
 _leads_to("IncidentResolved", _RESOLVED)
 _leads_to("DrillStarted", _IN_PROGRESS)
+_leads_to("DrillEnded", _RETROSPECTIVE)
 
 
 @_on("CaseOpened", 20, 1, 2, 3, 4, 6, 10, 14, 15, 16, 17)
