@@ -12,7 +12,7 @@ from audit.envelope import StoredEvent
 from audit.group import INDEX_COLUMNS
 from audit.log import LOG_ITSELF, ArchivedCase, ClosedCase
 from audit.projection import findable
-from audit.questions import Question
+from audit.questions import Question, among
 from casetrail.v1.case_pb2 import Case
 
 _ARCHIVED: Final = "SELECT archive_id, case_id, opened, seq, leaf_hash, removed, restored FROM archived"
@@ -27,9 +27,7 @@ def archive_of(case_id: str) -> Question:
 
 def archived_among(case_ids: Iterable[str]) -> Question:
     """Those of these cases that only an archive has."""
-    named = {f"case_{number}": case_id for number, case_id in enumerate(case_ids)}
-    some = ", ".join(f":{name}" for name in named)
-    return Question(f"SELECT case_id FROM archived WHERE restored IS NULL AND case_id IN ({some})", named)  # noqa: S608 - our own names
+    return among("SELECT case_id FROM archived WHERE restored IS NULL AND", "case_id", case_ids)
 
 
 def archived_cases(archive_id: str) -> Question:

@@ -1,6 +1,6 @@
 """What the log is asked, and what is changed beside appending: the same words on both databases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from audit.envelope import EVENT_COLUMNS
@@ -33,7 +33,21 @@ class Answer(NamedTuple):
     changed: int
 
 
-def _named(stem: str, values: Sequence[str]) -> dict[str, Any]:
+def among(text: str, column: str, values: Iterable[str], then: str = "", **others: object) -> Question:
+    """A statement about the rows whose column has one of some values.
+
+    Args:
+        text: Its beginning, up to where another condition can stand.
+        column: The column.
+        values: Its values; one at least.
+        then: Its end.
+        others: What else the statement names.
+    """
+    named = _named(column, values)
+    return Question(f"{text} {column} IN ({', '.join(f':{name}' for name in named)}) {then}", {**others, **named})
+
+
+def _named(stem: str, values: Iterable[str]) -> dict[str, Any]:
     """Names for values of which there can be any number."""
     return {f"{stem}_{number}": value for number, value in enumerate(values)}
 
@@ -79,11 +93,13 @@ def events_of_all(*, after_position: int, limit: int) -> Question:
 
 def events_of_cases(case_ids: Sequence[str], *, after_position: int, limit: int) -> Question:
     """Rows of these cases, in the order of the log."""
-    cases = _named("case", case_ids)
-    return Question(
-        f"{_ROWS} WHERE case_id IN ({', '.join(f':{name}' for name in cases)}) AND event.pos > :after "
+    return among(
+        f"{_ROWS} WHERE event.pos > :after AND",
+        "case_id",
+        case_ids,
         "ORDER BY event.pos LIMIT :limit",
-        {**cases, "after": after_position, "limit": limit},
+        after=after_position,
+        limit=limit,
     )
 
 
@@ -104,9 +120,7 @@ def head() -> Question:
 
 def erased_among(key_ids: Sequence[str]) -> Question:
     """Those of some keys that were destroyed."""
-    values = {f"id{number}": key_id for number, key_id in enumerate(key_ids)}
-    names = ", ".join(f":{name}" for name in values)
-    return Question(f"SELECT dek_id FROM erased_key WHERE dek_id IN ({names})", values)  # noqa: S608 - our own names
+    return among("SELECT dek_id FROM erased_key WHERE", "dek_id", key_ids)
 
 
 def erased_keys() -> Question:

@@ -11,6 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.encryption import Key, Keys
 from audit.key_encryption import KeyEncryptionKeys
-from audit.questions import Answer, Question
+from audit.questions import Answer, Question, among
 from casetrail.key_file import KEY_BYTES
 from casetrail.v1.case_pb2 import Case
 
@@ -269,8 +270,9 @@ class SubjectKeys:
         fresh = {subject: secrets.token_bytes(KEY_BYTES) for subject in subjects}
         while True:
             made = [self._wrapped(subject, key) for subject, key in fresh.items()]
+            settle = partial(_settle, made=made, kek_id=self._kek_id, holding=self._database.holding)
             try:
-                kept = self._database.within(lambda run: _settle(run, made, self._kek_id, self._database.holding))  # noqa: B023 - called at once
+                kept = self._database.within(settle)
             except KekChangedError as changed:
                 self._kek_id = str(changed)
             else:
@@ -319,9 +321,9 @@ def _is_fresh(remembered: _Remembered) -> bool:
 
 # What the database is asked
 
-_COLUMNS: Final = (
-    "dek_id, subject_ref, kek_id, wrapped, (SELECT count(*) FROM subject_key AS gone "
-    "WHERE gone.subject_ref = subject_key.subject_ref AND gone.destroyed_at IS NOT NULL)"
+_KEPT_WHERE: Final = (
+    "SELECT dek_id, subject_ref, kek_id, wrapped, (SELECT count(*) FROM subject_key AS gone "
+    "WHERE gone.subject_ref = subject_key.subject_ref AND gone.destroyed_at IS NOT NULL) FROM subject_key WHERE"
 )
 
 
@@ -350,11 +352,8 @@ def _settle(run: Run, made: Sequence[_Kept], kek_id: str, holding: str) -> list[
         raise KekChangedError(in_force)
     found: list[_Kept] = []
     for some in _some(made):
-        names, values = _list("subject", [each.subject for each in some])
-        active = Question(
-            f"SELECT {_COLUMNS} FROM subject_key WHERE destroyed_at IS NULL AND subject_ref IN ({names})",  # noqa: S608 - our own names
-            values,
-        )
+        subjects = [each.subject for each in some]
+        active = among(f"{_KEPT_WHERE} destroyed_at IS NULL AND", "subject_ref", subjects)
         there = {row[1] for row in run(active).rows}
         if missing := [each for each in some if each.subject not in there]:
             _insert(run, missing)
@@ -377,14 +376,8 @@ def _insert(run: Run, kept: Sequence[_Kept]) -> None:
 
 
 def _found(run: Run, key_ids: Sequence[str]) -> list[_Kept]:
-    found: list[_Kept] = []
-    for some in _some(key_ids):
-        names, values = _list("id", some)
-        found += (
-            _Kept(*row)
-            for row in run(Question(f"SELECT {_COLUMNS} FROM subject_key WHERE dek_id IN ({names})", values)).rows  # noqa: S608 - our own names
-        )
-    return found
+    asked = (run(among(_KEPT_WHERE, "dek_id", some)) for some in _some(key_ids))
+    return [_Kept(*row) for answer in asked for row in answer.rows]
 
 
 def _active_ids(run: Run, subject: str) -> list[str]:
@@ -396,14 +389,8 @@ def _active_ids(run: Run, subject: str) -> list[str]:
 
 def _destroy(run: Run, key_ids: Sequence[str], now: int) -> None:
     for some in _some(key_ids):
-        names, values = _list("id", some)
-        run(
-            Question(
-                "UPDATE subject_key SET wrapped = NULL, destroyed_at = :now "  # noqa: S608 - our own names
-                f"WHERE destroyed_at IS NULL AND dek_id IN ({names})",
-                {**values, "now": now},
-            )
-        )
+        destroy = "UPDATE subject_key SET wrapped = NULL, destroyed_at = :now WHERE destroyed_at IS NULL AND"
+        run(among(destroy, "dek_id", some, now=now))
 
 
 def _all_kept(run: Run) -> list[_Kept]:
@@ -418,12 +405,6 @@ def _keep_wrapped(run: Run, kept: _Kept) -> None:
             {"kek_id": kept.kek_id, "wrapped": kept.wrapped, "key_id": kept.key_id},
         )
     )
-
-
-def _list(name: str, values: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """A list of values within a statement."""
-    named = {f"{name}{number}": value for number, value in enumerate(values)}
-    return ", ".join(f":{each}" for each in named), named
 
 
 def _some(items: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -50,7 +51,7 @@ class PostgresKeys:
                 connection = self._connected()
                 try:
                     with connection.transaction():
-                        return work(lambda question: _run(connection, question))  # noqa: B023 - called at once
+                        return work(partial(_run, connection))
                 except psycopg.OperationalError as error:
                     broken = connection.closed
                     self._disconnect()
