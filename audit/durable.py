@@ -11,3 +11,35 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_private(path: Path, text: str, *, anew: bool = False) -> None:
+    """Write a file that only its owner can read: whole or not at all, and on the disk.
+
+    Args:
+        path: Where.
+        text: What it holds.
+        anew: Only where there is none: what another process was faster to write counts.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    if anew:
+        _link(partial, path)
+    else:
+        partial.replace(path)
+    sync_folder(path.parent)
+
+
+def _link(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass  # theirs counts
+    finally:
+        partial.unlink()

@@ -5,21 +5,18 @@ AES-256-GCM with the key of whom they are about, bound to the place where they b
 with them in this form, so that every proof holds whether the key exists or not.
 """
 
-import os
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 
 from audit.log import LogDamagedError
+from casetrail.ciphertext import decrypted, encrypted
 from casetrail.personal import put_back
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Encrypted, PersonalFields
-
-_NONCE_BYTES: Final = 12
 
 
 class KeyMissingError(LogDamagedError):
@@ -56,9 +53,7 @@ def case_place(case: Case) -> str:
 
 def encrypted_fields(taken: PersonalFields, key: Key, place: str) -> Encrypted:
     """Personal fields that were taken out of a message, encrypted."""
-    nonce = os.urandom(_NONCE_BYTES)
-    ciphertext = key.cipher.encrypt(nonce, taken.SerializeToString(), place.encode())
-    return Encrypted(key_id=key.key_id, ciphertext=nonce + ciphertext)
+    return Encrypted(key_id=key.key_id, ciphertext=encrypted(key.cipher, taken.SerializeToString(), place))
 
 
 def decrypt(message: Event | Case, keys: Keys, place: str) -> None:
@@ -79,7 +74,6 @@ def decrypt(message: Event | Case, keys: Keys, place: str) -> None:
         message.erased = True
         return
     try:
-        text = key.cipher.decrypt(ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], place.encode())
-        put_back(message, PersonalFields.FromString(text))
-    except (InvalidTag, DecodeError, ValueError) as error:
+        put_back(message, PersonalFields.FromString(decrypted(key.cipher, ciphertext, place)))
+    except (DecodeError, ValueError) as error:
         raise LogDamagedError(f"the personal fields of {place} cannot be opened with their key {key_id}") from error

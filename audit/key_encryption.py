@@ -4,21 +4,19 @@ Usually the file has one key. Which of them is in force is written beside the su
 old file notices. It is made at the first start. Without it no subject's key can be read.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit import key_writing
 from audit.log import LogDamagedError, LogUnavailableError
+from casetrail.ciphertext import decrypted, encrypted
 from casetrail.key_file import KeyFile, KeyFileError
 
 _HEAD: Final = "casetrail-kek/v1"
-_NONCE_BYTES: Final = 12
 
 
 class KeyEncryptionKeys:
@@ -68,8 +66,7 @@ class KeyEncryptionKeys:
         Raises:
             LogUnavailableError: There is no such key-encryption key.
         """
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + AESGCM(self._key(kek_id)).encrypt(nonce, key, about.encode())
+        return encrypted(AESGCM(self._key(kek_id)), key, about)
 
     def unwrap(self, kek_id: str, wrapped: bytes, about: str) -> bytes:
         """Decrypt a subject's key.
@@ -79,8 +76,8 @@ class KeyEncryptionKeys:
             LogDamagedError: It is not what this was wrapped with, or this is about another subject.
         """
         try:
-            return AESGCM(self._key(kek_id)).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], about.encode())
-        except InvalidTag as error:
+            return decrypted(AESGCM(self._key(kek_id)), wrapped, about)
+        except ValueError as error:
             raise LogDamagedError(f"the key {about} cannot be opened with {kek_id} in {self.path}") from error
 
     def check(self, kek_id: str) -> None:

@@ -1,13 +1,11 @@
 """Makes and changes files of keys: whole or not at all, and on the disk before they are used."""
 
-import os
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from audit.durable import sync_folder
+from audit.durable import write_private
 from casetrail.key_file import KEY_BYTES, KeyFile, KeyFileError
 
 _ID_BYTES: Final = 8
@@ -45,29 +43,9 @@ def keep_only(file: KeyFile, key_id: str) -> dict[str, bytes]:
 
 
 def _write(file: KeyFile, keys: Mapping[str, bytes], *, anew: bool = False) -> None:
-    """Write the file whole; anew, only where no other process was faster."""
-    path = file.path
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     text = "".join(f"{file.head} {key_id} {b64encode(key).decode()}\n" for key_id, key in keys.items())
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as written:
-            written.write(text)
-            written.flush()
-            os.fsync(written.fileno())
-        if anew:
-            _link(partial, path)
-        else:
-            partial.replace(path)
-        sync_folder(path.parent)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(file.path, text, anew=anew)
     except OSError as error:
-        raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _link(partial: Path, path: Path) -> None:
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass  # theirs counts
-    finally:
-        partial.unlink()
+        raise KeyFileError(f"{file.path} cannot be written: {error.strerror}") from error

@@ -11,14 +11,13 @@ made: the file of the next key is there before the event is written, and goes on
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audit.durable import sync_folder
+from audit.durable import sync_folder, write_private
 from audit.log import LOG_ITSELF, Checkpoint, Log
 from audit.own_events import record
 from casetrail.proof.note import NoteError, SignedNote, SigningKey, TreeNote, VerifierKey, signature_line, signed
@@ -245,7 +244,7 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
     if not path.exists():
         if newest is not None or changes:
             raise KeyRefusedError(f"the log's key {path} is missing, and the log has been signed: restore it")
-        _write_new(path, SigningKey.generate(origin))
+        write_private(path, f"{SigningKey.generate(origin).secret}\n", anew=True)
     key = _read(path)
     if key.verifier.name != origin:
         raise KeyRefusedError(f"{path} is the key of {key.verifier.name}, and this log is {origin}")
@@ -272,7 +271,7 @@ def _next_key(folder: Path, origin: str) -> SigningKey:
     """The key to change to: the one that an interrupted change has left, or a new one."""
     path = _next_path(folder)
     if not path.exists():
-        _write_new(path, SigningKey.generate(origin))
+        write_private(path, f"{SigningKey.generate(origin).secret}\n", anew=True)
     path.touch()  # not abandoned
     return _read(path)
 
@@ -287,22 +286,6 @@ def _publish(folder: Path, keys: Sequence[VerifierKey]) -> None:
     partial = folder / "log.vkey.new"
     partial.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
     partial.replace(folder / "log.vkey")
-
-
-def _write_new(path: Path, key: SigningKey) -> None:
-    """Write a key that only its owner can read, whole, unless another process was faster."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"{key.secret}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass  # theirs counts
-    finally:
-        partial.unlink()
-    sync_folder(path.parent)
 
 
 def _read(path: Path) -> SigningKey:

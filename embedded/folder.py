@@ -22,6 +22,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from audit.durable import write_private
+
 # How long a killed stack may take to let go of its folder.
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -131,18 +133,9 @@ def _acquire(lock: int, path: Path) -> None:
 def _write_missing(path: Path) -> None:
     if not (path / "principals.yaml").exists():
         token = secrets.token_urlsafe(32)
-        _write_private(path / "token", token + "\n")
-        _write_private(path / "principals.yaml", _PRINCIPALS.format(digest=sha256(token.encode()).hexdigest()))
+        write_private(path / "token", token + "\n")
+        write_private(path / "principals.yaml", _PRINCIPALS.format(digest=sha256(token.encode()).hexdigest()))
     if not (path / "token").exists():
         raise FolderError(f"{path / 'token'} is missing: delete principals.yaml too, and both are made anew")
     if not (path / "staff.yaml").exists():
         (path / "staff.yaml").write_text(_STAFF)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    partial = path.with_name(path.name + ".new")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    partial.rename(path)

@@ -3,18 +3,16 @@
 All keys of the file decrypt, so that they can be changed while histories last that were encrypted with an older one.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from casetrail.ciphertext import decrypted, encrypted
 from casetrail.key_file import KeyFile, KeyFileError
 
-_NONCE_BYTES: Final = 12
-_PLACE: Final = b"casetrail/payload"
+_PLACE: Final = "casetrail/payload"
 
 
 def payload_key_file(path: Path) -> KeyFile:
@@ -43,8 +41,7 @@ class PayloadKeys:
 
     def encrypt(self, text: bytes) -> tuple[str, bytes]:
         """Encrypt with the newest key; returns its id too."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return self._newest, nonce + self._ciphers[self._newest].encrypt(nonce, text, _PLACE)
+        return self._newest, encrypted(self._ciphers[self._newest], text, _PLACE)
 
     def decrypt(self, key_id: str, ciphertext: bytes) -> bytes:
         """Decrypt what `encrypt` made, here or elsewhere.
@@ -60,8 +57,8 @@ class PayloadKeys:
                 "file, or copy it from where it is"
             )
         try:
-            return self._ciphers[key_id].decrypt(ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:], _PLACE)
-        except (InvalidTag, ValueError) as error:
+            return decrypted(self._ciphers[key_id], ciphertext, _PLACE)
+        except ValueError as error:
             raise KeyFileError(f"this payload cannot be opened with the key {key_id!r} in {self._file.path}") from error
 
     def _read(self) -> None:
