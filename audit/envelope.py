@@ -275,18 +275,24 @@ def _event_of(stored: StoredEvent, said: Facts) -> Event:
     event.key = stored.key
     event.hash = stored.leaf_hash.hex()
     event.previous_hash = said.previous.hex()
-    event.drill_id = said.drill
+    put_said(event, said)
+    _set_recorded(event, stored.recorded_at)
+    return event
+
+
+def put_said(event: Event, said: Facts) -> None:
+    """Put into an event what its envelope alone says: when, by whom, and in which drill it happened."""
     event.at.seconds = said.at
     if said.due is not None:
         event.due.seconds = said.due
+    if said.drill:
+        event.drill_id = said.drill
     if said.actor:
         event.actor.name = said.actor
     if said.role:
         event.actor.role = ROLES[said.role]
     if said.via:
         event.actor.via = said.via
-    _set_recorded(event, stored.recorded_at)
-    return event
 
 
 def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str | None]:
@@ -304,7 +310,7 @@ def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str
     if event.source_activity:
         activity = _field(_TAGS["source_activity"], event.source_activity.encode())
     said: Message = getattr(event, body)
-    if encryption is not None and may_be_personal(said):
+    if encryption is not None and body in _MAY_BE_PERSONAL:
         bare = copied(said)
         taken = take_out(bare, (_NUMBERS[body],))
         if taken.fields:
@@ -329,6 +335,11 @@ def _varint(number: int) -> bytes:
 
 
 _NUMBERS = {field.name: field.number for field in Event.DESCRIPTOR.fields}
+_MAY_BE_PERSONAL = frozenset(
+    field.name
+    for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields
+    if field.message_type is not None and may_be_personal(field.message_type)
+)
 _TAGS = {field.name: _varint(field.number << 3 | 2) for field in Event.DESCRIPTOR.fields}
 """Of fields with a length: strings and messages."""
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from audit import facts
-from audit.envelope import ROLES, StoredEvent, type_of
-from audit.facts import Facts
+from audit.envelope import ROLES, StoredEvent, put_said, type_of
 from casetrail.v1.event_pb2 import Event
 
 
@@ -48,26 +47,13 @@ def read(row: StoredEvent, leaf: bytes, log: str) -> Plain | None:
     if (
         (said.case_id, said.key, said.position, said.seq, said.type, said.recorded_at) != here
         or said.log not in ("", log)
-        or bool(said.digest) != (not said.by_time and not row.ordinal)
+        or not facts.has_its_digest(said, row.ordinal)
         or type_of(event) != said.type
         or (event.encrypted.key_id or None) != row.dek_id
         or (said.role and said.role not in ROLES)
         or hashlib.sha256(row.payload).digest() != said.payload_hash
     ):
         return None
-    _complete(event, said)
+    event.case_id, event.seq, event.position = said.case_id, said.seq, said.position
+    put_said(event, said)
     return Plain(said.previous, event)
-
-
-def _complete(event: Event, said: Facts) -> None:
-    event.case_id, event.seq, event.position, event.at.seconds = said.case_id, said.seq, said.position, said.at
-    if said.due is not None:
-        event.due.seconds = said.due
-    if said.drill:
-        event.drill_id = said.drill
-    if said.actor:
-        event.actor.name = said.actor
-    if said.role:
-        event.actor.role = ROLES[said.role]
-    if said.via:
-        event.actor.via = said.via

@@ -220,7 +220,7 @@ class _Order:
         whole = snapshot.size is not None
         for row in snapshot.places():
             count += 1
-            tree.add(leaves.get(row.position, row.leaf_hash) if leaves else row.leaf_hash)
+            tree.add(leaves.get(row.position, row.leaf_hash))
             if whole and row.position != position + 1:
                 found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
             if row.recorded_at < recorded_at:

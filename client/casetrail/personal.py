@@ -26,12 +26,7 @@ def copied(message: MessageT) -> MessageT:
     return copy
 
 
-def may_be_personal(message: Message) -> bool:
-    """Whether a message of this type can hold personal data."""
-    return bool(_ways(message.DESCRIPTOR))
-
-
-def type_may_be_personal(descriptor: Descriptor) -> bool:
+def may_be_personal(descriptor: Descriptor) -> bool:
     """Whether messages of a type can hold personal data."""
     return bool(_ways(descriptor))
 

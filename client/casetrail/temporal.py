@@ -30,7 +30,7 @@ from temporalio.converter import (
 
 from casetrail.key_file import KeyFileError
 from casetrail.payload_keys import PayloadKeys
-from casetrail.personal import type_may_be_personal
+from casetrail.personal import may_be_personal
 
 _ENCODING: Final = "encoding"
 _MESSAGE_TYPE: Final = "messageType"
@@ -149,6 +149,6 @@ def _marked(message_type: bytes) -> bool:
     if message_type == _FAILURE:
         return True
     try:
-        return type_may_be_personal(Default().FindMessageTypeByName(message_type.decode()))
+        return may_be_personal(Default().FindMessageTypeByName(message_type.decode()))
     except KeyError:
         return True  # nobody here knows what it holds
