@@ -5,18 +5,19 @@ keys are through a pipe, never on a command line; they end when it is closed, an
 an error: what it would have found is not known.
 """
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
 from pathlib import Path
 from queue import SimpleQueue
 from subprocess import Popen
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from audit.log import LogDamagedError, LogUnavailableError
+from audit.log import LogDamagedError, LogUnavailableError, Verification
 from audit.subject_keys import KeyPlace
 from audit.verify import CaseRange, CheckedCases
 
@@ -42,6 +43,26 @@ class Place(NamedTuple):
 def how_many(events: int) -> int:
     """In how many processes so many events are best checked; 1 means this one."""
     return min(os.cpu_count() or 1, _MOST) if events >= WORTH_PROCESSES else 1
+
+
+async def in_thread(verify: Callable[["Checkers"], Verification], interrupt: Callable[[], None]) -> Verification:
+    """Verify in a thread of its own. Whoever calls that off waits until it has let go of the log.
+
+    Args:
+        verify: Verifies, with processes that it starts where they are worth it.
+        interrupt: Ends what the thread has the database do.
+    """
+    checkers = Checkers()
+    checking = asyncio.create_task(asyncio.to_thread(verify, checkers))
+    try:
+        return await asyncio.shield(checking)
+    except asyncio.CancelledError:
+        checkers.stop()
+        if not checking.done():
+            interrupt()
+        with suppress(LogUnavailableError):
+            await checking
+        raise
 
 
 class Checkers:
@@ -70,7 +91,7 @@ class Checkers:
             if self._stopped:
                 raise LogUnavailableError("the verification was called off")
         for checker in self._running:
-            checker.answer()
+            checker.is_ready()
 
     def begin(self) -> None:
         """Have all of them take the log as it is now.
@@ -79,7 +100,7 @@ class Checkers:
             LogUnavailableError: One cannot.
         """
         for checker in self._running:
-            checker.ask(None)
+            checker.begin()
 
     def check(self, ranges: Sequence[CaseRange]) -> Iterator[CheckedCases]:
         """What each range has given, in their order; begins at once.
@@ -95,8 +116,7 @@ class Checkers:
         def checked(cases: CaseRange) -> CheckedCases:
             checker = free.get()
             try:
-                found: CheckedCases = checker.ask(cases)
-                return found
+                return checker.check(cases)
             finally:
                 free.put(checker)
 
@@ -137,16 +157,29 @@ class _Checker:
         self._process.wait()
         self._pipe.close()
 
-    def ask(self, what: CaseRange | None) -> Any:  # noqa: ANN401 - what the other side gives
-        """Have something done; returns what it gave."""
+    def is_ready(self) -> None:
+        """Wait until it has reached the log."""
+        self._answer()
+
+    def begin(self) -> None:
+        """Have it take the log as it is now."""
+        self._ask(None)
+
+    def check(self, cases: CaseRange) -> CheckedCases:
+        """What it finds in a range of cases."""
+        checked = self._ask(cases)
+        if not isinstance(checked, CheckedCases):
+            raise LogUnavailableError(f"a process that verified the log has answered {checked!r}")
+        return checked
+
+    def _ask(self, what: CaseRange | None) -> object:
         with suppress(OSError):  # that it has died is said below
             self._pipe.send(what)
-        return self.answer()
+        return self._answer()
 
-    def answer(self) -> Any:  # noqa: ANN401 - what the other side gives
-        """Wait for what the process has to say."""
+    def _answer(self) -> object:
         try:
-            answer = self._pipe.recv()
+            answer: object = self._pipe.recv()
         except (EOFError, OSError):
             status = self._process.wait()
             raise LogUnavailableError(

@@ -14,7 +14,7 @@ import psycopg
 
 from audit.archive_questions import as_json
 from audit.bell import Bell
-from audit.checking import Checkers, Place, how_many
+from audit.checking import Checkers, Place, how_many, in_thread
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema
@@ -84,16 +84,8 @@ class PostgresLog(Store):
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
         connection = await asyncio.to_thread(self._server.connect_for_long)
-        checkers = Checkers()
-        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id, checkers))
         try:
-            return await asyncio.shield(checking)
-        except asyncio.CancelledError:
-            checkers.stop()
-            connection.cancel_safe()
-            with suppress(LogUnavailableError):
-                await checking
-            raise
+            return await in_thread(partial(self._verify, connection, case_id), connection.cancel_safe)
         finally:
             connection.close()
 

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from audit import archive_questions
 from audit.bell import Bell
-from audit.checking import Checkers, Place, how_many
+from audit.checking import Checkers, Place, how_many, in_thread
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
@@ -96,17 +96,8 @@ class SqliteLog(Store):
         self._check_open()
         with self._file.errors():
             connection = self._file.connect()
-        checkers = Checkers()
-        checking = asyncio.create_task(asyncio.to_thread(self._verify, connection, case_id, checkers))
         try:
-            return await asyncio.shield(checking)
-        except asyncio.CancelledError:
-            checkers.stop()
-            if not checking.done():
-                connection.interrupt()
-            with suppress(LogUnavailableError):
-                await checking
-            raise
+            return await in_thread(partial(self._verify, connection, case_id), connection.interrupt)
         finally:
             connection.close()
 
