@@ -94,15 +94,14 @@ class _Nudge:
     still_needed: Callable[[], bool]
     level: int
     new: bool
-    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Unhurried:
-    """A nudge that has time: since when it waits, by the monotonic clock, and what it is."""
+    """What has time: since when it waits, by the monotonic clock, and the nudge; none lets the workflow end."""
 
     since: float
-    nudge: "_Nudge"
+    nudge: _Nudge | None
 
 
 class TemporalWaker:
@@ -149,22 +148,23 @@ class TemporalWaker:
             _nudges.add(1, {"casetrail.result": "left to the sweep"})
             return
         waiting = self._unhurried.get(case_id)
-        nudge = _Nudge(case_id, kind, still_needed, level, new or (waiting is not None and waiting.nudge.new))
+        before = waiting.nudge if waiting else None
+        nudge = _Nudge(case_id, kind, still_needed, level, new or (before is not None and before.new))
         if urgent:
             self._unhurried.pop(case_id, None)
             self._begin(nudge)
             return
-        if waiting is None or waiting.nudge.ending:
-            self._yield_with(nudge)
+        if before is None:
+            self._yield_with(case_id, nudge)
 
     def let_end(self, case_id: str) -> None:
         """Let the workflow of a closed case end now; under load that is left to its timer."""
         if case_id in self._under_way or case_id in self._unhurried or self._is_hopeless():
             return
-        self._yield_with(_Nudge(case_id, Kind.KIND_UNSPECIFIED, _always, level=0, new=False, ending=True))
+        self._yield_with(case_id, None)
 
-    def _yield_with(self, nudge: _Nudge) -> None:
-        self._unhurried[nudge.case_id] = _Unhurried(monotonic(), nudge)
+    def _yield_with(self, case_id: str, nudge: _Nudge | None) -> None:
+        self._unhurried[case_id] = _Unhurried(monotonic(), nudge)
         if not self._sending_unhurried:
             self._sending_unhurried = True
             self._run(self._send_unhurried())
@@ -246,9 +246,9 @@ class TemporalWaker:
                     return
                 waiting = self._unhurried.pop(case_id)
                 if monotonic() - waiting.since > _LONGEST_YIELDING:
-                    left_to = "its timer" if waiting.nudge.ending else "the sweep"
+                    left_to = "the sweep" if waiting.nudge else "its timer"
                     _nudges.add(1, {"casetrail.result": f"left to {left_to}"})
-                elif waiting.nudge.ending:
+                elif waiting.nudge is None:
                     self._run(self._end(case_id))
                 else:
                     self._begin(waiting.nudge)
@@ -274,14 +274,17 @@ class TemporalWaker:
 
     async def _end(self, case_id: str) -> None:
         async with self._free:
-            try:
-                await self._client.get_workflow_handle(workflow_id(case_id)).signal(NUDGE, rpc_timeout=_PATIENCE)
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:
-                    self._note_loss(error)
-                _nudges.add(1, {"casetrail.result": "not needed any more"})
-            else:
-                _nudges.add(1, {"casetrail.result": "sent"})
+            _nudges.add(1, {"casetrail.result": await self._try_to_end(case_id)})
+
+    async def _try_to_end(self, case_id: str) -> str:
+        try:
+            await self._client.get_workflow_handle(workflow_id(case_id)).signal(NUDGE, rpc_timeout=_PATIENCE)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return "not needed any more"
+            self._note_loss(error)
+            return "failed"
+        return "sent"
 
     async def _try(self, nudge: _Nudge) -> str:
         if not nudge.still_needed():
