@@ -1,11 +1,12 @@
 """Archives: propose, approve, carry out, list and restore from them. Reached as `client.archives`."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from casetrail.asking import Ask
 from casetrail.commands import new_request_id
 from casetrail.patience import Patience
 from casetrail.v1 import retention_service_pb2 as wire
@@ -14,8 +15,6 @@ from casetrail.v1.retention_service_pb2_grpc import RetentionServiceStub
 if TYPE_CHECKING:
     # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
     from casetrail.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
-
-Ask = Callable[..., Awaitable[Any]]
 
 # Thousands of cases are written, synced, read back and checked before there is an answer.
 _LONG_WORK = Patience(attempt=1800.0, overall=3600.0)

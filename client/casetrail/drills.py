@@ -1,10 +1,11 @@
 """Drills: start, follow, disturb, end, report on, schedule and simulate them. Reached as `client.drills`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Unpack
 
 import grpc
 
+from casetrail.asking import Ask, Follow
 from casetrail.commands import How, new_request_id
 from casetrail.patience import Patience
 from casetrail.v1 import drill_service_pb2 as wire
@@ -15,9 +16,6 @@ from casetrail.v1.scenario_pb2 import Scenario
 if TYPE_CHECKING:
     # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
     from casetrail.v1.drill_service_pb2_grpc import DrillServiceAsyncStub
-
-Ask = Callable[..., Awaitable[Any]]
-Follow = Callable[..., AsyncGenerator[Any, None]]
 
 # A thousand runs of a large scenario take a while, and none of it is waiting.
 _SIMULATION = Patience(attempt=600.0, overall=900.0)

@@ -1,10 +1,11 @@
 """Emergency incidents: declare, lead, follow and report on them. Reached as `client.incidents`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 import grpc
 
+from casetrail.asking import Ask, Follow
 from casetrail.commands import How, new_request_id, words
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1 import incident_service_pb2 as wire
@@ -17,9 +18,6 @@ from casetrail.words import ChannelWord, CrisisWord, value_of
 if TYPE_CHECKING:
     # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
     from casetrail.v1.incident_service_pb2_grpc import IncidentServiceAsyncStub
-
-Ask = Callable[..., Awaitable[Any]]
-Follow = Callable[..., AsyncGenerator[Any, None]]
 
 Step = (
     c.ConfirmNature | c.GradeIncident | c.AssumeCommand | c.HandOverCommand | c.AddTask | c.AcceptTask | c.RefuseTask

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console, RenderableType
@@ -52,20 +52,15 @@ async def _found(client: Client, case_id: str) -> Case:
     if case_id:
         case = await client.get(case_id)
         if case.kind != Kind.KIND_INCIDENT:
-            _refuse(f"{case_id} is no incident")
+            output.refuse(f"{case_id} is no incident")
         return case
     open_ones = [case async for case in client.incidents.list(open_only=True, include_drills=True)]
     if not open_ones:
-        _refuse("no incident is open; name one")
+        output.refuse("no incident is open; name one")
     if len(open_ones) > 1:
         several = ", ".join(case.case_id for case in open_ones)
         raise typer.BadParameter(f"name one of those that are open: {several}", param_hint="INCIDENT")
     return open_ones[0]
-
-
-def _refuse(why: str) -> NoReturn:
-    typer.echo(f"Refused: {why}", err=True)
-    raise typer.Exit(1)
 
 
 async def _print_once(client: Client, case: Case) -> None:

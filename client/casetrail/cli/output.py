@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 from google.protobuf.json_format import MessageToDict, MessageToJson
@@ -30,6 +31,12 @@ console = Console(highlight=False, soft_wrap=True)
 
 # Wider than any terminal, which then breaks the lines of a table itself: no number is cut off.
 wide_console = Console(highlight=False, width=250)
+
+
+def refuse(why: str) -> NoReturn:
+    """End a command that cannot do what it was asked to."""
+    typer.echo(f"Refused: {why}", err=True)
+    raise typer.Exit(1)
 
 
 def print_json(message: Message) -> None:

@@ -183,8 +183,7 @@ def why(
 
     history = call(terms, read)
     if not 1 <= seq <= len(history):
-        typer.echo(f"Refused: {case} has events 1 to {len(history)}, and no event {seq}", err=True)
-        raise typer.Exit(1)
+        output.refuse(f"{case} has events 1 to {len(history)}, and no event {seq}")
     asked = history[seq - 1]
     if terms.as_json:
         typer.echo(json.dumps(_why_as_json(asked, history), ensure_ascii=False, indent=2))
