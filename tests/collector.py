@@ -1,7 +1,7 @@
 """A collector of OpenTelemetry: takes traces and metrics by OTLP over a real socket, and keeps them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
     add_TraceServiceServicer_to_server,
 )
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
@@ -58,25 +59,21 @@ class Collector(TraceServiceServicer, MetricsServiceServicer):
 
     @property
     def metric_names(self) -> set[str]:
-        return {
-            metric.name
-            for request in self.metrics
-            for resource in request.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
+        return {metric.name for metric in self._metrics()}
+
+    def named(self, name: str) -> Iterator[Metric]:
+        """What was said of one metric, from first to last."""
+        return (metric for metric in self._metrics() if metric.name == name)
 
     def figures(self, gauge: str) -> Sequence[float]:
         """What a gauge without labels said, from first to last."""
-        return [
-            point.as_double
-            for request in self.metrics
-            for resource in request.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == gauge
-            for point in metric.gauge.data_points
-        ]
+        return [point.as_double for metric in self.named(gauge) for point in metric.gauge.data_points]
+
+    def _metrics(self) -> Iterator[Metric]:
+        for request in self.metrics:
+            for resource in request.resource_metrics:
+                for scope in resource.scope_metrics:
+                    yield from scope.metrics
 
     @property
     def everything(self) -> bytes:

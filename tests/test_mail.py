@@ -4,21 +4,17 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from activities.mail import Encryption, Login, MailRefused, MailUnavailable, Message, SmtpMailer
+from activities.mail import Encryption, Login, MailRefusedError, MailUnavailableError, Message, SmtpMailer
 from embedded.mailbox import DemoMailbox
+from tests.certificates import Authority, files
 
 SENDER = "service@shop.example"
 
@@ -107,7 +103,7 @@ async def test_retried_letter_has_the_same_message_id_and_another_effect_another
 async def test_letter_whose_receipt_was_lost_is_seen_twice_as_the_same(mailer: SmtpMailer, reader: Reader) -> None:
     message = Message.for_effect("e", case="C-1", to="li@customer.example", subject="s", text="t")
     await reader.fault("lost", count=1)
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(MailUnavailableError):
         await mailer.send(message)
     await mailer.send(message)
     assert [mail["message_id"] for mail in await reader.mails()] == [message.message_id] * 2
@@ -146,7 +142,7 @@ async def test_letter_whose_receipt_was_lost_is_seen_twice_as_the_same(mailer: S
 async def test_what_is_not_one_letter_to_one_address_is_refused(
     mailer: SmtpMailer, reader: Reader, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(MailRefused):
+    with pytest.raises(MailRefusedError):
         await mailer.send(letter(**changes))
     assert await reader.mails() == []
 
@@ -167,7 +163,7 @@ async def test_address_in_chinese_arrives(mailer: SmtpMailer, reader: Reader) ->
 
 async def test_recipient_that_does_not_exist_is_refused_and_others_are_not(mailer: SmtpMailer, reader: Reader) -> None:
     await reader.fault("refuse", recipient="gone@customer.example")
-    with pytest.raises(MailRefused, match="550"):
+    with pytest.raises(MailRefusedError, match="550"):
         await mailer.send(letter(to="gone@customer.example"))
     await mailer.send(letter())
     assert [mail["to"] for mail in await reader.mails()] == ["li@customer.example"]
@@ -178,7 +174,7 @@ async def test_one_recipients_fault_neither_sets_nor_ends_anothers(mailer: SmtpM
         await reader.fault("temporary", recipient=recipient)
     await reader.fault("none", recipient="a@drill.example")
     await mailer.send(letter(to="a@drill.example"))
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(MailUnavailableError):
         await mailer.send(letter(to="b@drill.example"))
     await reader.fault("none")
     await mailer.send(letter(to="b@drill.example"))
@@ -187,7 +183,7 @@ async def test_one_recipients_fault_neither_sets_nor_ends_anothers(mailer: SmtpM
 async def test_busy_mailbox_is_unavailable_until_it_is_not(mailer: SmtpMailer, reader: Reader) -> None:
     await reader.fault("temporary", count=2)
     for _ in range(2):
-        with pytest.raises(MailUnavailable, match="451"):
+        with pytest.raises(MailUnavailableError, match="451"):
             await mailer.send(letter())
     await mailer.send(letter())
     assert len(await reader.mails()) == 1
@@ -231,7 +227,7 @@ async def test_mailbox_that_ends_hangs_up() -> None:
 async def test_mail_server_that_does_not_listen_is_unavailable() -> None:
     async with DemoMailbox.start() as mailbox:
         port = mailbox.smtp_port
-    with pytest.raises(MailUnavailable, match=str(port)):
+    with pytest.raises(MailUnavailableError, match=str(port)):
         await SmtpMailer(host="127.0.0.1", port=port, sender=SENDER).send(letter())
 
 
@@ -245,7 +241,7 @@ async def test_mail_server_that_does_not_speak_smtp_is_unavailable(greeting: byt
 
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(MailUnavailable):
+        with pytest.raises(MailUnavailableError):
             await SmtpMailer(host="127.0.0.1", port=port, sender=SENDER, timeout_seconds=2).send(letter())
 
 
@@ -258,7 +254,7 @@ async def test_mail_server_that_says_nothing_is_unavailable_after_the_timeout() 
 
     async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(MailUnavailable):
+        with pytest.raises(MailUnavailableError):
             await SmtpMailer(host="127.0.0.1", port=port, sender=SENDER, timeout_seconds=0.1).send(letter())
         done.set()
 
@@ -302,84 +298,71 @@ async def guarded(sink: Sink, context: ssl.SSLContext, *, starttls: bool) -> Asy
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a certificate for the loopback address, with its key, to a file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "mail.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    return file
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("tls"))
 
 
-def trusting(certificate: Path) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificate))
-
-
-def showing(certificate: Path) -> ssl.SSLContext:
+@pytest.fixture(scope="module")
+def showing(authority: Authority) -> ssl.SSLContext:
+    """What a mail server at the loopback address shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(*authority.issue(files(authority.file.parent, "mail"), "127.0.0.1"))
     return context
 
 
+def trusting(authority: Authority) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(authority.file))
+
+
 @pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
-async def test_letter_leaves_encrypted_and_with_login(certificate: Path, encryption: Encryption) -> None:
+async def test_letter_leaves_encrypted_and_with_login(
+    authority: Authority, showing: ssl.SSLContext, encryption: Encryption
+) -> None:
     sink = Sink()
     starttls = encryption is Encryption.STARTTLS
-    async with guarded(sink, showing(certificate), starttls=starttls) as port:
+    async with guarded(sink, showing, starttls=starttls) as port:
         await SmtpMailer(
             host="127.0.0.1",
             port=port,
             sender=SENDER,
             encryption=encryption,
-            tls_context=trusting(certificate),
+            tls_context=trusting(authority),
             login=Login("casetrail", "right") if starttls else None,
         ).send(letter())
     assert sink.taken == 1
 
 
 @pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
-async def test_mail_server_that_nobody_vouches_for_gets_nothing(certificate: Path, encryption: Encryption) -> None:
+async def test_mail_server_that_nobody_vouches_for_gets_nothing(
+    showing: ssl.SSLContext, encryption: Encryption
+) -> None:
     sink = Sink()
-    async with guarded(sink, showing(certificate), starttls=encryption is Encryption.STARTTLS) as port:
-        with pytest.raises(MailUnavailable):
+    async with guarded(sink, showing, starttls=encryption is Encryption.STARTTLS) as port:
+        with pytest.raises(MailUnavailableError):
             await SmtpMailer(host="127.0.0.1", port=port, sender=SENDER, encryption=encryption).send(letter())
     assert sink.taken == 0
 
 
-async def test_wrong_login_is_unavailable_because_the_settings_can_be_mended(certificate: Path) -> None:
-    async with guarded(Sink(), showing(certificate), starttls=True) as port:
+async def test_wrong_login_is_unavailable_because_the_settings_can_be_mended(
+    authority: Authority, showing: ssl.SSLContext
+) -> None:
+    async with guarded(Sink(), showing, starttls=True) as port:
         mailer = SmtpMailer(
             host="127.0.0.1",
             port=port,
             sender=SENDER,
             encryption=Encryption.STARTTLS,
-            tls_context=trusting(certificate),
+            tls_context=trusting(authority),
             login=Login("casetrail", "wrong"),
         )
-        with pytest.raises(MailUnavailable, match="535"):
+        with pytest.raises(MailUnavailableError, match="535"):
             await mailer.send(letter())
         assert "wrong" not in repr(mailer)
 
 
 async def test_server_without_encryption_gets_nothing_when_it_is_demanded(mailbox: DemoMailbox) -> None:
     mailer = SmtpMailer(host=mailbox.smtp_host, port=mailbox.smtp_port, sender=SENDER, encryption=Encryption.STARTTLS)
-    with pytest.raises(MailUnavailable):
+    with pytest.raises(MailUnavailableError):
         await mailer.send(letter())
 
 

@@ -137,11 +137,7 @@ def figure(collector: Collector, name: str, label: str) -> float:
     """What a gauge said last of what has this label; 0 where it has said nothing."""
     found = [
         point.as_double or point.as_int
-        for request in collector.metrics
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == name
+        for metric in collector.named(name)
         for point in metric.gauge.data_points
         if any(each.value.string_value == label for each in point.attributes)
     ]
@@ -202,11 +198,7 @@ def test_how_far_behind_the_log_its_proofs_are_can_be_alarmed_on(seen: Seen) -> 
 def test_calls_are_counted_by_method_and_status(seen: Seen) -> None:
     points = {
         tuple(sorted((each.key, each.value.string_value) for each in point.attributes)): point.count
-        for request in seen.collector.metrics
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == "rpc.server.call.duration"
+        for metric in seen.collector.named("rpc.server.call.duration")
         for point in metric.histogram.data_points
     }
     service = "casetrail.v1.CaseService"

@@ -22,3 +22,12 @@ async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def _world(environment: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[World]:
     async with world(environment, tmp_path) as whole:
         yield whole
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def case_id(world: World) -> str:
+    """An inquiry whose customer was told so, and whose workflow has nothing left to do."""
+    opened = await world.open()
+    await world.until(opened, "customer_told")
+    await world.looked_at(opened, 6)
+    return opened

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
@@ -30,14 +29,6 @@ async def _reason(one: World, asked: Command, **more: Any) -> str:  # noqa: ANN4
         await _execute(one, asked, **more)
     assert isinstance(failure.value.cause, ApplicationError)
     return failure.value.cause.type or ""
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def case_id(world: World) -> str:
-    opened = await world.open()
-    await world.until(opened, "customer_told")
-    await world.looked_at(opened, 6)
-    return opened
 
 
 async def test_a_command_through_the_workflow_is_in_the_log_with_where_it_came_from(world: World, case_id: str) -> None:

@@ -40,14 +40,6 @@ async def environment(keys: Path) -> AsyncIterator[WorkflowEnvironment]:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def case_id(world: World) -> str:
-    opened = await world.open()
-    await world.until(opened, "customer_told")
-    await world.looked_at(opened, 6)
-    return opened
-
-
 def note(case_id: str) -> Command:
     return command(case_id, note={"words": Words(text=TEXT)})
 
