@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from activities.outside import DRILL_HEADER, FaultsUnavailable, NoSuchSystem, sink_of
+from activities.outside import DRILL_HEADER, FaultsUnavailableError, NoSuchSystemError, sink_of
 
 # How each system fails, in the words of its fault switch.
 _DOWN: Final[Mapping[str, str]] = {"shop": "down", "mail": "temporary"}
@@ -36,7 +36,7 @@ class FaultSwitches:
             yield cls(http, urls, sink)
 
     async def begin(self, drill_id: str, system: str) -> None:
-        """Let a system stop answering, or raise ``FaultsUnavailable`` or ``NoSuchSystem``."""
+        """Let a system stop answering, or raise ``FaultsUnavailableError`` or ``NoSuchSystemError``."""
         await self._set(drill_id, system, _DOWN[system])
 
     async def end(self, drill_id: str, system: str) -> None:
@@ -46,7 +46,7 @@ class FaultSwitches:
     async def _set(self, drill_id: str, system: str, mode: str) -> None:
         url = self._urls.get(system)
         if not url:
-            raise NoSuchSystem(f"drills have no {system} of their own here that could fail")
+            raise NoSuchSystemError(f"drills have no {system} of their own here that could fail")
         fault = {"mode": mode, "recipient": sink_of(self._sink, drill_id)} if system == "mail" else {"mode": mode}
         try:
             async with self._http.post(
@@ -54,4 +54,4 @@ class FaultSwitches:
             ) as answer:
                 answer.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise FaultsUnavailable(f"the {system} of drills cannot be told to fail or answer: {error}") from error
+            raise FaultsUnavailableError(f"the {system} of drills cannot be told to fail or answer: {error}") from error

@@ -16,7 +16,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, refusals_as_failures
-from activities.outside import Faults, FaultsUnavailable, NoSuchSystem
+from activities.outside import Faults, FaultsUnavailableError, NoSuchSystemError
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -113,7 +113,7 @@ class Drills:
                         await self._message(run, errand, inject)
                     case "fault":
                         await self._begin_fault(errand.case.case_id, inject.fault)
-        except (Rejected, NoSuchSystem) as refused:
+        except (Rejected, NoSuchSystemError) as refused:
             failed = InjectFailed(inject_id=inject.id, why=str(refused))
             await self._errands.report(run, Outcome(inject_failed=failed))
             return Progress(opened, None)
@@ -198,7 +198,7 @@ class Drills:
         try:
             with _faults_as_failures():
                 await self._faults.end(errand.case.case_id, _system(errand.effect.restoration.system))
-        except NoSuchSystem as error:
+        except NoSuchSystemError as error:
             outcome = Outcome(restoration_failed=RestorationFailed(why=str(error)))
         await self._errands.report(run, outcome)
 
@@ -398,7 +398,7 @@ def _passing_refusals() -> Iterator[None]:
 def _faults_as_failures() -> Iterator[None]:
     try:
         yield
-    except FaultsUnavailable as error:
+    except FaultsUnavailableError as error:
         raise ApplicationError(str(error), type="FAULTS_UNAVAILABLE") from error
 
 

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
-from activities.mail import MailRefused, MailUnavailable, Message
+from activities.mail import MailRefusedError, MailUnavailableError, Message
 from activities.notices import mail_unavailable, on_one_line, without_address
 from activities.other_case import ask
 from casetrail.v1.command_pb2 import Command, EndIncident, RelayNotice
@@ -119,9 +119,9 @@ class Incidents:
         for person in people:
             try:
                 await errand.outside.mailer.send(_letter(errand, person, telling, number))
-            except MailRefused:
+            except MailRefusedError:
                 continue
-            except MailUnavailable as error:
+            except MailUnavailableError as error:
                 raise mail_unavailable(error, person.email) from None
             reached.append(person.name)
         return reached
@@ -140,9 +140,9 @@ class Incidents:
         )
         try:
             await errand.outside.mailer.send(message)
-        except MailRefused as error:
+        except MailRefusedError as error:
             return _not_published(without_address(error, audience.email))
-        except MailUnavailable as error:
+        except MailUnavailableError as error:
             raise mail_unavailable(error, audience.email) from None
         return Outcome(notice_published=NoticePublished(reference=message.message_id))
 

@@ -24,11 +24,11 @@ class MailError(Exception):
     """A letter that was not sent."""
 
 
-class MailUnavailable(MailError):  # noqa: N818 - names what happened, like its sibling
+class MailUnavailableError(MailError):
     """Transient: the mail server cannot be used now. The letter may have left: send it again, unchanged."""
 
 
-class MailRefused(MailError):  # noqa: N818 - likewise
+class MailRefusedError(MailError):
     """Final: this letter will not be taken, however often it is sent."""
 
 
@@ -55,7 +55,7 @@ class Mailer(Protocol):
     """Whatever sends letters."""
 
     async def send(self, message: Message) -> None:
-        """Send a letter, or raise ``MailUnavailable`` or ``MailRefused``."""
+        """Send a letter, or raise ``MailUnavailableError`` or ``MailRefusedError``."""
 
 
 class Encryption(Enum):
@@ -94,7 +94,7 @@ class SmtpMailer:
             raise ValueError("a login needs an encrypted connection")
 
     async def send(self, message: Message) -> None:
-        """Send a letter, or raise ``MailUnavailable`` or ``MailRefused``."""
+        """Send a letter, or raise ``MailUnavailableError`` or ``MailRefusedError``."""
         letter = _letter(message, self.sender)
         try:
             async with self._connection() as server:
@@ -107,7 +107,7 @@ class SmtpMailer:
             raise _lacking(error, message.to) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             # Also a refused login or sender: the fault is in the settings, and they can be mended.
-            raise MailUnavailable(f"the mail server {self.host}:{self.port} cannot be used: {error}") from error
+            raise MailUnavailableError(f"the mail server {self.host}:{self.port} cannot be used: {error}") from error
 
     def _connection(self) -> aiosmtplib.SMTP:
         return aiosmtplib.SMTP(
@@ -129,13 +129,13 @@ _PERMANENT: Final = range(500, 600)
 
 def _answered(error: aiosmtplib.SMTPResponseException) -> MailError:
     text = f"the mail server answered {error.code}: {error.message}"
-    return MailRefused(text) if error.code in _PERMANENT else MailUnavailable(text)
+    return MailRefusedError(text) if error.code in _PERMANENT else MailUnavailableError(text)
 
 
 def _lacking(error: aiosmtplib.SMTPNotSupported, to: str) -> MailError:
     if not to.isascii():
-        return MailRefused(f"the mail server takes no address like {to!r}: {error}")
-    return MailUnavailable(f"the mail server lacks what the settings ask for: {error}")
+        return MailRefusedError(f"the mail server takes no address like {to!r}: {error}")
+    return MailUnavailableError(f"the mail server lacks what the settings ask for: {error}")
 
 
 _ATOM: Final = r"[^\s@<>()\[\]\\,;:\".\x00-\x1f\x7f]+"
@@ -169,11 +169,11 @@ def _letter(message: Message, sender: str) -> EmailMessage:
 def _check(message: Message) -> None:
     """Refuse what would write other headers, reach other people, or can never be delivered."""
     if len(message.to) > _ADDRESS_LENGTH or not _ADDRESS.fullmatch(message.to):
-        raise MailRefused(f"{message.to!r} is not an e-mail address")
+        raise MailRefusedError(f"{message.to!r} is not an e-mail address")
     if not _MESSAGE_ID.fullmatch(message.message_id):
-        raise MailRefused(f"{message.message_id!r} is not a Message-ID")
+        raise MailRefusedError(f"{message.message_id!r} is not a Message-ID")
     for name in message.headers:
         if not _EXTRA_HEADER.fullmatch(name):
-            raise MailRefused(f"a letter must not set the header {name!r}")
+            raise MailRefusedError(f"a letter must not set the header {name!r}")
     if any(_CONTROL.search(value) for value in (message.subject, *message.headers.values())):
-        raise MailRefused("a header must not hold line breaks or other control characters")
+        raise MailRefusedError("a header must not hold line breaks or other control characters")

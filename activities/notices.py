@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, refusals_as_failures
-from activities.mail import MailRefused, MailUnavailable, Message
+from activities.mail import MailRefusedError, MailUnavailableError, Message
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import NotificationDelivered, NotificationFailed, Outcome, Purpose
 from casetrail.v1.policy_pb2 import Notice, Policy
@@ -51,10 +51,10 @@ class Notices:
         )
         try:
             await errand.outside.mailer.send(message)
-        except MailRefused as error:
+        except MailRefusedError as error:
             failed = NotificationFailed(purpose=purpose, why=without_address(error, address))
             return Outcome(notification_failed=failed)
-        except MailUnavailable as error:
+        except MailUnavailableError as error:
             raise mail_unavailable(error, address) from None
         return Outcome(notification_delivered=NotificationDelivered(purpose=purpose, message_id=message.message_id))
 
@@ -68,7 +68,7 @@ def notice_for(policy: Policy, locale: str, purpose: Purpose.ValueType) -> Notic
     return None
 
 
-def mail_unavailable(error: MailUnavailable, address: str) -> ApplicationError:
+def mail_unavailable(error: MailUnavailableError, address: str) -> ApplicationError:
     """A failure that is tried again; Temporal keeps its message, so that it must not name the recipient."""
     return ApplicationError(without_address(error, address), type="MAIL_UNAVAILABLE")
 

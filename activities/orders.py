@@ -4,7 +4,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, case_instant, refusals_as_failures
-from activities.shop import Order, OutOfStock, Reservation, ShopRefused
+from activities.shop import Order, OutOfStockError, Reservation, ShopRefusedError
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import (
     Compensated,
@@ -37,7 +37,7 @@ class Orders:
         order_id = errand.effect.order_lookup.order_id
         try:
             order = await errand.outside.shop.order(order_id)
-        except ShopRefused:
+        except ShopRefusedError:
             # It cannot be an order's id at all.
             order = None
         if order is None:
@@ -56,7 +56,7 @@ class Orders:
         currency = await self._currency(errand, asked.currency)
         try:
             receipt = await errand.outside.shop.refund(asked.order_id, asked.amount_minor, currency, run.effect_id)
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             outcome = Outcome(refund_failed=RefundFailed(why=refused.reason, message=refused.message))
         else:
             outcome = Outcome(
@@ -77,7 +77,7 @@ class Orders:
         beneficiary = asked.order_id or asked.customer_id
         try:
             receipt = await errand.outside.shop.compensate(beneficiary, asked.amount_minor, currency, run.effect_id)
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             failed = CompensationFailed(why=refused.reason, message=refused.message)
             outcome = Outcome(compensation_failed=failed)
         else:
@@ -99,9 +99,9 @@ class Orders:
             return await errand.outside.shop.reserve(
                 asked.order_id, asked.sku, asked.quantity or 1, f"{run.effect_id}/reserve"
             )
-        except OutOfStock:
+        except OutOfStockError:
             outcome = Outcome(exchange_unavailable=ExchangeUnavailable(sku=asked.sku))
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             outcome = Outcome(exchange_failed=ExchangeFailed(why=refused.reason, message=refused.message))
         await self._errands.report(run, outcome)
         return None
@@ -118,7 +118,7 @@ class Orders:
             raise ApplicationError("nobody wants it any more", type="NOT_WANTED", non_retryable=True)
         try:
             parcel = await errand.outside.shop.dispatch(reservation, f"{run.effect_id}/dispatch")
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             raise ApplicationError(refused.message, type=refused.reason, non_retryable=True) from refused
         await self._errands.report(
             run,
@@ -138,7 +138,7 @@ class Orders:
         outside = await self._errands.outside_of(run)
         try:
             await outside.shop.release(reservation, f"{run.effect_id}/release")
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             # Nothing is kept back under this reservation: released, or dispatched by an attempt whose answer got lost.
             activity.logger.info("nothing to release", extra={"reason": refused.reason})
 

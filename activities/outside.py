@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NoReturn, Protocol
 
 from activities.mail import Mailer, Message
-from activities.shop import Order, Parcel, Receipt, Reservation, Scan, Shop, ShopRefused
+from activities.shop import Order, Parcel, Receipt, Reservation, Scan, Shop, ShopRefusedError
 from casetrail.v1.case_pb2 import Case
 
 DRILL_HEADER: Final = "X-Casetrail-Drill"
@@ -33,19 +33,19 @@ class Faults(Protocol):
         """Let `shop` or `mail` stop answering to a drill.
 
         Raises:
-            FaultsUnavailable: It cannot be done now.
-            NoSuchSystem: It can never be done here.
+            FaultsUnavailableError: It cannot be done now.
+            NoSuchSystemError: It can never be done here.
         """
 
     async def end(self, drill_id: str, system: str) -> None:
         """Let it answer again. Raises likewise."""
 
 
-class FaultsUnavailable(Exception):  # noqa: N818 - names what happened
+class FaultsUnavailableError(Exception):
     """Transient: the system that is to fail, or to answer again, cannot be told now."""
 
 
-class NoSuchSystem(Exception):  # noqa: N818 - likewise
+class NoSuchSystemError(Exception):
     """Final: drills have no such system here."""
 
 
@@ -56,12 +56,12 @@ class NoFaults:
     async def begin(self, drill_id: str, system: str) -> None:
         """Refuse."""
         del drill_id
-        raise NoSuchSystem(f"drills have no {system} of their own here that could fail")
+        raise NoSuchSystemError(f"drills have no {system} of their own here that could fail")
 
     async def end(self, drill_id: str, system: str) -> None:
         """Refuse."""
         del drill_id
-        raise NoSuchSystem(f"drills have no {system} of their own here")
+        raise NoSuchSystemError(f"drills have no {system} of their own here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class NoShop:
 
 
 def _refuse() -> NoReturn:
-    raise ShopRefused("DRILL", "a drill does not reach the shop")
+    raise ShopRefusedError("DRILL", "a drill does not reach the shop")
 
 
 def sink_of(sink: str, drill_id: str) -> str:
@@ -165,7 +165,7 @@ class SinkMailer:
     drill_id: str
 
     async def send(self, message: Message) -> None:
-        """Send a letter to the sink, or raise ``MailUnavailable`` or ``MailRefused``."""
+        """Send a letter to the sink, or raise ``MailUnavailableError`` or ``MailRefusedError``."""
         headers: Mapping[str, str] = {**message.headers, DRILL_HEADER: self.drill_id}
         note = _NOTE.format(drill_id=self.drill_id)
         await self.mailer.send(

@@ -5,7 +5,7 @@ from typing import Final
 from temporalio import activity
 
 from activities.effects import Errand, Errands, case_instant
-from activities.shop import Scan, ScanStatus, ShopRefused
+from activities.shop import Scan, ScanStatus, ShopRefusedError
 from casetrail.v1 import types_pb2
 from casetrail.v1.effect_pb2 import (
     CarrierAnswered,
@@ -36,7 +36,7 @@ class Parcels:
         followed = errand.effect.tracking
         try:
             scans = await errand.outside.shop.parcel(followed.carrier, followed.tracking_no)
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             lost = ParcelTrackingFailed(parcel_id=followed.parcel_id, why=refused.reason)
             await self._errands.report(run, Outcome(tracking_failed=lost))
             return
@@ -56,7 +56,7 @@ class Parcels:
             reference = await errand.outside.shop.ask_carrier(
                 asked.carrier, asked.tracking_no, _QUESTION, run.effect_id
             )
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             reference = f"refused: {refused.reason}"
         answered = CarrierAnswered(parcel_id=asked.parcel_id, reference=reference)
         await self._errands.report(run, Outcome(carrier_answered=answered))

@@ -23,11 +23,11 @@ class ShopError(Exception):
     """What the shop did not do."""
 
 
-class ShopUnavailable(ShopError):  # noqa: N818 - names what happened, like its siblings
+class ShopUnavailableError(ShopError):
     """Transient: no answer, or none that can be understood. It may have been done: ask again, same key."""
 
 
-class ShopRefused(ShopError):  # noqa: N818 - likewise
+class ShopRefusedError(ShopError):
     """Final: the shop understood and will not do it, for a ``reason`` that programs can rely on."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -37,7 +37,7 @@ class ShopRefused(ShopError):  # noqa: N818 - likewise
         self.message = message
 
 
-class OutOfStock(ShopError):  # noqa: N818 - likewise
+class OutOfStockError(ShopError):
     """There are not enough pieces to reserve; nothing was reserved."""
 
     def __init__(self, sku: str, message: str) -> None:
@@ -57,7 +57,7 @@ class OrderState(StrEnum):
     OTHER = "other"
 
     @classmethod
-    def _missing_(cls, value: object) -> "OrderState":  # noqa: ARG003 - the signature is the enum module's
+    def _missing_(cls, _value: object) -> "OrderState":
         return cls.OTHER
 
 
@@ -73,7 +73,7 @@ class ScanStatus(StrEnum):
     OTHER = "other"
 
     @classmethod
-    def _missing_(cls, value: object) -> "ScanStatus":  # noqa: ARG003 - the signature is the enum module's
+    def _missing_(cls, _value: object) -> "ScanStatus":
         return cls.OTHER
 
 
@@ -142,7 +142,7 @@ class Reservation:
 
 
 class Shop(Protocol):
-    """What a case may ask of the shop. Every call may raise ``ShopUnavailable`` or ``ShopRefused``."""
+    """What a case may ask of the shop. Every call may raise ``ShopUnavailableError`` or ``ShopRefusedError``."""
 
     async def order(self, order_id: str) -> Order | None:
         """Return the order, or ``None`` when the shop knows none of this id."""
@@ -154,7 +154,7 @@ class Shop(Protocol):
         """Give money for harm done; the beneficiary is an order's id or a customer's."""
 
     async def reserve(self, order_id: str, sku: str, quantity: int, idempotency_key: str) -> Reservation:
-        """Keep pieces back for an exchange, or raise ``OutOfStock``."""
+        """Keep pieces back for an exchange, or raise ``OutOfStockError``."""
 
     async def dispatch(self, reservation: Reservation, idempotency_key: str) -> Parcel:
         """Send what was reserved."""
@@ -197,7 +197,7 @@ class HttpShop:
         """Return the order, or ``None`` when the shop knows none of this id."""
         try:
             return _order(await self._get(f"/orders/{_segment(order_id)}"))
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             if refused.reason == "ORDER_UNKNOWN":
                 return None
             raise
@@ -213,13 +213,13 @@ class HttpShop:
         return _receipt(await self._post("/compensations", body, idempotency_key))
 
     async def reserve(self, order_id: str, sku: str, quantity: int, idempotency_key: str) -> Reservation:
-        """Keep pieces back for an exchange, or raise ``OutOfStock``."""
+        """Keep pieces back for an exchange, or raise ``OutOfStockError``."""
         body = {"order_id": order_id, "sku": sku, "quantity": quantity}
         try:
             return _reservation(await self._post("/reservations", body, idempotency_key))
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             if refused.reason == "OUT_OF_STOCK":
-                raise OutOfStock(sku, refused.message) from refused
+                raise OutOfStockError(sku, refused.message) from refused
             raise
 
     async def dispatch(self, reservation: Reservation, idempotency_key: str) -> Parcel:
@@ -236,7 +236,7 @@ class HttpShop:
         """Return a parcel's scans, oldest first; none when the carrier has not seen it yet."""
         try:
             answer = await self._get(f"/parcels/{_segment(carrier)}/{_segment(tracking_no)}/scans")
-        except ShopRefused as refused:
+        except ShopRefusedError as refused:
             if refused.reason == "PARCEL_UNKNOWN":
                 return []
             raise
@@ -267,9 +267,9 @@ class HttpShop:
             async with self._http.request(method, url, json=body, headers=headers, allow_redirects=False) as response:
                 status, content = response.status, await response.read()
         except TimeoutError as error:
-            raise ShopUnavailable(f"the shop did not answer in time: {method} {path}") from error
+            raise ShopUnavailableError(f"the shop did not answer in time: {method} {path}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ShopUnavailable(f"the shop cannot be reached: {method} {path}: {error}") from error
+            raise ShopUnavailableError(f"the shop cannot be reached: {method} {path}: {error}") from error
         return _understood(f"{method} {path}", status, content)
 
 
@@ -283,23 +283,23 @@ def _understood(call: str, status: int, content: bytes) -> "_Answer":
     if status in _SUCCESSES:
         return _Answer(call, _json(call, content))
     if status not in _CLIENT_ERRORS or status in _PASSING:
-        raise ShopUnavailable(f"the shop answered {call} with status {status}")
+        raise ShopUnavailableError(f"the shop answered {call} with status {status}")
     # Without a reason this is a proxy's or a wrong address's 4xx, not a decision of the shop's.
     refusal = _Answer(f"{call} (status {status})", _json(f"{call} (status {status})", content))
-    raise ShopRefused(refusal.text("reason"), refusal.text("message"))
+    raise ShopRefusedError(refusal.text("reason"), refusal.text("message"))
 
 
 def _json(call: str, content: bytes) -> object:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ShopUnavailable(f"the shop's answer to {call} is not JSON") from error
+        raise ShopUnavailableError(f"the shop's answer to {call} is not JSON") from error
 
 
 def _segment(value: str) -> str:
     """Quote a value as one segment of a path; these three would name another path instead."""
     if value in {"", ".", ".."}:
-        raise ShopRefused("IDENTIFIER_INVALID", f"{value!r} cannot name anything at the shop")
+        raise ShopRefusedError("IDENTIFIER_INVALID", f"{value!r} cannot name anything at the shop")
     return quote(value, safe="")
 
 
@@ -357,8 +357,8 @@ class _Answer:
             raise self._malformed(f"{name!r} must be a list")
         return [_Answer(f"{self._call}, in {name!r}", value) for value in values]
 
-    def _malformed(self, why: str) -> ShopUnavailable:
-        return ShopUnavailable(f"the shop's answer to {self._call} cannot be used: {why}")
+    def _malformed(self, why: str) -> ShopUnavailableError:
+        return ShopUnavailableError(f"the shop's answer to {self._call} cannot be used: {why}")
 
 
 def _order(answer: _Answer) -> Order:

@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
-from activities.mail import MailRefused, MailUnavailable, Message
+from activities.mail import MailRefusedError, MailUnavailableError, Message
 from activities.notices import mail_unavailable
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.clock_pb2 import Clock
@@ -70,9 +70,9 @@ class Staff:
         for person in people:
             try:
                 await errand.outside.mailer.send(_letter(errand, person, what))
-            except MailRefused:
+            except MailRefusedError:
                 continue
-            except MailUnavailable as error:
+            except MailUnavailableError as error:
                 raise mail_unavailable(error, person.email) from None
             reached.append(person.name)
         return reached

@@ -128,20 +128,12 @@ def _task_reassigned(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("task_completed")
 def _task_completed(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
-    task.state = IncidentTask.STATE_DONE
-    task.remark = body.result
-    task.settled_at.seconds = event.at.seconds
-    _settle_task_demand(case, body.task_id)
+    _settle_task(case, event, body.task_id, IncidentTask.STATE_DONE, body.result)
 
 
 @CHANGES.on("task_cancelled")
 def _task_cancelled(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
-    task.state = IncidentTask.STATE_CANCELLED
-    task.remark = body.why
-    task.settled_at.seconds = event.at.seconds
-    _settle_task_demand(case, body.task_id)
+    _settle_task(case, event, body.task_id, IncidentTask.STATE_CANCELLED, body.why)
 
 
 @CHANGES.on("task_reopened")
@@ -293,6 +285,14 @@ def find_linked(case: Case, case_id: str) -> LinkedCase | None:
 def _set_state(case: Case, case_id: str, state: LinkedCase.State.ValueType) -> None:
     if linked := find_linked(case, case_id):
         linked.state = state
+
+
+def _settle_task(case: Case, event: Event, task_id: str, state: IncidentTask.State.ValueType, remark: str) -> None:
+    task = find_task(case, task_id)
+    task.state = state
+    task.remark = remark
+    task.settled_at.seconds = event.at.seconds
+    _settle_task_demand(case, task_id)
 
 
 def _settle_task_demand(case: Case, task_id: str) -> None:

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from activities.mail import MailRefused, MailUnavailable, Message
+from activities.mail import MailRefusedError, MailUnavailableError, Message
 from activities.shop import (
     Item,
     Order,
     OrderState,
-    OutOfStock,
+    OutOfStockError,
     Parcel,
     Receipt,
     Reservation,
     Scan,
-    ShopRefused,
-    ShopUnavailable,
+    ShopRefusedError,
+    ShopUnavailableError,
 )
 from casetrail.v1.types_pb2 import Kind
 
@@ -61,9 +61,9 @@ class Mailbox:
     async def send(self, message: Message) -> None:
         self.attempts += 1
         if self.attempts <= self.away_for:
-            raise MailUnavailable(f"no connection for {message.to}")
+            raise MailUnavailableError(f"no connection for {message.to}")
         if message.to in self.refused:
-            raise MailRefused(f"550 no such mailbox: {message.to}")
+            raise MailRefusedError(f"550 no such mailbox: {message.to}")
         self.letters.append(message)
 
     def to(self, address: str) -> list[Message]:
@@ -84,9 +84,9 @@ class CornerShop:
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if len(self.calls) <= self.away_for:
-            raise ShopUnavailable("no connection")
+            raise ShopUnavailableError("no connection")
         if name in self.refuses:
-            raise ShopRefused(self.refuses[name], "the shop will not do it")
+            raise ShopRefusedError(self.refuses[name], "the shop will not do it")
 
     async def order(self, order_id: str) -> Order | None:
         self._call("order")
@@ -106,7 +106,7 @@ class CornerShop:
     async def reserve(self, order_id: str, sku: str, quantity: int, idempotency_key: str) -> Reservation:
         self._call("reserve")
         if quantity > self.stock:
-            raise OutOfStock(sku, "none left")
+            raise OutOfStockError(sku, "none left")
         if idempotency_key not in self.answers:
             self.stock -= quantity
             self.answers[idempotency_key] = Reservation(f"RS-{len(self.answers) + 1}", order_id, sku, quantity)

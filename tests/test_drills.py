@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from activities.mail import MailUnavailable, Message, SmtpMailer
+from activities.mail import MailUnavailableError, Message, SmtpMailer
 from activities.outside import DRILL_HEADER
 from casetrail import CasetrailError, Client
 from casetrail.scenario_file import load
@@ -95,7 +95,7 @@ async def mail_goes_out(stack: Stack, drill_id: str) -> bool:
     mailer = SmtpMailer(host=host, port=int(port), sender="test@drill.example")
     try:
         await mailer.send(Message("<1@drill.example>", f"drill+{drill_id}@localhost", "?", "?"))
-    except MailUnavailable:
+    except MailUnavailableError:
         return False
     return True
 

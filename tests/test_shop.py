@@ -19,13 +19,13 @@ from aiohttp.test_utils import TestServer
 from activities.shop import (
     HttpShop,
     OrderState,
-    OutOfStock,
+    OutOfStockError,
     Parcel,
     Reservation,
     Scan,
     ScanStatus,
-    ShopRefused,
-    ShopUnavailable,
+    ShopRefusedError,
+    ShopUnavailableError,
 )
 from embedded.mailbox import DemoMailbox
 from embedded.shop import DemoShop
@@ -105,7 +105,7 @@ async def test_a_drill_has_books_and_faults_of_its_own(shop: HttpShop, demo: Dem
         assert order.refunded_minor == 1_000, "paid back once in each of them"
     async with aiohttp.ClientSession(headers={"X-Casetrail-Drill": "DRL-1"}) as http:
         await Back(demo.url, http).fault("down")
-    with pytest.raises(ShopUnavailable):
+    with pytest.raises(ShopUnavailableError):
         await one.order("D1001")
     assert await other.order("D1001")
     assert await shop.order("D1001")
@@ -142,7 +142,7 @@ async def test_order_that_the_shop_does_not_know_is_none(shop: HttpShop, order_i
 
 @pytest.mark.parametrize("order_id", ["", ".", ".."])
 async def test_id_that_cannot_be_part_of_an_address_is_refused(shop: HttpShop, order_id: str) -> None:
-    with pytest.raises(ShopRefused) as refused:
+    with pytest.raises(ShopRefusedError) as refused:
         await shop.order(order_id)
     assert refused.value.reason == "IDENTIFIER_INVALID"
 
@@ -165,7 +165,7 @@ async def test_refund_asked_again_under_its_key_gives_the_same_receipt_and_pays_
 async def test_refund_whose_answer_was_lost_is_paid_once(shop: HttpShop, back: Back) -> None:
     order_id = await back.sell()
     await back.fault("lost", count=1, path="/refunds")
-    with pytest.raises(ShopUnavailable):
+    with pytest.raises(ShopUnavailableError):
         await shop.refund(order_id, 4_000, "CNY", "k")
     receipt = await shop.refund(order_id, 4_000, "CNY", "k")
     assert [paid["receipt_id"] for paid in await back.receipts()] == [receipt.receipt_id]
@@ -187,7 +187,7 @@ async def test_key_used_for_something_else_is_refused(shop: HttpShop, back: Back
         shop.compensate(order_id, 4_000, "CNY", "k"),
         shop.reserve(order_id, "MUG", 1, "k"),
     ):
-        with pytest.raises(ShopRefused) as refused:
+        with pytest.raises(ShopRefusedError) as refused:
             await other
         assert refused.value.reason == "IDEMPOTENCY_KEY_REUSED"
     assert len(await back.receipts()) == 1
@@ -207,7 +207,7 @@ async def test_key_used_for_something_else_is_refused(shop: HttpShop, back: Back
 async def test_refund_that_the_order_does_not_bear_is_refused(
     shop: HttpShop, back: Back, amount_minor: int, currency: str, reason: str
 ) -> None:
-    with pytest.raises(ShopRefused) as refused:
+    with pytest.raises(ShopRefusedError) as refused:
         await shop.refund(await back.sell(), amount_minor, currency, "k")
     assert refused.value.reason == reason
     assert refused.value.message
@@ -217,20 +217,20 @@ async def test_refund_that_the_order_does_not_bear_is_refused(
 async def test_refunds_together_do_not_exceed_what_was_paid(shop: HttpShop, back: Back) -> None:
     order_id = await back.sell()
     await shop.refund(order_id, 6_000, "CNY", "k1")
-    with pytest.raises(ShopRefused, match="AMOUNT_EXCEEDS_PAID"):
+    with pytest.raises(ShopRefusedError, match="AMOUNT_EXCEEDS_PAID"):
         await shop.refund(order_id, 4_001, "CNY", "k2")
     await shop.refund(order_id, 4_000, "CNY", "k3")
 
 
 async def test_order_that_was_never_paid_is_not_refunded(shop: HttpShop, back: Back) -> None:
-    with pytest.raises(ShopRefused, match="AMOUNT_EXCEEDS_PAID"):
+    with pytest.raises(ShopRefusedError, match="AMOUNT_EXCEEDS_PAID"):
         await shop.refund(await back.sell(state="unpaid"), 1, "CNY", "k")
 
 
 async def test_money_is_refused_to_whom_the_shop_does_not_know(shop: HttpShop) -> None:
-    with pytest.raises(ShopRefused, match="ORDER_UNKNOWN"):
+    with pytest.raises(ShopRefusedError, match="ORDER_UNKNOWN"):
         await shop.refund("D9999", 1, "CNY", "k1")
-    with pytest.raises(ShopRefused, match="BENEFICIARY_UNKNOWN"):
+    with pytest.raises(ShopRefusedError, match="BENEFICIARY_UNKNOWN"):
         await shop.compensate("nobody", 1, "CNY", "k2")
 
 
@@ -255,7 +255,7 @@ async def test_exchange_takes_from_the_shelf_and_sends_once(shop: HttpShop, back
     parcel = await shop.dispatch(reservation, "k:dispatch")
     assert parcel == await shop.dispatch(reservation, "k:dispatch")
     assert (await back.ask("GET", "/admin/stock"))["stock"]["MUG"] == 1
-    with pytest.raises(ShopRefused, match="RESERVATION_ENDED"):
+    with pytest.raises(ShopRefusedError, match="RESERVATION_ENDED"):
         await shop.release(reservation, "k:release")
 
 
@@ -265,14 +265,14 @@ async def test_released_pieces_are_back_on_the_shelf(shop: HttpShop, back: Back)
     await shop.release(reservation, "k:release")
     await shop.release(reservation, "k:release")
     assert (await back.ask("GET", "/admin/stock"))["stock"]["MUG"] == 10
-    with pytest.raises(ShopRefused, match="RESERVATION_ENDED"):
+    with pytest.raises(ShopRefusedError, match="RESERVATION_ENDED"):
         await shop.dispatch(reservation, "k:dispatch")
 
 
 async def test_out_of_stock_reserves_nothing_and_leaves_the_key_usable(shop: HttpShop, back: Back) -> None:
     order_id = await back.sell()
     await back.ask("PUT", "/admin/stock/MUG", {"quantity": 1})
-    with pytest.raises(OutOfStock) as missing:
+    with pytest.raises(OutOfStockError) as missing:
         await shop.reserve(order_id, "MUG", 2, "k")
     assert missing.value.sku == "MUG"
     assert (await back.ask("GET", "/admin/reservations"))["reservations"] == []
@@ -288,7 +288,7 @@ async def test_exchange_of_what_does_not_exist_is_refused(shop: HttpShop, back: 
         (shop.reserve(order_id, "MUG", 0, "k3"), "QUANTITY_INVALID"),
         (shop.dispatch(Reservation("RS000099", order_id, "MUG", 1), "k4"), "RESERVATION_UNKNOWN"),
     ):
-        with pytest.raises(ShopRefused) as refused:
+        with pytest.raises(ShopRefusedError) as refused:
             await call
         assert refused.value.reason == reason
 
@@ -363,7 +363,7 @@ async def test_demo_orders_cover_delivered_under_way_stalled_and_unpaid(shop: Ht
 @pytest.mark.parametrize("mode", ["down", "flaky", "lost"])
 async def test_fault_is_transient_and_over_after_its_count(shop: HttpShop, back: Back, mode: str) -> None:
     await back.fault(mode, count=1)
-    with pytest.raises(ShopUnavailable):
+    with pytest.raises(ShopUnavailableError):
         await shop.ask_carrier("SF", "1", "?", "k")
     assert await shop.order("D1001")
 
@@ -371,13 +371,13 @@ async def test_fault_is_transient_and_over_after_its_count(shop: HttpShop, back:
 async def test_flaky_shop_fails_every_other_call(shop: HttpShop, back: Back) -> None:
     await back.fault("flaky", path="/orders")
     results = await asyncio.gather(*(shop.order("D1001") for _ in range(6)), return_exceptions=True)
-    assert sum(isinstance(result, ShopUnavailable) for result in results) == 3
+    assert sum(isinstance(result, ShopUnavailableError) for result in results) == 3
 
 
 async def test_shop_that_is_down_did_nothing(shop: HttpShop, back: Back) -> None:
     order_id = await back.sell()
     await back.fault("down", count=1)
-    with pytest.raises(ShopUnavailable, match="503"):
+    with pytest.raises(ShopUnavailableError, match="503"):
         await shop.refund(order_id, 1, "CNY", "k")
     assert await back.receipts() == []
 
@@ -385,7 +385,7 @@ async def test_shop_that_is_down_did_nothing(shop: HttpShop, back: Back) -> None
 async def test_shop_slower_than_the_timeout_is_unavailable(demo: DemoShop, back: Back) -> None:
     await back.fault("slow", count=1, delay_ms=400)
     async with HttpShop.connect(demo.url, timeout_seconds=0.1) as hasty:
-        with pytest.raises(ShopUnavailable, match="in time"):
+        with pytest.raises(ShopUnavailableError, match="in time"):
             await hasty.order("D1001")
 
 
@@ -393,7 +393,7 @@ async def test_shop_that_does_not_listen_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     async with HttpShop.connect(f"http://127.0.0.1:{port}") as shop:
-        with pytest.raises(ShopUnavailable, match="cannot be reached"):
+        with pytest.raises(ShopUnavailableError, match="cannot be reached"):
             await shop.order("D1001")
 
 
@@ -450,7 +450,7 @@ RECEIPT = {"receipt_id": "R1", "amount_minor": 5, "currency": "CNY", "at": "2026
 )
 async def test_answer_that_is_not_as_agreed_is_unavailable_and_says_so(body: bytes) -> None:
     async with crooked(lambda _: web.Response(body=body)) as shop:
-        with pytest.raises(ShopUnavailable, match="the shop's answer to POST /refunds"):
+        with pytest.raises(ShopUnavailableError, match="the shop's answer to POST /refunds"):
             await shop.refund("D1", 5, "CNY", "k")
 
 
@@ -459,7 +459,7 @@ async def test_status_that_is_no_decision_is_unavailable(status: int) -> None:
     body = {"reason": "SOMETHING", "message": "something"}
     headers = {"Location": "/elsewhere"}
     async with crooked(lambda _: web.json_response(body, status=status, headers=headers)) as shop:
-        with pytest.raises(ShopUnavailable, match=str(status)):
+        with pytest.raises(ShopUnavailableError, match=str(status)):
             await shop.order("D1")
 
 
@@ -467,11 +467,11 @@ async def test_status_that_is_no_decision_is_unavailable(status: int) -> None:
 async def test_client_error_is_final_only_with_a_reason(status: int) -> None:
     body = {"reason": "CLOSED", "message": "the order is closed"}
     async with crooked(lambda _: web.json_response(body, status=status)) as shop:
-        with pytest.raises(ShopRefused) as refused:
+        with pytest.raises(ShopRefusedError) as refused:
             await shop.order("D1")
         assert (refused.value.reason, refused.value.message) == ("CLOSED", "the order is closed")
     async with crooked(lambda _: web.Response(text="not here", status=status)) as shop:
-        with pytest.raises(ShopUnavailable, match=str(status)):
+        with pytest.raises(ShopUnavailableError, match=str(status)):
             await shop.order("D1")
 
 

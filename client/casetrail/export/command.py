@@ -98,7 +98,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
 
     try:
         written = _whole(file, lambda part: call(terms, lambda client: write(client, part)))
-    except (parquet.ParquetMissing, ValueError) as wrong:
+    except (parquet.ParquetMissingError, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
     except OSError as wrong:

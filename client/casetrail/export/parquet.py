@@ -16,7 +16,7 @@ from casetrail.words import word_of
 _ROWS_AT_ONCE = 5000
 
 
-class ParquetMissing(Exception):  # noqa: N818 - an answer to the user
+class ParquetMissingError(Exception):
     """The library that writes Parquet is not installed."""
 
 
@@ -24,13 +24,13 @@ async def write(client: Client, selection: Selection, file: BinaryIO, *, persona
     """Write an export, with what personal fields say where that is wanted; returns how many events it has.
 
     Raises:
-        ParquetMissing: Parquet needs an extra of this distribution.
+        ParquetMissingError: Parquet needs an extra of this distribution.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - only here, and large
         from pyarrow import parquet  # noqa: PLC0415 - likewise
     except ImportError as missing:
-        raise ParquetMissing("Parquet needs pyarrow: pip install 'casetrail[export]'") from missing
+        raise ParquetMissingError("Parquet needs pyarrow: pip install 'casetrail[export]'") from missing
     moment = pa.timestamp("us", tz="UTC")
     columns = {
         **dict.fromkeys(("position", "seq"), pa.int64()),

@@ -20,7 +20,7 @@ from casetrail.errors import CasetrailError
 from casetrail.file_problems import FileError, Problem
 from casetrail.play.log_file import EventLog, LogCase, read_log
 from casetrail.play.mapping_file import load_mapping
-from casetrail.play.plan import CannotOpen, CasePlan, Planner, Style, columns_of
+from casetrail.play.plan import CannotOpenError, CasePlan, Planner, Style, columns_of
 from casetrail.play.playback import Playback, Stopped
 from casetrail.play.sending import send_history, send_live
 from casetrail.play.summary import Summary, summarize
@@ -131,7 +131,7 @@ def _plan(file: Path, planner: Planner, cases: Sequence[LogCase]) -> tuple[list[
     for case in cases:
         try:
             plans.append(planner.plan(case))
-        except CannotOpen as error:
+        except CannotOpenError as error:
             bad += [Problem(str(file), row.line, 1, "", str(error)) for row in case.rows]
     return plans, bad
 

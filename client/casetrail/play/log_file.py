@@ -174,21 +174,23 @@ class _RowReader:
                 continue  # an empty line, as many files end with
             try:
                 yield self._row(line, values)
-            except _BadCell as bad:
+            except _BadCellError as bad:
                 self.bad_rows.append(_problem(self._path, line, bad.column, str(bad)))
 
     def _row(self, line: int, values: Sequence[str]) -> Row:
         if len(values) != len(self._header):
-            raise _BadCell("", f"{len(values)} fields where the header has {len(self._header)}; is a quote missing?")
+            raise _BadCellError(
+                "", f"{len(values)} fields where the header has {len(self._header)}; is a quote missing?"
+            )
         raw = dict(zip(self._header, values, strict=True))
         for column, value in raw.items():
             if any("\ud800" <= sign <= "\udfff" for sign in value):
-                raise _BadCell(column, "bytes that are no text in this encoding; see csv.encoding in the mapping")
+                raise _BadCellError(column, "bytes that are no text in this encoding; see csv.encoding in the mapping")
         cells = {column: "" if value.strip() in self._missing else value.strip() for column, value in raw.items()}
         columns = self._columns
         text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
         if len(text) > LONGEST_ROW:
-            raise _BadCell("", f"the row has {len(text)} characters; at most {LONGEST_ROW} can be kept")
+            raise _BadCellError("", f"the row has {len(text)} characters; at most {LONGEST_ROW} can be kept")
         return Row(
             line=line,
             case=self._filled(cells, columns.case),
@@ -209,7 +211,7 @@ class _RowReader:
     @staticmethod
     def _filled(cells: dict[str, str], column: str) -> str:
         if not cells[column]:
-            raise _BadCell(column, "the cell is empty; without it the row belongs nowhere")
+            raise _BadCellError(column, "the cell is empty; without it the row belongs nowhere")
         return cells[column]
 
     def _time(self, cells: dict[str, str], column: str) -> int:
@@ -217,10 +219,10 @@ class _RowReader:
         try:
             return self._read_time(value)
         except (ValueError, OverflowError) as error:
-            raise _BadCell(column, f"`{value[:60]}` is no time of the form `{self._time_format}`") from error
+            raise _BadCellError(column, f"`{value[:60]}` is no time of the form `{self._time_format}`") from error
 
 
-class _BadCell(Exception):  # noqa: N818 - found in the data, and collected
+class _BadCellError(Exception):
     def __init__(self, column: str, message: str) -> None:
         super().__init__(message)
         self.column = column

@@ -77,7 +77,7 @@ class CasePlan:
     steps: tuple[Step, ...]
 
 
-class CannotOpen(Exception):  # noqa: N818 - found in the data, and collected
+class CannotOpenError(Exception):
     """A case's first row makes no case. The message says why."""
 
 
@@ -135,7 +135,7 @@ class Planner:
         """Plan a case.
 
         Raises:
-            CannotOpen: What its first row says of the case breaks the contract.
+            CannotOpenError: What its first row says of the case breaks the contract.
         """
         case_id = case_id_of(case.number, self._style.prefix)
         steps = [self._opening(case, case_id)]
@@ -170,7 +170,7 @@ class Planner:
         )
         fault = _fault(command)
         if fault:
-            raise CannotOpen(f"case {case.number} cannot be opened from this row: {fault}")
+            raise CannotOpenError(f"case {case.number} cannot be opened from this row: {fault}")
         return Step(command.request_id, row, command.actor.name, command.source_activity, command)
 
     def _steps(self, row: Row, before: Row | None, case_id: str) -> Iterator[Step]:
