@@ -15,7 +15,7 @@ from casetrail.v1.effect_pb2 import (
     ParcelTrackingFailed,
 )
 from casetrail.v1.workflow_pb2 import EffectRun
-from domain.evolve import find_parcel
+from domain.parts import parcel_of
 
 _QUESTION: Final = "This parcel has not been scanned for a day or more. Where is it, and when will it arrive?"
 
@@ -78,4 +78,4 @@ class Parcels:
 
 
 def _last_scan(errand: Errand) -> int:
-    return find_parcel(errand.case, errand.effect.tracking.parcel_id).last_scan_at.seconds
+    return parcel_of(errand.case, errand.effect.tracking.parcel_id).last_scan_at.seconds

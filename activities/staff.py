@@ -13,8 +13,8 @@ from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.effect_pb2 import CallbackReminded, Outcome, StaffReached, StaffUnreachable
 from casetrail.v1.types_pb2 import Kind, Priority, Role, Stage
 from casetrail.v1.workflow_pb2 import EffectRun
-from domain.evolve import find_clock
 from domain.instants import instant, to_datetime
+from domain.parts import find_clock
 
 REMINDED = "reminded"
 

@@ -31,8 +31,9 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain import Rejected, Rulebook, act, clocks, expire, fold, next_wake
 from domain.draft import SYSTEM
-from domain.evolve import DEMANDS, effect_id_of, find_clock
+from domain.effects import DEMANDS, effect_id_of
 from domain.instants import Instant, instant, timestamp
+from domain.parts import find_clock
 
 ClockKey = tuple[str, str, int]
 """A clock of a case: name, subject, and which of these it is, from 1. The subject of a task's is what is to be done."""

@@ -1,7 +1,8 @@
 """The pure core: what a command or the passing of time means for a case. No I/O, no clock, no randomness."""
 
 from domain.decide import act, decide
-from domain.evolve import evolve, fold, pending_effects
+from domain.effects import pending_effects
+from domain.evolve import evolve, fold
 from domain.passing import expire, next_wake
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook

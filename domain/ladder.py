@@ -5,7 +5,7 @@ from casetrail.v1.effect_pb2 import StaffAlerted
 from casetrail.v1.event_pb2 import EscalationStepped
 from casetrail.v1.types_pb2 import Role
 from domain.draft import Draft
-from domain.evolve import climbing_after
+from domain.parts import climbing_after
 
 # A top that stays silent is knocked at again after ever longer: doubled each time, up to this many times.
 _DOUBLINGS = 10

@@ -16,6 +16,7 @@ from domain.drills import lifecycle as drill
 from domain.drills import timetable
 from domain.instants import Instant
 from domain.lifecycles import closing, parcels, waiting
+from domain.parts import clock_of
 from domain.rulebook import Rulebook
 
 
@@ -89,7 +90,7 @@ def _key(case: Case, due: Due) -> str:
     name = _NAMES[due.rank]
     if due.rank == _STEP:
         # Two steps of one ladder can fall on one instant.
-        name += str(_clock(case, due).climb.steps + 1)
+        name += str(clock_of(case, due.subject).climb.steps + 1)
     # A space, so that no request id can be the same: callers may not use one in theirs.
     return f"{due.subject} {name}@{due.at}"
 
@@ -101,11 +102,7 @@ def _bring(draft: Draft, due: Due) -> None:
     if due.rank == _ALARM:
         _ALARMS[Alarm.Name.Value(due.subject)](draft)
         return
-    _MARKS[due.rank](draft, _clock(draft.case, due))
-
-
-def _clock(case: Case, due: Due) -> Clock:
-    return next(clock for clock in case.clocks if clock.clock_id == due.subject)
+    _MARKS[due.rank](draft, clock_of(draft.case, due.subject))
 
 
 def _warn(draft: Draft, clock: Clock) -> None:

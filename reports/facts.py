@@ -8,7 +8,8 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Role, Stage
-from domain.evolve import apply, effect_id_of
+from domain.effects import effect_id_of
+from domain.evolve import apply
 from domain.instants import Instant, instant
 
 

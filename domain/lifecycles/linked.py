@@ -15,8 +15,8 @@ from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTie, LinkedCase
 from casetrail.v1.types_pb2 import Actor, Role, Stage
 from domain import ladder
 from domain.draft import Draft
-from domain.incident_changes import find_linked
 from domain.lifecycles import closing, command_post, talk
+from domain.parts import find_linked
 from domain.refusal import Rejected
 
 _LINKABLE = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED, Stage.STAGE_RESOLVED)

@@ -10,6 +10,7 @@ from domain import awaited
 from domain.draft import Draft
 from domain.lifecycles import command_post, linked
 from domain.lifecycles.decisions import role_word
+from domain.parts import find_notice
 from domain.refusal import Rejected
 
 # After the end comes the last one: it is over.
@@ -83,7 +84,7 @@ def _find(draft: Draft, notice_id: str, *states: IncidentNotice.State.ValueType)
     Raises:
         Rejected: NOTHING_TO_DO.
     """
-    notice = next((notice for notice in draft.case.incident.notices if notice.notice_id == notice_id), None)
+    notice = find_notice(draft.case, notice_id)
     if notice is None:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,

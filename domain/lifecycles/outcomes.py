@@ -11,8 +11,8 @@ from casetrail.v1.types_pb2 import Channel, Kind, ParcelDirection, Role, Stage
 from domain import ladder
 from domain.draft import Draft
 from domain.drills import lifecycle as drill
-from domain.evolve import find_parcel
 from domain.lifecycles import closing, linked, notices, remedies, returns, talk, tasks
+from domain.parts import find_effect, parcel_of
 from domain.refusal import Rejected
 from domain.rulebook import next_role
 
@@ -56,13 +56,15 @@ def report(draft: Draft, command: ReportOutcome) -> None:
 
 
 def _pending(case: Case, effect_id: str) -> Effect:
+    effect = find_effect(case, effect_id)
+    if effect is None:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_UNKNOWN_EFFECT, f"no effect {effect_id} of {case.case_id} is pending"
+        )
+    # A copy: recording the outcome takes the effect out of the case.
     found = Effect()
-    for effect in case.pending_effects:
-        if effect.effect_id == effect_id:
-            # A copy: recording the outcome takes the effect out of the case.
-            found.CopyFrom(effect)
-            return found
-    raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_EFFECT, f"no effect {effect_id} of {case.case_id} is pending")
+    found.CopyFrom(effect)
+    return found
 
 
 def _delivered(draft: Draft, effect: Effect, body: Any) -> None:
@@ -107,7 +109,7 @@ def _out_of_stock(draft: Draft, effect: Effect, body: Any) -> None:
 
 
 def _arrived(draft: Draft, effect: Effect, body: Any) -> None:
-    parcel = find_parcel(draft.case, body.parcel_id)
+    parcel = parcel_of(draft.case, body.parcel_id)
     sent_back = parcel.direction == ParcelDirection.PARCEL_DIRECTION_INBOUND
     if sent_back and draft.case.stage == Stage.STAGE_AWAITING_GOODS:
         returns.arrived(draft, body.parcel_id)

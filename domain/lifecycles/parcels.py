@@ -10,8 +10,8 @@ from casetrail.v1.event_pb2 import AlternativeOffered, ParcelGivenUp, ParcelStal
 from casetrail.v1.types_pb2 import Kind, ParcelDirection, RemedyKind, Stage
 from domain import promises
 from domain.draft import Draft
-from domain.evolve import find_parcel
 from domain.lifecycles import talk
+from domain.parts import parcel_of
 
 # A return in which nothing has been agreed on yet.
 _BEFORE_A_REMEDY = (
@@ -46,7 +46,7 @@ def track(
 
 def stalled(draft: Draft, clock: Clock) -> None:
     """No scan for a day: ask the carrier, tell the customer within two hours."""
-    parcel = find_parcel(draft.case, clock.subject)
+    parcel = parcel_of(draft.case, clock.subject)
     if parcel.state != Parcel.STATE_UNDERWAY:
         return
     draft.add(ParcelStalled(parcel_id=parcel.parcel_id, without_scan=_without_scan(draft, clock)))
@@ -56,7 +56,7 @@ def stalled(draft: Draft, clock: Clock) -> None:
 
 def given_up(draft: Draft, clock: Clock) -> None:
     """No scan for two days: it is taken as lost, and something is offered in its place."""
-    parcel = find_parcel(draft.case, clock.subject)
+    parcel = parcel_of(draft.case, clock.subject)
     if parcel.state not in (Parcel.STATE_UNDERWAY, Parcel.STATE_STALLED):
         return
     draft.add(ParcelGivenUp(parcel_id=parcel.parcel_id, without_scan=_without_scan(draft, clock)))

@@ -33,6 +33,7 @@ from domain.draft import Draft
 from domain.instants import timestamp
 from domain.ladder import alert
 from domain.lifecycles import command_post
+from domain.parts import find_task, task_of
 from domain.refusal import Rejected
 
 _BEFORE_THE_END = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED)
@@ -115,7 +116,7 @@ def reopen(draft: Draft, command: ReopenTask) -> None:
 
 def unreachable(draft: Draft, task_id: str) -> None:
     """Nobody of the department can be told: whoever leads must know."""
-    task = next(task for task in draft.case.incident.tasks if task.task_id == task_id)
+    task = task_of(draft.case, task_id)
     command_post.tell(draft, f"{task.department} cannot be reached about task {task_id}")
 
 
@@ -144,7 +145,7 @@ def _find(draft: Draft, task_id: str, *states: IncidentTask.State.ValueType) -> 
     Raises:
         Rejected: NOTHING_TO_DO.
     """
-    task = next((task for task in draft.case.incident.tasks if task.task_id == task_id), None)
+    task = find_task(draft.case, task_id)
     if task is None:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOTHING_TO_DO, f"{draft.case.case_id} has no task {task_id}", field="task_id"

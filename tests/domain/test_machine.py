@@ -19,7 +19,7 @@ from domain import Rejected, Rulebook, evolve, expire, fold, next_wake
 from domain.awaited import SETTLED_TASKS, waits_for
 from domain.clocks import is_open
 from domain.decide import ACTIONS
-from domain.evolve import DEMANDS, PROGRESS
+from domain.effects import DEMANDS, PROGRESS
 from domain.instants import Instant
 from domain.lifecycles.outcomes import _RESULTS
 from tests.domain.story import CUSTOMER, DELIVERED, RETURN, RULES, Story, rules_with, type_of

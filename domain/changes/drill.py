@@ -1,4 +1,4 @@
-"""How an event changes a drill. Part of `evolve`."""
+"""What becomes of a drill."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Stage
-from domain.changing import Changes, drop_effects
+from domain.changes.table import Changes
 from domain.drills import script
+from domain.effects import drop_effects
 
 CHANGES = Changes()
 

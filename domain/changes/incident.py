@@ -1,4 +1,4 @@
-"""How an event changes an incident, and the customers' cases that it touches. Part of `evolve`."""
+"""What becomes of an incident, and of the customers' cases that it touches."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTask, IncidentTie, LinkedCase
 from casetrail.v1.types_pb2 import Role, Stage
-from domain.changing import Changes, drop_effects
+from domain.changes.table import Changes
+from domain.effects import drop_effects
+from domain.parts import find_linked, notice_of, task_of
 
 CHANGES = Changes()
 
@@ -104,14 +106,14 @@ def _task_requested(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("task_accepted")
 def _task_accepted(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
+    task = task_of(case, body.task_id)
     task.state = IncidentTask.STATE_ACCEPTED
     task.owner = body.owner
 
 
 @CHANGES.on("task_refused")
 def _task_refused(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
+    task = task_of(case, body.task_id)
     task.state = IncidentTask.STATE_REFUSED
     task.remark = body.why
     _settle_task_demand(case, body.task_id)
@@ -119,7 +121,7 @@ def _task_refused(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("task_reassigned")
 def _task_reassigned(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
+    task = task_of(case, body.task_id)
     task.state = IncidentTask.STATE_ASKED
     task.department = body.to_department
     task.owner = body.to_owner
@@ -138,7 +140,7 @@ def _task_cancelled(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("task_reopened")
 def _task_reopened(case: Case, event: Event, body: Any) -> None:
-    task = find_task(case, body.task_id)
+    task = task_of(case, body.task_id)
     task.state = IncidentTask.STATE_ASKED
     task.remark = body.why
     task.reopenings += 1
@@ -155,7 +157,7 @@ def _notice_drafted(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("notice_approved")
 def _notice_approved(case: Case, event: Event, body: Any) -> None:
-    notice = find_notice(case, body.notice_id)
+    notice = notice_of(case, body.notice_id)
     notice.state = IncidentNotice.STATE_APPROVED
     notice.approved_by = event.actor.name
     notice.approved_role = body.role
@@ -163,17 +165,17 @@ def _notice_approved(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("notice_discarded")
 def _notice_discarded(case: Case, event: Event, body: Any) -> None:
-    find_notice(case, body.notice_id).state = IncidentNotice.STATE_DISCARDED
+    notice_of(case, body.notice_id).state = IncidentNotice.STATE_DISCARDED
 
 
 @CHANGES.on("notice_requested")
 def _notice_requested(case: Case, event: Event, body: Any) -> None:
-    find_notice(case, body.notice_id).state = IncidentNotice.STATE_SENDING
+    notice_of(case, body.notice_id).state = IncidentNotice.STATE_SENDING
 
 
 @CHANGES.on("notice_published")
 def _notice_published(case: Case, event: Event, body: Any) -> None:
-    notice = find_notice(case, body.notice_id)
+    notice = notice_of(case, body.notice_id)
     notice.state = IncidentNotice.STATE_SENT
     notice.sent_at.seconds = event.at.seconds
     notice.last_word = case.stage == Stage.STAGE_RESOLVED
@@ -181,7 +183,7 @@ def _notice_published(case: Case, event: Event, body: Any) -> None:
 
 @CHANGES.on("notice_failed")
 def _notice_failed(case: Case, event: Event, body: Any) -> None:
-    find_notice(case, body.notice_id).state = IncidentNotice.STATE_FAILED
+    notice_of(case, body.notice_id).state = IncidentNotice.STATE_FAILED
 
 
 # --- the cases that it touches ---
@@ -267,28 +269,13 @@ def drop_command(case: Case) -> None:
     case.incident.commander_role = Role.ROLE_UNSPECIFIED
 
 
-def find_task(case: Case, task_id: str) -> IncidentTask:
-    """The task with an id inside the case."""
-    return next(task for task in case.incident.tasks if task.task_id == task_id)
-
-
-def find_notice(case: Case, notice_id: str) -> IncidentNotice:
-    """The notice with an id inside the case."""
-    return next(notice for notice in case.incident.notices if notice.notice_id == notice_id)
-
-
-def find_linked(case: Case, case_id: str) -> LinkedCase | None:
-    """What the incident knows of a customer's case, if it touches that one."""
-    return next((linked for linked in case.incident.cases if linked.case_id == case_id), None)
-
-
 def _set_state(case: Case, case_id: str, state: LinkedCase.State.ValueType) -> None:
     if linked := find_linked(case, case_id):
         linked.state = state
 
 
 def _settle_task(case: Case, event: Event, task_id: str, state: IncidentTask.State.ValueType, remark: str) -> None:
-    task = find_task(case, task_id)
+    task = task_of(case, task_id)
     task.state = state
     task.remark = remark
     task.settled_at.seconds = event.at.seconds

@@ -1,10 +1,9 @@
-"""What a change of a case is made of: which event makes it, and the parts that several changes share."""
+"""Which event makes which change."""
 
 from collections.abc import Callable
 from typing import Any
 
 from casetrail.v1.case_pb2 import Case
-from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.event_pb2 import Event
 
 Change = Callable[[Case, Event, Any], None]
@@ -21,9 +20,3 @@ class Changes(dict[str, Change]):
             return change
 
         return register
-
-
-def drop_effects(case: Case, matches: Callable[[Effect], bool]) -> None:
-    """Nobody waits for these effects any more."""
-    for i in reversed([i for i, effect in enumerate(case.pending_effects) if matches(effect)]):
-        del case.pending_effects[i]
