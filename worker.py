@@ -82,10 +82,10 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
     policy = policy_file.load(settings.policy)
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
-    payloads = converter(settings.payload_keys)
     async with AsyncExitStack() as ending:
         store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
+        payloads = await converter(store, settings.payload_keys)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)
         shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))

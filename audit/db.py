@@ -5,12 +5,13 @@ role, never by the application's, so `init` and `upgrade` want its URL too.
 """
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from audit import key_writing, stores
+from audit import key_writing, payload_key, stores
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import administration as postgres
 from audit.sqlite import administration as sqlite
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _rotate(url)
         if given.command == "rotate-payload-key":
             return _rotate_payload_key()
+        if given.command == "replace-payload-key":
+            return asyncio.run(_replace_payload_key(url))
         admin = given.admin or os.environ.get(_ADMIN) or ""
         for words in _init(url, admin) if given.command == "init" else _upgrade(url, admin):
             _say(words)
@@ -51,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         ("status", "say what state the database is in, and change nothing"),
         ("rotate-kek", "wrap the subjects' keys with a new key-encryption key, and let the old one go"),
         ("rotate-payload-key", "add a new key for what Temporal keeps, and leave the older ones"),
+        (
+            "replace-payload-key",
+            "begin with a new key for what Temporal keeps, where the one in force is lost for ever",
+        ),
     ):
         command = commands.add_parser(name, help=words, description=words)
         command.add_argument(
@@ -97,6 +104,19 @@ def _rotate_payload_key() -> int:
     file = payload_key_file(path_from(os.environ, _data()))
     new = list(key_writing.add(file))[-1]
     _say(f"added {new}; copy {file.path} to wherever else it is needed, then start the processes anew")
+    return 0
+
+
+async def _replace_payload_key(url: str) -> int:
+    file = payload_key_file(path_from(os.environ, _data()))
+    log = await stores.open_log(url)
+    try:
+        new, lost = await payload_key.replace(log, file)
+    finally:
+        await log.close()
+    _say(f"began with {new}; copy {file.path} to wherever else it is needed, then start the processes anew")
+    if lost:
+        _say(f"what Temporal keeps under {lost} cannot be read any more")
     return 0
 
 

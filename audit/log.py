@@ -351,6 +351,9 @@ class Log(Protocol):
     async def remember(self, name: str, value: str) -> str | None:
         """Store a small operational fact, such as which Temporal it was; returns what was stored before."""
 
+    async def agree(self, name: str, value: str, *, instead_of: str | None = None) -> str:
+        """Store an operational fact instead of an older one, unless another process was first; returns what stands."""
+
     async def recall(self, name: str) -> str | None:
         """An operational fact as it was stored last; None when it never was."""
 

@@ -211,6 +211,15 @@ def keep_fact(name: str, value: str) -> Question:
     )
 
 
+def keep_fact_unless(name: str, value: str, *, instead_of: str | None) -> Question:
+    """Keep an operational fact, unless it is another one than was thought; None where there was none."""
+    if instead_of is None:
+        text = "INSERT INTO fact VALUES (:name, :value) ON CONFLICT DO NOTHING"
+        return Question(text, {"name": name, "value": value})
+    text = "UPDATE fact SET value = :value WHERE name = :name AND value = :before"
+    return Question(text, {"name": name, "value": value, "before": instead_of})
+
+
 # The tree, and what was published of it
 
 

@@ -373,6 +373,13 @@ class Store(ABC):
         before, _ = await self._change(questions.fact(name), questions.keep_fact(name, value))
         return before.rows[0][0] if before.rows else None
 
+    async def agree(self, name: str, value: str, *, instead_of: str | None = None) -> str:
+        """Store an operational fact instead of an older one, unless another process was first; returns what stands."""
+        _, now = await self._change(
+            questions.keep_fact_unless(name, value, instead_of=instead_of), questions.fact(name)
+        )
+        return str(now.rows[0][0])
+
     async def recall(self, name: str) -> str | None:
         """An operational fact as it was stored last; None when it never was."""
         return await self._ask(questions.fact(name), lambda rows: str(rows[0][0]) if rows else None, brief=True)

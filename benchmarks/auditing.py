@@ -12,7 +12,9 @@ from pathlib import Path
 
 import grpc
 
+from audit import key_writing
 from benchmarks.processes import ROOT, BenchmarkError
+from casetrail.payload_keys import payload_key_file
 from embedded import ports
 from embedded.folder import Folder
 from embedded.serving import LOOPBACK
@@ -37,6 +39,7 @@ async def audit(url: str, folder: Path) -> Audited:
     """
     export = folder / "export.jsonl"
     with Folder.hold(folder) as held:
+        key_writing.make(payload_key_file(folder / "payload-keys"))  # a server makes none for a log that has events
         async with _server(url, folder) as address:
             environment = {"CASETRAIL_ADDRESS": address, "CASETRAIL_TOKEN": held.token}
             began = time.perf_counter()

@@ -72,10 +72,10 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     certificates = settings.transport.certificates(settings.address)
     principals = Principals(settings.principals)
     policy = policy_file.load(settings.policy)
-    payloads = converter(settings.payload_keys)
     async with AsyncExitStack() as ending:
         store = await stores.open_log(settings.log, settings.subject_keys)
         ending.push_async_callback(store.close)
+        payloads = await converter(store, settings.payload_keys)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         traffic = Traffic()
         temporal = Temporal(lambda: _connect(telemetry, payloads), traffic)

@@ -499,6 +499,14 @@ class LogContract:
         assert [await log.recall("temporal") for _ in range(2)] == ["b", "b"]
         assert await log.recall("other") == ""
 
+    async def test_of_those_who_store_a_fact_at_the_same_time_one_is_first_and_the_others_are_told(
+        self, log: Log
+    ) -> None:
+        assert await log.agree("key", "a") == "a"
+        assert await log.agree("key", "b") == "a"
+        assert await log.agree("key", "b", instead_of="a") == "b"
+        assert await log.agree("key", "c", instead_of="a") == "b"
+
     async def test_policies_are_kept_in_order_and_once(self, log: Log) -> None:
         for name in ("spring", "autumn", "spring"):
             await log.keep_policy(digest(name), name, name.encode())

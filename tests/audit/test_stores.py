@@ -211,3 +211,16 @@ def test_a_payload_key_is_added_by_a_command_and_the_older_ones_stay(tmp_path: P
     *older, new = file.read()
     assert older == list(before)
     assert new in words
+
+
+def test_a_payload_key_that_is_lost_for_ever_is_replaced_by_a_command(tmp_path: Path) -> None:
+    log, keys = stores.sqlite_url(tmp_path / "log.db"), tmp_path / "payload-keys"
+    status, words = casetrail_db("replace-payload-key", log=log, CASETRAIL_DATA=str(tmp_path))
+    (first,) = payload_key_file(keys).read()
+    assert (status, f"began with {first}; copy {keys}" in words) == (0, True), words
+
+    status, words = casetrail_db("replace-payload-key", log=log, CASETRAIL_DATA=str(tmp_path))
+    assert (status, f"the key {first} is not lost" in words) == (1, True), words
+    keys.unlink()
+    status, words = casetrail_db("replace-payload-key", log=log, CASETRAIL_DATA=str(tmp_path))
+    assert (status, f"under {first} cannot be read any more" in words) == (0, True), words

@@ -7,14 +7,13 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from engine.payloads import converter
-from tests.workflows.world import World, virtual_time, world
+from tests.workflows.world import World, new_payloads, virtual_time, world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WorkflowEnvironment]:
     keys = tmp_path_factory.mktemp("temporal") / "payload-keys"
-    async with await virtual_time(payloads=converter(keys)) as running:
+    async with await virtual_time(payloads=new_payloads(keys)) as running:
         yield running
 
 

@@ -19,9 +19,8 @@ from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Words
 from engine.naming import EXECUTE, workflow_id
-from engine.payloads import converter
 from tests.asked import command, names
-from tests.workflows.world import World, virtual_time
+from tests.workflows.world import World, new_payloads, virtual_time
 from workflows.worker import WORKFLOWS, sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,7 +35,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def environment(keys: Path) -> AsyncIterator[WorkflowEnvironment]:
-    async with await virtual_time(payloads=converter(keys)) as running:
+    async with await virtual_time(payloads=new_payloads(keys)) as running:
         yield running
 
 
@@ -98,7 +97,7 @@ async def test_an_encrypted_history_is_replayed_with_its_key_and_with_no_other(
 
     await _replay(history, data_converter(keys))
     with pytest.raises(NondeterminismError):
-        await _replay(history, converter(tmp_path / "other"))
+        await _replay(history, new_payloads(tmp_path / "other"))
     assert f"is not in {tmp_path / 'other'}, and this payload is encrypted with it: restore that file" in caplog.text
 
 
@@ -122,7 +121,7 @@ async def test_a_caller_with_another_key_is_refused_and_stops_nobody_else(
     world: World, case_id: str, tmp_path: Path
 ) -> None:
     before = await raw(world, case_id)
-    stranger = caller(world.environment, converter(tmp_path / "other"))
+    stranger = caller(world.environment, new_payloads(tmp_path / "other"))
 
     with pytest.raises(WorkflowUpdateFailedError) as failure:
         await execute(stranger, note(case_id))

@@ -8,8 +8,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from casetrail.v1.workflow_pb2 import CaseRun
-from engine.payloads import converter
 from tests.workflows.stories import STORIES
+from tests.workflows.world import new_payloads
 from workflows.worker import WORKFLOWS, sandbox
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -32,7 +32,7 @@ def _history(path: Path) -> WorkflowHistory:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 async def test_a_recorded_history_is_replayed_without_a_difference(path: Path, tmp_path: Path) -> None:
-    payloads = converter(tmp_path / "payload-keys")  # what was recorded in plain is read as it is
+    payloads = new_payloads(tmp_path / "payload-keys")  # what was recorded in plain is read as it is
     replayer = Replayer(workflows=WORKFLOWS, workflow_runner=sandbox(), data_converter=payloads)
     await replayer.replay_workflow(_history(path))
 

@@ -20,7 +20,7 @@ from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.drill_service_pb2 import StartDrillRequest
 from casetrail.v1.workflow_pb2 import AdvanceRun, CaseRun, EffectRun, SealRun, SealStep, Step
-from engine.payloads import converter
+from tests.workflows.world import new_payloads
 from workflows.worker import WORKFLOWS
 
 ROOT: Final = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def test_nothing_is_decided_that_is_not_kept() -> None:
 
 @pytest.mark.parametrize("type_", sorted(ENCRYPTED | READABLE, key=str))
 async def test_the_codec_does_as_it_is_decided(tmp_path: Path, type_: type[Message]) -> None:
-    (payload,) = await converter(tmp_path / "payload-keys").encode([type_()])
+    (payload,) = await new_payloads(tmp_path / "payload-keys").encode([type_()])
     assert (payload.metadata["encoding"] == b"binary/encrypted") == (type_ in ENCRYPTED)
 
 

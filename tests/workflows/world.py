@@ -18,9 +18,12 @@ from temporalio.worker import Interceptor, Worker
 from activities.directory import Directory
 from activities.outside import Rehearsal
 from activities.registry import all_activities
+from audit import key_writing
 from audit.sqlite import SqliteLog
 from audit.stores import KeySettings, open_keys, sqlite_url
 from casetrail import policy_file
+from casetrail.payload_keys import payload_key_file
+from casetrail.temporal import data_converter
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
@@ -53,6 +56,12 @@ departments:
 audiences:
   - {name: all users, email: all-users@notices.example}
 """
+
+
+def new_payloads(keys: Path) -> DataConverter:
+    """What Temporal gets, with a key of this new file."""
+    key_writing.make(payload_key_file(keys))
+    return data_converter(keys)
 
 
 async def virtual_time(
