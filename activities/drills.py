@@ -50,6 +50,7 @@ from domain.drills import injects, script
 from domain.drills.matching import History, Judgement, is_cue, judge, meets, points
 from domain.drills.moves import actor_of, command_of
 from domain.instants import Instant, instant, timestamp
+from domain.words import word
 from engine.naming import SCHEDULER
 
 _PATIENCE_SECONDS: Final = 20.0
@@ -197,7 +198,7 @@ class Drills:
         outcome = Outcome(system_restored=SystemRestored())
         try:
             with _faults_as_failures():
-                await self._faults.end(errand.case.case_id, _system(errand.effect.restoration.system))
+                await self._faults.end(errand.case.case_id, word(FaultInject.System, errand.effect.restoration.system))
         except NoSuchSystemError as error:
             outcome = Outcome(restoration_failed=RestorationFailed(why=str(error)))
         await self._errands.report(run, outcome)
@@ -256,7 +257,7 @@ class Drills:
 
     async def _begin_fault(self, drill_id: str, fault: FaultInject) -> None:
         with _faults_as_failures():
-            await self._faults.begin(drill_id, _system(fault.system))
+            await self._faults.begin(drill_id, word(FaultInject.System, fault.system))
 
     # --- what happens in the drill's cases ----------------------------------------------------------------------------
 
@@ -360,10 +361,6 @@ def _verdict(drill: Drill, expectation_id: str, judgement: Judgement) -> Outcome
     met.met_at.CopyFrom(timestamp(judgement.met_at))
     met.score = points(script.expectation_of(drill, expectation_id), judgement.verdict)
     return outcome
-
-
-def _system(system: FaultInject.System.ValueType) -> str:
-    return FaultInject.System.Name(system).removeprefix("SYSTEM_").lower()
 
 
 def _require_valid(command: Command) -> None:

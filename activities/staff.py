@@ -15,6 +15,7 @@ from casetrail.v1.types_pb2 import Kind, Priority, Role, Stage
 from casetrail.v1.workflow_pb2 import EffectRun
 from domain.instants import instant, to_datetime
 from domain.parts import find_clock
+from domain.words import words
 
 REMINDED = "reminded"
 
@@ -98,9 +99,9 @@ def _facts(case: Case) -> list[str]:
     if case.kind == Kind.KIND_INCIDENT:
         return _of_an_incident(case)
     return [
-        f"Kind      {_word(Kind.Name(case.kind))}",
-        f"Stage     {_word(Stage.Name(case.stage))}",
-        f"Priority  {_word(Priority.Name(case.priority))}",
+        f"Kind      {words(Kind, case.kind)}",
+        f"Stage     {words(Stage, case.stage)}",
+        f"Priority  {words(Priority, case.priority)}",
         f"Owner     {case.owner or 'nobody'}",
     ]
 
@@ -112,7 +113,7 @@ def _of_an_incident(case: Case) -> list[str]:
     return [
         f"Incident  {case.subject}",
         f"Level     {level}",
-        f"Stage     {_word(Stage.Name(case.stage))}",
+        f"Stage     {words(Stage, case.stage)}",
         f"Led by    {incident.commander or 'nobody yet'}",
         *(f"Waits for {awaited}" for awaited in incident.waits_for),
     ]
@@ -127,7 +128,3 @@ def _about(case: Case, clock: Clock, step: int) -> list[str]:
         lines.append(f"Step      {step} of the ladder. The next one follows, unless you take it on:")
         lines.append(f"          casetrail do {case.case_id} acknowledge")
     return lines
-
-
-def _word(name: str) -> str:
-    return name.partition("_")[2].lower().replace("_", " ")

@@ -4,6 +4,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.refusal import Rejected
 from domain.rulebook import LADDER_ROLES
+from domain.words import word
 
 Roles = frozenset[Role.ValueType]
 
@@ -97,8 +98,8 @@ def require_role(action: str, actor: Actor, *, doing: str = "") -> None:
     allowed = roles_for(action)
     if actor.role in allowed:
         return
-    words = ", ".join(sorted(Role.Name(role).removeprefix("ROLE_").lower() for role in allowed))
+    words = ", ".join(sorted(word(Role, role) for role in allowed))
     raise Rejected(
         RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED,
-        f"{doing or action} may be done by {words}; you act as {Role.Name(actor.role).removeprefix('ROLE_').lower()}",
+        f"{doing or action} may be done by {words}; you act as {word(Role, actor.role)}",
     )

@@ -8,6 +8,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass, Incident, IncidentNotice, IncidentTask, LinkedCase
 from casetrail.v1.types_pb2 import Role, Stage
 from domain import clocks
+from domain.words import word
 
 # An incident can touch many cases: that many are named, the others counted.
 _NAMED = 5
@@ -105,7 +106,7 @@ def notice_words(notice: IncidentNotice) -> str:
 
 def crisis_word(crisis: CrisisClass.ValueType) -> str:
     """A class of crisis in a word; empty for none."""
-    return _name(CrisisClass.Name(crisis), "CRISIS_CLASS_") if crisis else ""
+    return word(CrisisClass, crisis) if crisis else ""
 
 
 def _to_be_graded(case: Case) -> Iterator[Awaited]:
@@ -162,20 +163,16 @@ _GATES: dict[int, Callable[[Case], Iterator[Awaited]]] = {
 
 
 def _task(task: IncidentTask) -> Awaited:
-    state = _name(IncidentTask.State.Name(task.state), "STATE_")
+    state = word(IncidentTask.State, task.state)
     return Awaited(What.TASK, task.task_id, department=task.department, state=state)
 
 
 def _notice(notice: IncidentNotice) -> Awaited:
-    return Awaited(What.NOTICE, notice.notice_id, state=_name(IncidentNotice.State.Name(notice.state), "STATE_"))
+    return Awaited(What.NOTICE, notice.notice_id, state=word(IncidentNotice.State, notice.state))
 
 
 def _leaders(incident: Incident) -> tuple[str, ...]:
-    return tuple(_name(Role.Name(role), "ROLE_") for role in incident.commander_roles)
-
-
-def _name(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()
+    return tuple(word(Role, role) for role in incident.commander_roles)
 
 
 def _spaced(name: str) -> str:

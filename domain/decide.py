@@ -36,6 +36,7 @@ from domain.lifecycles import (
 from domain.passing import expire, pass_time
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
+from domain.words import word
 
 _INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
 _ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
@@ -212,9 +213,9 @@ def _action(case: Case, name: str) -> Action:
     if action is None:
         raise Rejected(RefusalReason.REFUSAL_REASON_CASE_EXISTS, f"{case.case_id} is open already")
     if case.kind not in action.kinds:
-        kind = Kind.Name(case.kind).removeprefix("KIND_").lower()
         raise Rejected(
-            RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case.case_id} is of kind {kind}, which has no {name}"
+            RefusalReason.REFUSAL_REASON_WRONG_KIND,
+            f"{case.case_id} is of kind {word(Kind, case.kind)}, which has no {name}",
         )
     if case.stage == Stage.STAGE_CLOSED and not action.when_closed:
         advice = "; reopen it first" if case.kind in ACTIONS["reopen"].kinds else " for good"

@@ -11,6 +11,7 @@ from domain.evolve import apply
 from domain.instants import Instant
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
+from domain.words import words
 
 SYSTEM = Actor(name="casetrail", role=Role.ROLE_SYSTEM)
 
@@ -76,13 +77,8 @@ class Draft:
         """
         if self.case.stage in stages:
             return
-        allowed = " or ".join(sorted(stage_word(stage) for stage in stages))
+        allowed = " or ".join(sorted(words(Stage, stage) for stage in stages))
         raise Rejected(
             RefusalReason.REFUSAL_REASON_WRONG_STAGE,
-            f"{self.case.case_id} is {stage_word(self.case.stage)}; this is possible only when it is {allowed}",
+            f"{self.case.case_id} is {words(Stage, self.case.stage)}; this is possible only when it is {allowed}",
         )
-
-
-def stage_word(stage: Stage.ValueType) -> str:
-    """A stage in plain words, for example `awaiting goods`."""
-    return Stage.Name(stage).removeprefix("STAGE_").lower().replace("_", " ")

@@ -6,6 +6,7 @@ from casetrail.v1.event_pb2 import EscalationStepped
 from casetrail.v1.types_pb2 import Role
 from domain.draft import Draft
 from domain.parts import climbing_after
+from domain.words import word
 
 # A top that stays silent is knocked at again after ever longer: doubled each time, up to this many times.
 _DOUBLINGS = 10
@@ -33,7 +34,7 @@ def step(draft: Draft, clock: Clock) -> None:
     draft.add(
         body,
         rule=f"ladder.{clock.ladder}",
-        inputs={"clock": clock.clock_id, "why": Climb.Why.Name(body.why).removeprefix("WHY_").lower()},
+        inputs={"clock": clock.clock_id, "why": word(Climb.Why, body.why)},
     )
     alert(draft, taken.role, f"{_said(clock)} breached", clock_id=clock.clock_id, number=number)
 

@@ -14,6 +14,7 @@ from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Channel, Kind, Priority, Role, Stage
 from domain import awaited, clocks
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.draft import Draft
@@ -373,9 +374,9 @@ def _keep(draft: Draft, name: str, subject: str) -> None:
 def _looked_at(case: Case) -> dict[str, str]:
     """What a target's conditions look at, for the reason in the event."""
     looked_at = {
-        "kind": Kind.Name(case.kind).removeprefix("KIND_").lower(),
-        "channel": Channel.Name(case.channel).removeprefix("CHANNEL_").lower(),
-        "priority": Priority.Name(case.priority).removeprefix("PRIORITY_").lower(),
+        "kind": word(Kind, case.kind),
+        "channel": word(Channel, case.channel),
+        "priority": word(Priority, case.priority),
     }
     if case.category:
         looked_at["category"] = case.category

@@ -14,6 +14,7 @@ from domain import Rulebook, clocks, next_wake, pending_effects
 from domain.case_time import real_time
 from domain.drills import timetable
 from domain.instants import Instant, instant, to_datetime
+from domain.words import word, words
 
 SHORTEST: Final = timedelta(seconds=1)
 """Temporal has no timers shorter than this, however compressed a case's time is."""
@@ -83,15 +84,15 @@ def _scale(case: Case) -> float:
 
 
 def _summary(case: Case) -> str:
-    kind = Kind.Name(case.kind).removeprefix("KIND_").capitalize()
+    kind = word(Kind, case.kind).capitalize()
     if case.incident.level:
         kind += f" of level {case.incident.level}"
-    return "\n".join([f"**{kind}: {_words(Stage.Name(case.stage), 'STAGE_')}**, round {case.round}", *_lines(case)])
+    return "\n".join([f"**{kind}: {words(Stage, case.stage)}**, round {case.round}", *_lines(case)])
 
 
 def _lines(case: Case) -> Iterator[str]:
     if case.HasField("waiting"):
-        cause = _words(Cause.Name(case.waiting.cause), "CAUSE_")
+        cause = words(Cause, case.waiting.cause)
         yield f"- waits for the {cause} since {_time(instant(case.waiting.since))}"
     for clock in case.clocks:
         if clock.state == Clock.STATE_PAUSED:
@@ -109,7 +110,7 @@ def _standing(clock: Clock) -> str:
         return f"is due {_time(instant(clock.due_at))}"
     if not clock.climb.steps:
         return f"was breached {_time(instant(clock.breached_at))}"
-    role = _words(Role.Name(clock.climb.role), "ROLE_")
+    role = words(Role, clock.climb.role)
     answer = "acknowledged" if clock.climb.acknowledged else "not acknowledged"
     return f"was breached {_time(instant(clock.breached_at))}; step {clock.climb.steps}, {role}: {answer}"
 
@@ -131,11 +132,7 @@ def _due_at(case: Case, at: Instant | None) -> Iterator[str]:
         yield from (what for due, what in timetable.dues(case.drill) if due == at)
     for alarm in case.alarms:
         if alarm.due_at.seconds == at:
-            yield _words(Alarm.Name.Name(alarm.name), "NAME_")
-
-
-def _words(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", " ")
+            yield words(Alarm.Name, alarm.name)
 
 
 def _time(at: Instant) -> str:

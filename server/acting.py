@@ -8,6 +8,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.authority import roles_for
 from domain.refusal import Rejected
+from domain.words import word
 from server.principals import Principal
 
 # Only the engine itself sends these.
@@ -66,7 +67,7 @@ def _named(named: Actor, principal: Principal, action: str) -> Actor:
     if named.role not in principal.may_act_as:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_MAY_NOT_ACT_FOR,
-            f"{principal.name!r} may not act for a {role_name(named.role)}",
+            f"{principal.name!r} may not act for a {word(Role, named.role)}",
             "actor.role",
         )
     return Actor(name=named.name, role=named.role, via=principal.name)
@@ -80,8 +81,3 @@ def _own_role(principal: Principal, action: str) -> Role.ValueType:
 
 def _not_allowed(message: str, field: str) -> Rejected:
     return Rejected(RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED, message, field)
-
-
-def role_name(role: Role.ValueType) -> str:
-    """Write a role as the principals file does, for example `team_lead`."""
-    return Role.Name(role).removeprefix("ROLE_").lower()

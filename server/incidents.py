@@ -32,6 +32,7 @@ from casetrail.v1.incident_service_pb2 import (
 )
 from casetrail.v1.types_pb2 import Channel, Kind
 from domain import Rejected
+from domain.words import word
 from reports.incident import incident_report
 from server.calls import Stream, Unary
 from server.cases import CaseServicer, fields_named
@@ -158,9 +159,10 @@ class IncidentServicer:
         if case is None:
             raise unknown_case(case_id)
         if case.kind != Kind.KIND_INCIDENT:
-            kind = Kind.Name(case.kind).removeprefix("KIND_").lower()
             raise Rejected(
-                RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case_id} is of kind {kind}, not an incident", "case_id"
+                RefusalReason.REFUSAL_REASON_WRONG_KIND,
+                f"{case_id} is of kind {word(Kind, case.kind)}, not an incident",
+                "case_id",
             )
         return case
 

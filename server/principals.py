@@ -26,6 +26,7 @@ from ruamel.yaml.error import YAMLError
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Role
 from domain.refusal import Rejected
+from domain.words import word
 from server.file_mark import mark
 
 _SHA256_HEX: Final = 64
@@ -146,18 +147,14 @@ def _principal(entry: Any, where: str) -> Principal:  # noqa: ANN401 - whatever 
     return Principal(name, roles, _roles(entry.get("may_act_as"), f"{where}.may_act_as"), digest)
 
 
-def _roles(words: Any, where: str) -> frozenset[Role.ValueType]:  # noqa: ANN401 - likewise
-    if not isinstance(words or [], list):
+def _roles(names: Any, where: str) -> frozenset[Role.ValueType]:  # noqa: ANN401 - likewise
+    if not isinstance(names or [], list):
         raise PrincipalsError(f"{where} must be a list of roles")
-    known = {
-        Role.Name(number).removeprefix("ROLE_").lower(): number
-        for number in Role.values()
-        if number not in _NOT_FOR_CALLERS
-    }
-    for word in words or []:
-        if word not in known:
-            raise PrincipalsError(f"{where}: {word!r} is no role of a caller; known are {', '.join(known)}")
-    return frozenset(known[word] for word in words or [])
+    known = {word(Role, role): role for role in Role.values() if role not in _NOT_FOR_CALLERS}
+    for name in names or []:
+        if name not in known:
+            raise PrincipalsError(f"{where}: {name!r} is no role of a caller; known are {', '.join(known)}")
+    return frozenset(known[name] for name in names or [])
 
 
 def _token(metadata: Iterable[tuple[str, str | bytes]]) -> str:

@@ -11,6 +11,7 @@ from domain.changes.quality import flag
 from domain.changes.table import Changes
 from domain.clocks import is_open
 from domain.parts import climbing_after, clock_of, find_effect
+from domain.words import word
 
 CHANGES = Changes()
 
@@ -111,7 +112,7 @@ def _escalation_stepped(case: Case, event: Event, body: Any) -> None:
     case.counters.escalations += 1
     if body.takes_over:
         case.owner = ""
-        case.team = Role.Name(body.role).removeprefix("ROLE_").lower()
+        case.team = word(Role, body.role)
         if case.kind == Kind.KIND_INCIDENT:
             incident.drop_command(case)
 

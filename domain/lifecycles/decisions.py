@@ -14,6 +14,7 @@ from domain.lifecycles import remedies, returns, talk
 from domain.money import Money
 from domain.refusal import Rejected
 from domain.rulebook import next_role
+from domain.words import words
 
 
 def escalate(draft: Draft, command: Escalate) -> None:
@@ -55,8 +56,8 @@ def ask(
         inputs={
             "amount_minor": str(amount.minor),
             "currency": amount.currency,
-            "needed": role_word(needed),
-            "asked_by": role_word(draft.actor.role),
+            "needed": words(Role, needed),
+            "asked_by": words(Role, draft.actor.role),
         },
     )
     alert(draft, needed, "a decision is needed")
@@ -72,7 +73,7 @@ def decide(draft: Draft, command: Decide) -> None:
     if draft.actor.role < request.needed_role:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
-            f"{_what_it_takes(draft, request)}; you act as {role_word(draft.actor.role)}",
+            f"{_what_it_takes(draft, request)}; you act as {words(Role, draft.actor.role)}",
         )
     subject, keep_goods = request.subject, request.keep_goods
     draft.add(DecisionTaken(granted=command.granted, subject=subject, words=command.words))
@@ -110,14 +111,9 @@ def _what_it_takes(draft: Draft, request: DecisionRequest) -> str:
 
 
 def _a(role: Role.ValueType) -> str:
-    word = role_word(role)
-    return f"{'an' if word[0] in 'ae' else 'a'} {word}"
+    said = words(Role, role)
+    return f"{'an' if said[0] in 'ae' else 'a'} {said}"
 
 
 def _without_limits(draft: Draft, request: DecisionRequest) -> bool:
     return bool(request.amount_minor) and not draft.rules.limits_in(request.currency)
-
-
-def role_word(role: Role.ValueType) -> str:
-    """A role in plain words, for example `team lead`."""
-    return Role.Name(role).removeprefix("ROLE_").lower().replace("_", " ")

@@ -5,13 +5,13 @@ from casetrail.v1.effect_pb2 import NoticeRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import NoticeApproved, NoticeDiscarded, NoticeDrafted
 from casetrail.v1.incident_pb2 import IncidentNotice
-from casetrail.v1.types_pb2 import Stage
+from casetrail.v1.types_pb2 import Role, Stage
 from domain import awaited
 from domain.draft import Draft
 from domain.lifecycles import command_post, linked
-from domain.lifecycles.decisions import role_word
 from domain.parts import find_notice
 from domain.refusal import Rejected
+from domain.words import words
 
 # After the end comes the last one: it is over.
 _TOLD_ABOUT = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED, Stage.STAGE_RESOLVED)
@@ -42,7 +42,7 @@ def approve(draft: Draft, command: ApproveNotice) -> None:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
             f"approving a notice about an incident of level {draft.case.incident.level} takes the role of "
-            f"{role_word(needed)}; you act as {role_word(draft.actor.role)}",
+            f"{words(Role, needed)}; you act as {words(Role, draft.actor.role)}",
         )
     draft.add(
         NoticeApproved(notice_id=command.notice_id, role=draft.actor.role, needed_role=needed),
@@ -65,8 +65,8 @@ def send(draft: Draft, command: SendNotice) -> None:
     if notice.approved_role < needed:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,
-            f"{notice.notice_id} was approved in the role of {role_word(notice.approved_role)}; "
-            f"it now takes {role_word(needed)}: approve it again",
+            f"{notice.notice_id} was approved in the role of {words(Role, notice.approved_role)}; "
+            f"it now takes {words(Role, needed)}: approve it again",
         )
     text = notice.text
     draft.add(NoticeRequested(notice_id=command.notice_id, text=text, audience=notice.audience))

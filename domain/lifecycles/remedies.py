@@ -24,6 +24,7 @@ from domain.ladder import alert
 from domain.lifecycles import closing, decisions, parcels, talk
 from domain.money import Money
 from domain.refusal import Rejected
+from domain.words import words
 
 _BY_HAND = frozenset({RemedyKind.REMEDY_KIND_REPAIR, RemedyKind.REMEDY_KIND_OTHER})
 _MONEY = frozenset({RemedyKind.REMEDY_KIND_REFUND, RemedyKind.REMEDY_KIND_COMPENSATION})
@@ -55,10 +56,10 @@ def choose_alternative(draft: Draft, command: ChooseAlternative) -> None:
     """The customer takes one of the things that were offered instead."""
     offered = draft.case.settlement.alternatives
     if command.remedy.kind not in offered:
-        words = ", ".join(remedy_word(kind) for kind in offered) or "nothing"
+        choice = ", ".join(words(RemedyKind, kind) for kind in offered) or "nothing"
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
-            f"{remedy_word(command.remedy.kind)} is not offered in {draft.case.case_id}; offered: {words}",
+            f"{words(RemedyKind, command.remedy.kind)} is not offered in {draft.case.case_id}; offered: {choice}",
             field="choose_alternative.remedy.kind",
         )
     require_amount(draft, command.remedy, field="choose_alternative.remedy.amount_minor")
@@ -75,12 +76,12 @@ def carry_out(draft: Draft, command: CarryOut) -> None:
             f"the shop's systems are carrying out the remedy of {draft.case.case_id}",
         )
     _carried_out(draft)
-    closing.resolved(draft, command.words, solution=remedy_word(draft.case.settlement.remedy.kind))
+    closing.resolved(draft, command.words, solution=words(RemedyKind, draft.case.settlement.remedy.kind))
 
 
 def approve(draft: Draft, by_role: Role.ValueType, *, rule: str = "authority") -> None:
     """Somebody with the authority, or a rule, stands for it: carry it out."""
-    draft.add(SettlementApproved(by_role=by_role), rule=rule, inputs={"by": decisions.role_word(by_role)})
+    draft.add(SettlementApproved(by_role=by_role), rule=rule, inputs={"by": words(Role, by_role)})
     begin(draft)
 
 
@@ -123,7 +124,7 @@ def require_amount(draft: Draft, remedy: Remedy, *, field: str) -> None:
         known = f"was paid in {paid.currency}, not {remedy.currency}"
     raise Rejected(
         RefusalReason.REFUSAL_REASON_INVALID,
-        f"how much {remedy_word(remedy.kind)}? {draft.case.case_id} {known}; give amount_minor",
+        f"how much {words(RemedyKind, remedy.kind)}? {draft.case.case_id} {known}; give amount_minor",
         field=field,
     )
 
@@ -171,7 +172,7 @@ def begin(draft: Draft) -> None:
 def paid(draft: Draft) -> None:
     """The shop has paid: the remedy is carried out, and the case solved."""
     _carried_out(draft)
-    closing.resolved(draft, Words(), solution=remedy_word(draft.case.settlement.remedy.kind))
+    closing.resolved(draft, Words(), solution=words(RemedyKind, draft.case.settlement.remedy.kind))
 
 
 def dispatched(draft: Draft, outcome: ExchangeDispatched) -> None:
@@ -193,11 +194,6 @@ def out_of_stock(draft: Draft) -> None:
 def failed(draft: Draft, why: str) -> None:
     """The shop refused for good: a person must see to it."""
     alert(draft, Role.ROLE_TEAM_LEAD, f"the remedy failed: {why}")
-
-
-def remedy_word(kind: RemedyKind.ValueType) -> str:
-    """A remedy in plain words."""
-    return RemedyKind.Name(kind).removeprefix("REMEDY_KIND_").lower()
 
 
 def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:

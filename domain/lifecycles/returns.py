@@ -8,6 +8,7 @@ from casetrail.v1.policy_pb2 import EligibilityRule
 from casetrail.v1.types_pb2 import ItemState, Kind, ParcelDirection, RemedyKind, ReturnReason, Stage
 from domain.draft import Draft
 from domain.lifecycles import decisions, parcels, remedies, talk
+from domain.words import word
 
 # Until then, and again after a rejection, a person decides.
 _DECIDABLE = (Stage.STAGE_ACCEPTED, Stage.STAGE_REJECTED)
@@ -125,8 +126,8 @@ def _fits(draft: Draft, rule: EligibilityRule) -> bool:
 def _looked_at(draft: Draft) -> dict[str, str]:
     details, order = draft.case.return_details, draft.case.order
     return {
-        "reason": ReturnReason.Name(details.reason).removeprefix("RETURN_REASON_").lower(),
-        "item_state": ItemState.Name(details.item_state).removeprefix("ITEM_STATE_").lower(),
+        "reason": word(ReturnReason, details.reason),
+        "item_state": word(ItemState, details.item_state),
         "category": order.category or draft.case.category,
         "order_state": order.state,
         "asked_at": draft.case.opened_at.ToJsonString(),
