@@ -10,6 +10,9 @@ from casetrail.v1.types_pb2 import Role, Stage
 from domain import clocks
 from domain.words import word
 
+BEFORE_THE_END = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED)
+"""The stages of an incident that is not over."""
+
 # An incident can touch many cases: that many are named, the others counted.
 _NAMED = 5
 

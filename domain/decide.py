@@ -14,6 +14,7 @@ from domain.draft import Draft
 from domain.drills import lifecycle as drill
 from domain.evolve import fold
 from domain.instants import Instant
+from domain.kinds import ALL, COMPLAINT, CUSTOMERS, DRILL, INCIDENT, RETURN, SETTLED, Kinds
 from domain.lifecycles import (
     closing,
     complaint,
@@ -38,13 +39,7 @@ from domain.refusal import Rejected
 from domain.rulebook import Rulebook
 from domain.words import word
 
-_INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
-_ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
-_SETTLED = frozenset({_COMPLAINT, _RETURN})
-_INCIDENT = frozenset({Kind.KIND_INCIDENT})
-_DRILL = frozenset({Kind.KIND_DRILL})
-_ANY = _ALL | _INCIDENT
-_EVERY = _ANY | _DRILL
+_ALL_BUT_DRILLS = ALL - DRILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +53,42 @@ class Action:
     """
 
     decide: Callable[[Draft, Any], None]
-    kinds: frozenset[Kind.ValueType] = _ALL
+    kinds: Kinds = CUSTOMERS
     when_closed: bool = False
 
 
 ACTIONS: dict[str, Action] = {
     "assign": Action(people.assign),
     "transfer": Action(people.transfer),
-    "accept": Action(people.accept, _SETTLED),
+    "accept": Action(people.accept, SETTLED),
     "offer_answer": Action(talk.offer_answer),
     "reply": Action(talk.reply),
     "receive_message": Action(talk.receive_message),
     "inform": Action(talk.inform),
-    "note": Action(talk.note, _EVERY, when_closed=True),
+    "note": Action(talk.note, ALL, when_closed=True),
     "wait": Action(waiting.wait),
     "resume": Action(waiting.resume),
     "prioritize": Action(opening.prioritize),
     "reclassify": Action(opening.reclassify),
     "link": Action(joining.link, when_closed=True),
     "merge": Action(joining.merge),
-    "absorb": Action(joining.absorb, _ANY, when_closed=True),
-    "acknowledge": Action(decisions.acknowledge, _ANY),
+    "absorb": Action(joining.absorb, _ALL_BUT_DRILLS, when_closed=True),
+    "acknowledge": Action(decisions.acknowledge, _ALL_BUT_DRILLS),
     "escalate": Action(decisions.escalate),
     "decide": Action(decisions.decide),
-    "classify": Action(complaint.classify, frozenset({_COMPLAINT})),
-    "investigate": Action(complaint.investigate, frozenset({_COMPLAINT})),
-    "ask_department": Action(complaint.ask_department, frozenset({_COMPLAINT})),
-    "record_finding": Action(complaint.record_finding, frozenset({_COMPLAINT})),
-    "propose": Action(complaint.propose, _SETTLED),
-    "negotiate": Action(complaint.negotiate, _SETTLED),
-    "agree": Action(remedies.agree, _SETTLED),
-    "carry_out": Action(remedies.carry_out, _SETTLED),
-    "choose_alternative": Action(remedies.choose_alternative, frozenset({_RETURN})),
-    "decide_eligibility": Action(returns.decide_eligibility, frozenset({_RETURN})),
-    "ship_back": Action(returns.ship_back, frozenset({_RETURN})),
-    "receive_goods": Action(returns.receive_goods, frozenset({_RETURN})),
-    "inspect": Action(returns.inspect, frozenset({_RETURN})),
+    "classify": Action(complaint.classify, COMPLAINT),
+    "investigate": Action(complaint.investigate, COMPLAINT),
+    "ask_department": Action(complaint.ask_department, COMPLAINT),
+    "record_finding": Action(complaint.record_finding, COMPLAINT),
+    "propose": Action(complaint.propose, SETTLED),
+    "negotiate": Action(complaint.negotiate, SETTLED),
+    "agree": Action(remedies.agree, SETTLED),
+    "carry_out": Action(remedies.carry_out, SETTLED),
+    "choose_alternative": Action(remedies.choose_alternative, RETURN),
+    "decide_eligibility": Action(returns.decide_eligibility, RETURN),
+    "ship_back": Action(returns.ship_back, RETURN),
+    "receive_goods": Action(returns.receive_goods, RETURN),
+    "inspect": Action(returns.inspect, RETURN),
     "track_parcel": Action(parcels.track_for_customer),
     "resolve": Action(closing.resolve),
     "confirm": Action(closing.confirm),
@@ -103,41 +98,41 @@ ACTIONS: dict[str, Action] = {
     "review_dissatisfaction": Action(closing.review_dissatisfaction),
     "reopen": Action(closing.reopen, when_closed=True),
     "withdraw": Action(closing.withdraw),
-    "change_policy": Action(opening.change_policy, _ANY),
+    "change_policy": Action(opening.change_policy, _ALL_BUT_DRILLS),
     "hand_over": Action(importing.hand_over),
     "import_row": Action(importing.import_row, when_closed=True),
     "close": Action(lambda draft, _: importing.close(draft)),
-    "confirm_nature": Action(incident.confirm_nature, _INCIDENT),
-    "grade_incident": Action(incident.grade, _INCIDENT),
-    "assume_command": Action(incident.assume_command, _INCIDENT),
-    "hand_over_command": Action(incident.hand_over_command, _INCIDENT),
-    "add_task": Action(tasks.add, _INCIDENT),
-    "accept_task": Action(tasks.accept, _INCIDENT),
-    "refuse_task": Action(tasks.refuse, _INCIDENT),
-    "reassign_task": Action(tasks.reassign, _INCIDENT),
-    "complete_task": Action(tasks.complete, _INCIDENT),
-    "cancel_task": Action(tasks.cancel, _INCIDENT),
-    "reopen_task": Action(tasks.reopen, _INCIDENT),
-    "draft_notice": Action(notices.draft_notice, _INCIDENT),
-    "approve_notice": Action(notices.approve, _INCIDENT),
-    "discard_notice": Action(notices.discard, _INCIDENT),
-    "send_notice": Action(notices.send, _INCIDENT),
-    "link_cases": Action(linked.link_cases, _INCIDENT),
-    "contain_incident": Action(incident.contain, _INCIDENT),
-    "resolve_incident": Action(incident.resolve, _INCIDENT),
-    "follow_up_case": Action(linked.follow_up_case, _INCIDENT),
-    "finish_follow_up": Action(incident.finish_follow_up, _INCIDENT),
-    "file_report": Action(incident.file_report, _INCIDENT),
-    "close_incident": Action(incident.close, _INCIDENT),
-    "dismiss_incident": Action(incident.dismiss, _INCIDENT),
-    "reopen_incident": Action(incident.reopen, _INCIDENT),
+    "confirm_nature": Action(incident.confirm_nature, INCIDENT),
+    "grade_incident": Action(incident.grade, INCIDENT),
+    "assume_command": Action(incident.assume_command, INCIDENT),
+    "hand_over_command": Action(incident.hand_over_command, INCIDENT),
+    "add_task": Action(tasks.add, INCIDENT),
+    "accept_task": Action(tasks.accept, INCIDENT),
+    "refuse_task": Action(tasks.refuse, INCIDENT),
+    "reassign_task": Action(tasks.reassign, INCIDENT),
+    "complete_task": Action(tasks.complete, INCIDENT),
+    "cancel_task": Action(tasks.cancel, INCIDENT),
+    "reopen_task": Action(tasks.reopen, INCIDENT),
+    "draft_notice": Action(notices.draft_notice, INCIDENT),
+    "approve_notice": Action(notices.approve, INCIDENT),
+    "discard_notice": Action(notices.discard, INCIDENT),
+    "send_notice": Action(notices.send, INCIDENT),
+    "link_cases": Action(linked.link_cases, INCIDENT),
+    "contain_incident": Action(incident.contain, INCIDENT),
+    "resolve_incident": Action(incident.resolve, INCIDENT),
+    "follow_up_case": Action(linked.follow_up_case, INCIDENT),
+    "finish_follow_up": Action(incident.finish_follow_up, INCIDENT),
+    "file_report": Action(incident.file_report, INCIDENT),
+    "close_incident": Action(incident.close, INCIDENT),
+    "dismiss_incident": Action(incident.dismiss, INCIDENT),
+    "reopen_incident": Action(incident.reopen, INCIDENT),
     "relay_notice": Action(linked.relay_notice, when_closed=True),
     "end_incident": Action(linked.end_incident, when_closed=True),
-    "inject_by_hand": Action(drill.inject_by_hand, _DRILL),
-    "abort_drill": Action(drill.abort, _DRILL),
-    "remark_drill": Action(drill.remark, _DRILL, when_closed=True),
-    "end_drill_case": Action(drill.end_case, _ANY),
-    "report_outcome": Action(outcomes.report, _EVERY, when_closed=True),
+    "inject_by_hand": Action(drill.inject_by_hand, DRILL),
+    "abort_drill": Action(drill.abort, DRILL),
+    "remark_drill": Action(drill.remark, DRILL, when_closed=True),
+    "end_drill_case": Action(drill.end_case, _ALL_BUT_DRILLS),
+    "report_outcome": Action(outcomes.report, ALL, when_closed=True),
 }
 
 

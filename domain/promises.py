@@ -14,17 +14,13 @@ from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import Channel, Kind, Priority, Role, Stage
 from domain import awaited, clocks
+from domain.kinds import COMPLAINT, CUSTOMERS, DRILL, INCIDENT, INQUIRY, RETURN, SETTLED, Kinds
 from domain.words import word
 
 if TYPE_CHECKING:
     from domain.draft import Draft
 
 Condition = Callable[[Case, Event, Any], bool]
-_INQUIRY, _COMPLAINT, _RETURN = Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN
-_ALL = frozenset({_INQUIRY, _COMPLAINT, _RETURN})
-_INCIDENT = frozenset({Kind.KIND_INCIDENT})
-_DRILL = frozenset({Kind.KIND_DRILL})
-_GOES_ON = frozenset({Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED})
 _LETTERS_BY_PEOPLE = frozenset(
     {
         Purpose.PURPOSE_REPLY,
@@ -96,11 +92,15 @@ def _unannounced(case: Case, event: Event, body: Any) -> bool:
 
 def _goes_on(case: Case, event: Event, body: Any) -> bool:
     # The last notice says that it is over, and promises no further one.
-    return case.stage in _GOES_ON
+    return case.stage in awaited.BEFORE_THE_END
 
 
 def _parcel_named(case: Case, event: Event, body: Any) -> bool:
     return bool(body.parcel_id)
+
+
+def _not_broken_off(case: Case, event: Event, body: Any) -> bool:
+    return not case.drill.aborted
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Promise:
     """
 
     name: str
-    kinds: frozenset[Kind.ValueType]
+    kinds: Kinds
     begins: dict[str, Condition]
     kept: dict[str, Condition]
     subject: str = ""
@@ -126,14 +126,10 @@ class Promise:
     since_opening: bool = False
 
 
-def _not_broken_off(case: Case, event: Event, body: Any) -> bool:
-    return not case.drill.aborted
-
-
 PROMISES = (
     Promise(
         "first_response",
-        _ALL,
+        CUSTOMERS,
         begins={"case_opened": always},
         kept={
             "replied": always,
@@ -144,7 +140,7 @@ PROMISES = (
     ),
     Promise(
         "next_response",
-        _ALL,
+        CUSTOMERS,
         begins={
             "message_received": _unanswered,
             "settlement_negotiated": _unanswered,
@@ -159,44 +155,44 @@ PROMISES = (
     ),
     Promise(
         "acceptance",
-        frozenset({_COMPLAINT, _RETURN}),
+        SETTLED,
         begins={"case_opened": always},
         kept={"accepted": always},
     ),
     Promise(
         "resolution",
-        frozenset({_INQUIRY}),
+        INQUIRY,
         begins={"case_opened": always, "reopened": always},
         kept={"resolved": always},
     ),
     Promise(
         "handling",
-        frozenset({_COMPLAINT}),
+        COMPLAINT,
         begins={"case_opened": always},
         kept={"investigation_started": always, "resolved": always},
     ),
     Promise(
         "investigation",
-        frozenset({_COMPLAINT}),
+        COMPLAINT,
         begins={"case_opened": always, "reopened": always},
         kept={"customer_told": told(Purpose.PURPOSE_PROPOSAL), "resolved": always},
     ),
     Promise(
         "decision",
-        _ALL,
+        CUSTOMERS,
         begins={"decision_requested": always},
         kept={"customer_told": _decision_told},
         outlives_round=True,
     ),
     Promise(
         "review",
-        frozenset({_RETURN}),
+        RETURN,
         begins={"accepted": always},
         kept={"eligibility_decided": always},
     ),
     Promise(
         "processing",
-        frozenset({_RETURN}),
+        RETURN,
         begins={
             "goods_inspected": _passed,
             "eligibility_decided": _nothing_comes_back,
@@ -207,7 +203,7 @@ PROMISES = (
     ),
     Promise(
         "logistics_stall",
-        _ALL,
+        CUSTOMERS,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
         kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
         subject="parcel_id",
@@ -215,7 +211,7 @@ PROMISES = (
     ),
     Promise(
         "logistics_loss",
-        _ALL,
+        CUSTOMERS,
         begins={"parcel_tracking_started": always, "parcel_scanned": always},
         kept={"parcel_scanned": always, "parcel_delivered": always, "goods_received": _parcel_named},
         subject="parcel_id",
@@ -223,66 +219,66 @@ PROMISES = (
     ),
     Promise(
         "stall_notice",
-        _ALL,
+        CUSTOMERS,
         begins={"parcel_stalled": always},
         kept={"customer_told": told(Purpose.PURPOSE_PARCEL_STALLED)},
         outlives_round=True,
     ),
     Promise(
         "result_feedback",
-        _ALL | _INCIDENT,
+        CUSTOMERS | INCIDENT,
         begins={"resolved": always, "incident_resolved": _announced},
         kept={"customer_told": told(Purpose.PURPOSE_RESULT), "notice_published": always},
     ),
     Promise(
         "follow_up",
-        _ALL,
+        CUSTOMERS,
         begins={"callback_scheduled": always},
         kept={"callback_made": _reached},
     ),
     Promise(
         "dissatisfaction_answer",
-        _ALL,
+        CUSTOMERS,
         begins={"rated": _dissatisfied, "callback_made": _dissatisfied},
         kept={"dissatisfaction_answered": always, "replied": always, "customer_told": _by_a_person},
         outlives_round=True,
     ),
     Promise(
         "dissatisfaction_treatment",
-        _ALL,
+        CUSTOMERS,
         begins={"rated": _dissatisfied, "callback_made": _dissatisfied},
         kept={"resolved": always},
         outlives_round=True,
     ),
     Promise(
         "initial_response",
-        _INCIDENT,
+        INCIDENT,
         begins={"case_opened": always},
         kept={"nature_confirmed": always},
     ),
     Promise(
         "public_notice",
-        _INCIDENT,
+        INCIDENT,
         begins={"case_opened": always, "incident_graded": _unannounced},
         kept={"notice_published": always},
         since_opening=True,
     ),
     Promise(
         "notice_update",
-        _INCIDENT,
+        INCIDENT,
         begins={"notice_published": _goes_on, "incident_graded": _announced, "incident_reopened": _announced},
         kept={"notice_published": always},
     ),
     Promise(
         "task",
-        _INCIDENT,
+        INCIDENT,
         begins={"task_requested": always},
         kept={"task_completed": always},
         subject="task_id",
     ),
     Promise(
         "retrospective",
-        _INCIDENT | _DRILL,
+        INCIDENT | DRILL,
         # A drill's report writes itself; what people have learned they note. Who breaks one off has learned enough.
         begins={"incident_resolved": always, "drill_ended": _not_broken_off},
         kept={"report_filed": always, "drill_remarked": always},
@@ -342,7 +338,7 @@ def change_kind(draft: Draft) -> None:
     rebase(draft)
     for promise in PROMISES:
         # The first response is owed from the opening on, whatever the kind; the rest is this kind's own beginning.
-        if kind in promise.kinds and promise.kinds != _ALL and "case_opened" in promise.begins:
+        if kind in promise.kinds and promise.kinds != CUSTOMERS and "case_opened" in promise.begins:
             _begin(draft, promise, "")
 
 

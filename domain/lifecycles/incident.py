@@ -40,7 +40,6 @@ from domain.lifecycles import closing, command_post, linked, tasks
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
 
-_BEFORE_THE_END = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED)
 _AFTER_THE_END = (Stage.STAGE_RESOLVED, Stage.STAGE_FOLLOWED_UP, Stage.STAGE_RETROSPECTIVE)
 _ANNOUNCED = (IncidentNotice.STATE_SENDING, IncidentNotice.STATE_SENT)
 
@@ -82,7 +81,7 @@ def declared(draft: Draft, asked: Declaration) -> None:
 
 def confirm_nature(draft: Draft, command: ConfirmNature) -> None:
     """The initial response: somebody has looked, knows what it is, and has answered."""
-    draft.require_stage(*_BEFORE_THE_END)
+    draft.require_stage(*awaited.BEFORE_THE_END)
     if draft.case.incident.HasField("confirmed_at"):
         raise Rejected(RefusalReason.REFUSAL_REASON_ALREADY_SO, f"what {draft.case.case_id} is has been confirmed")
     draft.add(NatureConfirmed(nature=command.nature))
@@ -90,7 +89,7 @@ def confirm_nature(draft: Draft, command: ConfirmNature) -> None:
 
 def grade(draft: Draft, command: GradeIncident) -> None:
     """Give it its level, or another one, up or down: promises are measured by it, with what has elapsed."""
-    draft.require_stage(*_BEFORE_THE_END)
+    draft.require_stage(*awaited.BEFORE_THE_END)
     incident = draft.case.incident
     crisis = command.crisis or incident.crisis
     if incident.graded and (command.level, crisis) == (incident.level, incident.crisis):

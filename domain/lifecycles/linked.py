@@ -13,13 +13,13 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseFollowedUpByHand, CaseLinked, IncidentEnded, Linked, NoticeRelayed
 from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTie, LinkedCase
 from casetrail.v1.types_pb2 import Actor, Role, Stage
-from domain import ladder
+from domain import awaited, ladder
 from domain.draft import Draft
 from domain.lifecycles import closing, command_post, talk
 from domain.parts import find_linked
 from domain.refusal import Rejected
 
-_LINKABLE = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED, Stage.STAGE_RESOLVED)
+_LINKABLE = (*awaited.BEFORE_THE_END, Stage.STAGE_RESOLVED)
 _OWED = (LinkedCase.STATE_ASKED, LinkedCase.STATE_FOLLOWING_UP, LinkedCase.STATE_NOT_FOLLOWED_UP)
 _KNOWS_THE_RESULT = (Stage.STAGE_TOLD, Stage.STAGE_CONFIRMED)
 

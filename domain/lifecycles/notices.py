@@ -14,7 +14,7 @@ from domain.refusal import Rejected
 from domain.words import words
 
 # After the end comes the last one: it is over.
-_TOLD_ABOUT = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED, Stage.STAGE_RESOLVED)
+_TOLD_ABOUT = (*awaited.BEFORE_THE_END, Stage.STAGE_RESOLVED)
 _READY = (IncidentNotice.STATE_APPROVED, IncidentNotice.STATE_FAILED)
 
 

@@ -10,11 +10,10 @@ from domain import promises
 from domain.draft import Draft
 from domain.drills import lifecycle as drill
 from domain.instants import Instant, timestamp
+from domain.kinds import CUSTOMERS
 from domain.lifecycles import incident, parcels, talk, waiting
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
-
-CUSTOMERS_KINDS = frozenset({Kind.KIND_INQUIRY, Kind.KIND_COMPLAINT, Kind.KIND_RETURN})
 
 _BEFORE_A_SOLUTION = (
     Stage.STAGE_OPENED,
@@ -85,7 +84,7 @@ def prioritize(draft: Draft, command: Prioritize) -> None:
 def reclassify(draft: Draft, command: Reclassify) -> None:
     """It is another kind of matter, or of another category."""
     becomes = command.kind or draft.case.kind
-    if becomes not in CUSTOMERS_KINDS:
+    if becomes not in CUSTOMERS:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_WRONG_KIND,
             "a customer's case becomes no incident: declare one, and link the case to it",

@@ -27,7 +27,7 @@ from casetrail.v1.event_pb2 import (
 )
 from casetrail.v1.incident_pb2 import IncidentTask
 from casetrail.v1.policy_pb2 import DepartmentTask
-from casetrail.v1.types_pb2 import Role, Stage
+from casetrail.v1.types_pb2 import Role
 from domain import awaited, promises
 from domain.draft import Draft
 from domain.instants import timestamp
@@ -36,13 +36,12 @@ from domain.lifecycles import command_post
 from domain.parts import find_task, task_of
 from domain.refusal import Rejected
 
-_BEFORE_THE_END = (Stage.STAGE_DECLARED, Stage.STAGE_GRADED, Stage.STAGE_CONTAINED)
 _TAKEN_UP = (IncidentTask.STATE_ASKED, IncidentTask.STATE_ACCEPTED)
 
 
 def add(draft: Draft, command: AddTask) -> None:
     """Ask a department to do something."""
-    draft.require_stage(*_BEFORE_THE_END)
+    draft.require_stage(*awaited.BEFORE_THE_END)
     _ask(draft, command.department, command.what, command.owner)
 
 
@@ -108,7 +107,7 @@ def cancel(draft: Draft, command: CancelTask) -> None:
 
 def reopen(draft: Draft, command: ReopenTask) -> None:
     """It was not done after all, or is needed after all: a new clock begins, with the department that had it."""
-    draft.require_stage(*_BEFORE_THE_END)
+    draft.require_stage(*awaited.BEFORE_THE_END)
     _find(draft, command.task_id, *awaited.SETTLED_TASKS)
     draft.add(TaskReopened(task_id=command.task_id, why=command.why))
     _request(draft, command.task_id)
