@@ -1,5 +1,6 @@
 """What becomes of a drill."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from casetrail.v1.case_pb2 import Case
@@ -12,7 +13,6 @@ from domain.effects import drop_effects
 
 CHANGES = Changes()
 
-_OPEN = (DrillExpectation.VERDICT_OPEN, DrillExpectation.VERDICT_EXPIRED)
 _VERDICTS = {
     "expectation_met": DrillExpectation.VERDICT_MET,
     "expectation_met_late": DrillExpectation.VERDICT_LATE,
@@ -51,10 +51,10 @@ def _drill_ended(case: Case, event: Event, body: Any) -> None:
     del case.drill.moves[:]
     for planned in case.drill.injects:
         planned.ClearField("until")
-        if planned.state in (DrillInject.STATE_PLANNED, DrillInject.STATE_DUE):
+        if planned.state in script.TO_HAPPEN:
             planned.state = DrillInject.STATE_DROPPED
     for expectation in case.drill.expectations:
-        if expectation.verdict in _OPEN:
+        if expectation.verdict in script.UNJUDGED:
             expectation.verdict = DrillExpectation.VERDICT_DROPPED
     # Systems are still to be restored, and cases to be ended.
     drop_effects(case, lambda effect: effect.WhichOneof("demand") in ("inject", "observation", "judgement", "move"))
@@ -93,9 +93,8 @@ def _inject_failed(case: Case, event: Event, body: Any) -> None:
     planned.state = DrillInject.STATE_FAILED
     planned.why_failed = body.why
     # Nobody can be expected to answer what did not happen.
-    after = {one.id for one in script.scenario_of(case.drill.scenario).expectations if one.after == body.inject_id}
-    for expectation in case.drill.expectations:
-        if expectation.id in after and expectation.verdict in _OPEN:
+    for expectation in _expected_after(case.drill, body.inject_id):
+        if expectation.verdict in script.UNJUDGED:
             expectation.verdict = DrillExpectation.VERDICT_DROPPED
             _drop_judgement(case, expectation.id)
 
@@ -150,6 +149,11 @@ def _find_expectation(drill: Drill, expectation_id: str) -> DrillExpectation:
     return next(expectation for expectation in drill.expectations if expectation.id == expectation_id)
 
 
+def _expected_after(drill: Drill, inject_id: str) -> Iterator[DrillExpectation]:
+    after = {one.id for one in script.scenario_of(drill.scenario).expectations if one.after == inject_id}
+    return (expectation for expectation in drill.expectations if expectation.id in after)
+
+
 def _drop_judgement(case: Case, expectation_id: str) -> None:
     drop_effects(case, lambda effect: effect.judgement.expectation_id == expectation_id)
 
@@ -158,8 +162,7 @@ def _wait_for(drill: Drill, inject_id: str, seconds: int) -> None:
     """An inject that happens later than planned gives everybody as much more time."""
     if seconds <= 0:
         return
-    after = {one.id for one in script.scenario_of(drill.scenario).expectations if one.after == inject_id}
-    for expectation in drill.expectations:
-        if expectation.id in after and expectation.verdict == DrillExpectation.VERDICT_OPEN:
+    for expectation in _expected_after(drill, inject_id):
+        if expectation.verdict == DrillExpectation.VERDICT_OPEN:
             expectation.due_at.seconds += seconds
             expectation.expires_at.seconds += seconds

@@ -14,9 +14,6 @@ from domain.drills import script, timetable
 from domain.instants import timestamp
 from domain.refusal import Rejected
 
-_RUNNING = (DrillInject.STATE_PLANNED, DrillInject.STATE_DUE)
-_UNJUDGED = (DrillExpectation.VERDICT_OPEN, DrillExpectation.VERDICT_EXPIRED)
-
 
 def started(draft: Draft, scenario: bytes) -> None:
     """Begin with a script, which the log keeps as it is."""
@@ -47,19 +44,6 @@ def inject_by_hand(draft: Draft, command: InjectByHand) -> None:
     if command.inject.HasField("message"):
         _require_listener(draft.case.drill, command.inject.message.to)
     draft.add(InjectRequested(inject=command.inject, by_hand=True))
-
-
-def _require_listener(drill: Drill, inject_id: str) -> None:
-    """Refuse a message that nobody would hear."""
-    bringing = [
-        planned.inject.id for planned in drill.injects if planned.inject.WhichOneof("what") in script.BRING_CASES
-    ]
-    if inject_id not in bringing:
-        raise Rejected(
-            RefusalReason.REFUSAL_REASON_INVALID,
-            f"no inject {inject_id!r} brings cases to this drill; those that do are {', '.join(bringing) or 'none'}",
-            field="inject_by_hand.inject.message.to",
-        )
 
 
 def abort(draft: Draft, command: AbortDrill) -> None:
@@ -99,11 +83,24 @@ def go_on(draft: Draft) -> None:
     drill = draft.case.drill
     if drill.HasField("ended_at"):
         return
-    if any(planned.state in _RUNNING or _goes_on(planned) for planned in drill.injects):
+    if any(planned.state in script.TO_HAPPEN or _goes_on(planned) for planned in drill.injects):
         return
-    if any(expectation.verdict in _UNJUDGED for expectation in drill.expectations):
+    if any(expectation.verdict in script.UNJUDGED for expectation in drill.expectations):
         return
     _end(draft)
+
+
+def _require_listener(drill: Drill, inject_id: str) -> None:
+    """Refuse a message that nobody would hear."""
+    bringing = [
+        planned.inject.id for planned in drill.injects if planned.inject.WhichOneof("what") in script.BRING_CASES
+    ]
+    if inject_id not in bringing:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_INVALID,
+            f"no inject {inject_id!r} brings cases to this drill; those that do are {', '.join(bringing) or 'none'}",
+            field="inject_by_hand.inject.message.to",
+        )
 
 
 def _goes_on(planned: DrillInject) -> bool:
@@ -119,7 +116,9 @@ def _end(draft: Draft) -> None:
         if planned.inject.HasField("fault") and (planned.state == DrillInject.STATE_DUE or planned.HasField("until"))
     ]
     points = {one.id: one.score for one in script.scenario_of(drill.scenario).expectations}
-    judged = [one for one in drill.expectations if one.verdict not in (*_UNJUDGED, DrillExpectation.VERDICT_DROPPED)]
+    judged = [
+        one for one in drill.expectations if one.verdict not in (*script.UNJUDGED, DrillExpectation.VERDICT_DROPPED)
+    ]
     draft.add(DrillEnded(score=sum(one.score for one in judged), max_score=sum(points[one.id] for one in judged)))
     for planned in faulty:
         timetable.restore(draft, planned)

@@ -11,6 +11,10 @@ from casetrail.v1.types_pb2 import Channel, Kind
 from domain.instants import Instant, timestamp
 
 ALWAYS_SILENT = 100
+TO_HAPPEN = (DrillInject.STATE_PLANNED, DrillInject.STATE_DUE)
+"""How far an inject is that has not happened yet."""
+UNJUDGED = (DrillExpectation.VERDICT_OPEN, DrillExpectation.VERDICT_EXPIRED)
+"""The verdicts of an expectation that is still to be judged."""
 BRING_CASES = ("declare", "wave")
 """The injects that bring cases."""
 
