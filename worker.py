@@ -20,11 +20,11 @@ from temporalio.service import GrpcCompression
 
 from activities.directory import Directory, DirectoryError
 from activities.drill_systems import FaultSwitches
+from activities.http_shop import HttpShop
 from activities.mail import SmtpMailer
 from activities.outside import DRILL_HEADER, Rehearsal
 from activities.registry import all_activities
 from activities.sealing import Sealing
-from activities.shop import HttpShop
 from audit import stores
 from audit.log import LogDamagedError, LogUnavailableError
 from casetrail import policy_file

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from activities.http_shop import HttpShop
 from activities.shop import (
-    HttpShop,
     OrderState,
     OutOfStockError,
     Parcel,
