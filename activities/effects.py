@@ -115,3 +115,19 @@ def refusals_as_failures() -> Iterator[None]:
             type=refusal.code,
             non_retryable=refusal.reason not in _PASSING,
         ) from refusal
+
+
+@contextmanager
+def passing_refusals() -> Iterator[None]:
+    """Let Temporal try again what may pass; what will not is the caller's to log.
+
+    Raises:
+        ApplicationError: The log cannot be used now.
+        Rejected: Anything else.
+    """
+    try:
+        yield
+    except Rejected as refusal:
+        if refusal.reason not in _PASSING:
+            raise
+        raise ApplicationError(refusal.message, type=refusal.code) from refusal

@@ -6,6 +6,8 @@ from typing import Any
 from activities.case import CaseActivities
 from activities.detecting import Detecting
 from activities.directory import Directory
+from activities.drill_injects import DrillInjects
+from activities.drill_observation import DrillObservation
 from activities.drills import Drills
 from activities.effects import Errands
 from activities.incidents import Incidents
@@ -44,7 +46,9 @@ def all_activities(
     errands = Errands(engine, World(Outside(mailer, shop), rehearsal))
     case, notices, staff = CaseActivities(engine), Notices(errands), Staff(errands, directory)
     orders, parcels, joining = Orders(errands), Parcels(errands), Joining(errands)
-    incidents, drills = Incidents(errands, directory), Drills(errands, log, rehearsal.faults)
+    incidents, detecting = Incidents(errands, directory), Detecting(engine, log)
+    drills, injects = Drills(errands, log), DrillInjects(errands, log, rehearsal.faults)
+    observation = DrillObservation(errands, log)
     return [
         case.advance,
         case.execute,
@@ -66,12 +70,12 @@ def all_activities(
         incidents.publish_notice,
         incidents.relay_notice,
         incidents.follow_up,
-        Detecting(engine, log).watch_log,
+        detecting.watch_log,
         drills.start,
-        drills.make_inject,
-        drills.observe,
-        drills.judge,
         drills.move,
-        drills.restore,
         drills.clear,
+        injects.make_inject,
+        injects.restore,
+        observation.observe,
+        observation.judge,
     ]

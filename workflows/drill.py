@@ -6,7 +6,9 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.drills import Drills, Progress
+    from activities.drill_injects import DrillInjects, Progress
+    from activities.drill_observation import DrillObservation
+    from activities.drills import Drills
     from casetrail.v1.workflow_pb2 import CaseRun, PendingEffect
 
 from workflows.clockwork import Clockwork, Process
@@ -18,26 +20,26 @@ _HEARTBEAT: Final = timedelta(seconds=4)
 
 async def make_inject(case: Clockwork, effect: PendingEffect) -> None:
     """Let an inject happen: most at once, a wave customer by customer."""
-    progress: Progress = await case.errand(Drills.make_inject, effect, 0)
+    progress: Progress = await case.errand(DrillInjects.make_inject, effect, 0)
     while progress.wait_seconds is not None and case.is_pending(effect):
         await case.pause(effect, timedelta(seconds=progress.wait_seconds), "until more customers turn up")
-        progress = await case.errand(Drills.make_inject, effect, progress.opened)
+        progress = await case.errand(DrillInjects.make_inject, effect, progress.opened)
 
 
 async def observe(case: Clockwork, effect: PendingEffect) -> None:
     """Follow what happens in the drill's cases, until the drill is over or this run has become too long."""
     position = 0
     while case.is_pending(effect) and not workflow.info().is_continue_as_new_suggested():
-        position = await case.errand(Drills.observe, effect, position, heartbeat=_HEARTBEAT)
+        position = await case.errand(DrillObservation.observe, effect, position, heartbeat=_HEARTBEAT)
     await case.until_settled(effect)
 
 
 PROCESSES: Final[dict[str, Process]] = {
     "inject": make_inject,
     "observation": observe,
-    "judgement": one_errand(Drills.judge),
+    "judgement": one_errand(DrillObservation.judge),
     "move": one_errand(Drills.move),
-    "restoration": one_errand(Drills.restore),
+    "restoration": one_errand(DrillInjects.restore),
     "clearance": one_errand(Drills.clear),
 }
 """By the name of the demand."""

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from temporalio import workflow
 
 from activities import registry
-from activities.drills import Progress
+from activities.drill_injects import Progress
 from activities.outside import Rehearsal
 from activities.sealing import Sealing
 from activities.shop import Reservation
