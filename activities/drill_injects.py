@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.drill_cases import cases_of
 from activities.effects import Errand, Errands, passing_refusals
 from activities.outside import Faults, FaultsUnavailableError, NoSuchSystemError
+from audit.in_full import cases_of_drill
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.command_pb2 import Command, Open
@@ -102,7 +102,7 @@ class DrillInjects:
     async def _made(self, errand: Errand, now: Instant) -> InjectMade:
         """What an inject has brought, and since when."""
         inject_id = errand.effect.inject.inject.id
-        cases = [case for case in await cases_of(self._log, errand.case.case_id) if case.inject_id == inject_id]
+        cases = [case for case in await cases_of_drill(self._log, errand.case.case_id) if case.inject_id == inject_id]
         began = min((instant(case.opened_at) for case in cases), default=now)
         return InjectMade(
             inject_id=inject_id, case_ids=sorted(case.case_id for case in cases), began_at=timestamp(began)
@@ -125,7 +125,7 @@ class DrillInjects:
         return opened
 
     async def _message(self, run: EffectRun, errand: Errand, inject: Inject) -> None:
-        for case in await cases_of(self._log, errand.case.case_id):
+        for case in await cases_of_drill(self._log, errand.case.case_id):
             if case.inject_id != inject.message.to:
                 continue
             command = injects.message_to(case, inject)

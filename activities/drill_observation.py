@@ -10,8 +10,8 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.drill_cases import cases_of
 from activities.effects import Errands, refusals_as_failures
+from audit.in_full import cases_of_drill
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
@@ -126,7 +126,7 @@ class DrillObservation:
     async def _histories(self, drill_id: str) -> Sequence[History]:
         return [
             History(case.inject_id, await self._log.events(case.case_id))
-            for case in await cases_of(self._log, drill_id)
+            for case in await cases_of_drill(self._log, drill_id)
         ]
 
 

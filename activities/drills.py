@@ -6,8 +6,8 @@ All that a drill does is an effect of its own case, so that it happens once, wha
 import protovalidate
 from temporalio import activity
 
-from activities.drill_cases import cases_of
 from activities.effects import Errands, passing_refusals, refusals_as_failures
+from audit.in_full import cases_of_drill
 from audit.log import Log
 from casetrail.v1.command_pb2 import Command, EndDrillCase
 from casetrail.v1.drill_service_pb2 import StartDrillRequest
@@ -69,7 +69,7 @@ class Drills:
         if errand is None:
             return
         cleared = DrillCleared()
-        for case in await cases_of(self._log, errand.case.case_id, only_open=True):
+        for case in await cases_of_drill(self._log, errand.case.case_id, only_open=True):
             command = Command(
                 case_id=case.case_id,
                 request_id=f"{run.effect_id}/end",
@@ -92,7 +92,7 @@ class Drills:
     async def _brought(self, drill_id: str) -> dict[str, list[str]]:
         """The cases that each inject has brought."""
         brought: dict[str, list[str]] = {}
-        for case in await cases_of(self._log, drill_id):
+        for case in await cases_of_drill(self._log, drill_id):
             brought.setdefault(case.inject_id, []).append(case.case_id)
         return brought
 

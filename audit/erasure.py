@@ -9,9 +9,9 @@ A crash leaves a noted erasure, which is finished at the next start.
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 
 from audit.envelope import StoredEvent, event_of
+from audit.in_full import found_cases
 from audit.log import LOG_ITSELF, Erasure, Log
 from audit.own_events import record
 from casetrail.personal import take_out
@@ -21,8 +21,6 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Actor, Stage
 from domain.refusal import Rejected
-
-_PAGE: Final = 500
 
 
 async def erase(log: Log, customer_id: str, *, why: str, request_id: str, actor: Actor) -> Event:
@@ -63,7 +61,8 @@ async def finish(log: Log) -> None:
 
 
 async def _event(log: Log, customer_id: str, why: str, actor: Actor) -> Event:
-    cases = await _cases(log, customer_id)
+    of_customer = CaseFilter(customer_id=customer_id, include_drills=True)
+    cases = [case async for case in found_cases(log, of_customer)]
     keys = await log.keys_of(customer_id)
     if not cases and not keys:
         raise Rejected(
@@ -87,19 +86,6 @@ async def _event(log: Log, customer_id: str, why: str, actor: Actor) -> Event:
     said.why = why
     said.readable_events = await _readable(log, cases)
     return event
-
-
-async def _cases(log: Log, customer_id: str) -> list[Case]:
-    cases: list[Case] = []
-    token = ""
-    while True:
-        page = await log.list_cases(
-            CaseFilter(customer_id=customer_id, include_drills=True), page_size=_PAGE, token=token
-        )
-        cases += page.cases
-        if not page.next_token:
-            return cases
-        token = page.next_token
 
 
 async def _readable(log: Log, cases: Sequence[Case]) -> int:

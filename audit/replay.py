@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from audit.in_full import history
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.errors_pb2 import RefusalReason
@@ -9,8 +10,6 @@ from casetrail.v1.event_pb2 import Event
 from domain.evolve import fold
 from domain.instants import Instant, instant, to_datetime
 from domain.refusal import Rejected
-
-_PAGE = 1000
 
 
 async def replay(
@@ -27,9 +26,7 @@ async def replay(
     Raises:
         Rejected: UNKNOWN_CASE, or INVALID where the case has no such point.
     """
-    events: list[Event] = []
-    while page := await log.events(case_id, after_seq=len(events), limit=_PAGE):
-        events += page
+    events = await history(log, case_id)
     if not events:
         raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {case_id}")
     if seq is not None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Final
 
+from audit.in_full import history
 from audit.log import Log
 from audit.verify import is_fold
 from casetrail.v1.audit_service_pb2 import CrossCheckRequest, CrossCheckResponse, Difference
@@ -86,8 +87,7 @@ class CrossCheckServicer:
             if found is None:
                 raise unknown_case(case_id)
             projected = found
-            while page := await self._log.events(case_id, after_seq=len(events)):
-                events += page
+            events += await history(self._log, case_id, after_seq=len(events))
             if projected.seq >= len(events):
                 break
         return events, projected

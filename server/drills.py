@@ -1,10 +1,10 @@
 """DrillService: drills started, followed, disturbed, ended, reported on, scheduled and simulated."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from hashlib import sha256
 from typing import Final
 
+from audit.in_full import cases_of_drill, found_cases, history
 from audit.log import Log
 from casetrail.v1 import drill_service_pb2
 from casetrail.v1.case_pb2 import Case
@@ -31,7 +31,6 @@ from casetrail.v1.drill_service_pb2 import (
     WatchDrillResponse,
 )
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 from domain import Rejected
 from domain.drills import script
@@ -42,12 +41,12 @@ from server.cases import CaseServicer, fields_named
 from server.drill_schedules import DrillSchedules
 from server.errors import unknown_case
 from server.principals import Principal
+from server.reporting import written
 from server.scenarios import require_sound
 from server.simulating import simulate
 
 CONTRACT: Final = drill_service_pb2.DESCRIPTOR.services_by_name["DrillService"]
 
-_PAGE: Final = 500
 _RUNS: Final = 1000
 
 
@@ -103,7 +102,9 @@ class DrillServicer:
         """
         drill = await self._drill(request.case_id)
         return GetDrillResponse(
-            drill=drill, scenario=script.scenario_of(drill.drill.scenario), cases=await self._cases_of(drill.case_id)
+            drill=drill,
+            scenario=script.scenario_of(drill.drill.scenario),
+            cases=await cases_of_drill(self._log, drill.case_id),
         )
 
     async def watch(self, request: WatchDrillRequest, principal: Principal) -> AsyncGenerator[WatchDrillResponse, None]:
@@ -156,15 +157,13 @@ class DrillServicer:
         drill = await self._drill(request.case_id)
         locale = request.locale or script.scenario_of(drill.drill.scenario).locale
         document = drill_report(
-            await self._history(drill.case_id), await self._cases_of(drill.case_id), await self._last_run(drill), locale
+            await history(self._log, drill.case_id),
+            await cases_of_drill(self._log, drill.case_id),
+            await self._last_run(drill),
+            locale,
         )
-        html = request.form == GetDrillReportRequest.FORM_HTML
-        content = (document.to_html() if html else document.to_markdown()).encode()
-        return GetDrillReportResponse(
-            content=content,
-            media_type="text/html; charset=utf-8" if html else "text/markdown; charset=utf-8",
-            sha256=sha256(content).hexdigest(),
-        )
+        report = written(document, html=request.form == GetDrillReportRequest.FORM_HTML)
+        return GetDrillReportResponse(content=report.content, media_type=report.media_type, sha256=report.sha256)
 
     async def simulate(self, request: SimulateDrillRequest, _: Principal) -> SimulateDrillResponse:
         """Run a scenario through the rules alone.
@@ -198,17 +197,12 @@ class DrillServicer:
             raise Rejected(RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case_id} is no drill", "case_id")
         return case
 
-    async def _cases_of(self, drill_id: str) -> Sequence[Case]:
-        """The cases in a drill, the oldest first."""
-        found = await self._all(CaseFilter(drill_id=drill_id, include_drills=True))
-        return [case for case in found if case.kind != Kind.KIND_DRILL][::-1]
-
     async def _last_run(self, drill: Case) -> Case | None:
         """The run of the same scenario that was the last to be over when this one began, as the log has it."""
         began = (await self._log.events(drill.case_id, limit=1))[0].position
         runs = [
             run
-            for run in await self._all(CaseFilter(kinds=[Kind.KIND_DRILL], include_drills=True))
+            async for run in found_cases(self._log, CaseFilter(kinds=[Kind.KIND_DRILL], include_drills=True))
             if run.drill.scenario_id == drill.drill.scenario_id
             and run.drill.HasField("ended_at")
             and not run.drill.aborted
@@ -222,20 +216,4 @@ class DrillServicer:
 
     async def _ended(self, case_id: str) -> int:
         """Where in the log a drill ended."""
-        return next(event.position for event in await self._history(case_id) if event.HasField("drill_ended"))
-
-    async def _all(self, wanted: CaseFilter) -> list[Case]:
-        cases: list[Case] = []
-        token = ""
-        while True:
-            page = await self._log.list_cases(wanted, page_size=_PAGE, token=token)
-            cases += page.cases
-            token = page.next_token
-            if not token:
-                return cases
-
-    async def _history(self, case_id: str) -> Sequence[Event]:
-        events: list[Event] = []
-        while page := await self._log.events(case_id, after_seq=len(events)):
-            events += page
-        return events
+        return next(event.position for event in await history(self._log, case_id) if event.HasField("drill_ended"))

@@ -8,6 +8,7 @@ from google.protobuf.json_format import MessageToDict
 
 from audit import proofs
 from audit.envelope import StoredEvent, event_of
+from audit.in_full import found_cases
 from audit.log import LOG_ITSELF, Log
 from audit.projection import findable
 from casetrail.v1.audit_service_pb2 import ExportLogRequest, ExportLogResponse
@@ -146,14 +147,10 @@ class ExportServicer:
         for case_id in wanted.case_ids:
             if await wanted.of_kind(case_id):
                 yield case_id
-        token = ""
-        while not wanted.case_ids:
-            page = await self._log.list_cases(wanted.case_filter, page_size=_PAGE, token=token)
-            for case in page.cases:
-                yield case.case_id
-            if not page.next_token:
-                return
-            token = page.next_token
+        if wanted.case_ids:
+            return
+        async for case in found_cases(self._log, wanted.case_filter):
+            yield case.case_id
 
     async def _case_line(self, case_id: str, size: int) -> Line | None:
         """A case as the projection has it; as of the tree where it has moved on since."""

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from audit.in_full import history
 from audit.log import Log
 from casetrail.v1 import incident_service_pb2
 from casetrail.v1.case_pb2 import Case
@@ -18,7 +18,6 @@ from casetrail.v1.case_service_pb2 import (
 )
 from casetrail.v1.command_pb2 import Command, Open
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_service_pb2 import (
     DeclareIncidentRequest,
     DeclareIncidentResponse,
@@ -38,6 +37,7 @@ from server.calls import Stream, Unary
 from server.cases import CaseServicer, fields_named
 from server.errors import unknown_case
 from server.principals import Principal
+from server.reporting import written
 
 CONTRACT: Final = incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"]
 
@@ -134,15 +134,11 @@ class IncidentServicer:
             Rejected: No such incident.
         """
         await self._incident(request.case_id)
-        events = await self._history(request.case_id)
-        report = incident_report(events, request.locale or "en")
+        events = await history(self._log, request.case_id)
         html = request.form == GetReportRequest.FORM_HTML
-        content = (report.to_html() if html else report.to_markdown()).encode()
+        report = written(incident_report(events, request.locale or "en"), html=html)
         return GetReportResponse(
-            content=content,
-            media_type="text/html; charset=utf-8" if html else "text/markdown; charset=utf-8",
-            sha256=sha256(content).hexdigest(),
-            seq=events[-1].seq,
+            content=report.content, media_type=report.media_type, sha256=report.sha256, seq=events[-1].seq
         )
 
     async def _write(self, command: Command, principal: Principal) -> IncidentWritten:
@@ -165,12 +161,6 @@ class IncidentServicer:
                 "case_id",
             )
         return case
-
-    async def _history(self, case_id: str) -> list[Event]:
-        history: list[Event] = []
-        while events := await self._log.events(case_id, after_seq=len(history)):
-            history.extend(events)
-        return history
 
 
 def _is_step(method: Any) -> bool:  # noqa: ANN401 - a descriptor, of either implementation of protobuf

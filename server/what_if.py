@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
 
+from audit.in_full import found_cases, history
 from audit.log import Log
 from audit.what_if import what_if
 from casetrail.v1.audit_service_pb2 import WhatIfRequest, WhatIfResponse
@@ -19,8 +19,6 @@ from domain.instants import Instant, instant
 from server.calls import Stream, Unary
 from server.errors import unknown_case
 from server.principals import Principal
-
-_PAGE: Final = 500
 
 
 class WhatIfServicer:
@@ -43,7 +41,7 @@ class WhatIfServicer:
         rules = _compiled(request.policy)
         known = _RecordedPolicies(self._log)
         async for case in self._chosen(request):
-            events = await self._events(case.case_id)
+            events = await history(self._log, case.case_id)
             await known.learn(events)
             # Off the loop: a long case must not keep other callers waiting.
             rerun = await asyncio.to_thread(what_if, events, rules, known.of, _until(case, events))
@@ -56,21 +54,9 @@ class WhatIfServicer:
                 raise unknown_case(case_id)
         # Whoever names a case of a drill means it.
         request.filter.include_drills |= bool(wanted)
-        token = ""
-        while True:
-            page = await self._log.list_cases(request.filter, page_size=_PAGE, token=token)
-            for case in page.cases:
-                if not wanted or case.case_id in wanted:
-                    yield case
-            if not page.next_token:
-                return
-            token = page.next_token
-
-    async def _events(self, case_id: str) -> Sequence[Event]:
-        events: list[Event] = []
-        while page := await self._log.events(case_id, after_seq=len(events)):
-            events += page
-        return events
+        async for case in found_cases(self._log, request.filter):
+            if not wanted or case.case_id in wanted:
+                yield case
 
 
 class _RecordedPolicies:
