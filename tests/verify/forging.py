@@ -65,6 +65,8 @@ LOG_KEY = Key(f"casetrail/{LOG}", 1, 1)
 NEXT_KEY = Key(f"casetrail/{LOG}", 1, 2)
 FOREIGN_KEY = Key(f"casetrail/{OTHER_LOG}", 1, 3)
 WITNESS = Key("witness.example", 4, 4)
+THIRD_KEY = Key(f"casetrail/{LOG}", 1, 5)
+COSIGNING_KEY = Key(f"casetrail/{LOG}", 4, 6)
 
 
 @dataclass
@@ -151,12 +153,12 @@ def sealed(day: str, size: int) -> Draft:
     return Draft("@log", "LogSealed", f"seal {day}", payload=payload)
 
 
-def key_change(old: Key, new: Key, *, signed_by: Key | None = None) -> Draft:
+def key_change(old: Key, new: Key, *, signed_by: Key | None = None, agreed_by: Key | None = None) -> Draft:
     statement = f"casetrail/key-change/v1\n{old.name}\n{old.vkey}\n{new.vkey}\n".encode()
     body = proto(
         (1, old.vkey),
         (2, new.vkey),
-        (3, old.private.sign(statement)),
+        (3, (agreed_by or old).private.sign(statement)),
         (4, (signed_by or new).private.sign(statement)),
     )
     return Draft("@log", "SigningKeyChanged", f"key {new.hash.hex()}", payload=proto((193, body)))
@@ -386,11 +388,7 @@ class World:
             ]
         lines = [
             header,
-            *[
-                {"kind": "seal", "position": row["pos"], "day": row["key"].removeprefix("seal "), **announced(row)}
-                for row in rows
-                if row["type"] == "LogSealed"
-            ],
+            *[{"kind": "seal", "position": row["pos"], **announced(row)} for row in rows if row["type"] == "LogSealed"],
             *events,
             {"kind": "policy", "digest": hashlib.sha256(POLICY).hexdigest(), "policy_id": "p", "body": b64(POLICY)},
             *case_lines(events),
@@ -461,7 +459,7 @@ def announced(row: Line) -> Line:
             found[number] = length
         else:
             found[number], body = body[:length].decode(), body[length:]
-    return {"size": found[2], "cases": found[3], "root": found[4]}
+    return {"day": found[1], "size": found[2], "cases": found[3], "root": found[4]}
 
 
 def copy(drafts: Sequence[Draft]) -> list[Draft]:

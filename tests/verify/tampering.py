@@ -5,6 +5,8 @@ as it was. `trusting` ones are shown to an auditor who keeps nothing elsewhere: 
 """
 
 import base64
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,11 +22,13 @@ from tests.verify.archiving import (
 )
 from tests.verify.forging import (
     ABSENT,
+    COSIGNING_KEY,
     FOREIGN_KEY,
     LOG,
     LOG_KEY,
     NEXT_KEY,
     OTHER_LOG,
+    THIRD_KEY,
     Draft,
     Line,
     World,
@@ -39,6 +43,7 @@ from tests.verify.forging import (
     note_of,
     root,
     rows_of,
+    sealed,
     story,
 )
 
@@ -177,6 +182,17 @@ def with_seal_line(world: World) -> None:
     world.changes.append(lambda lines: lines.insert(1, seal))
 
 
+def sealed_with_itself(world: World) -> None:
+    """The seal says that it stands in the part of the log that it seals."""
+    world.drafts[19] = sealed("2026-11-21", 20)
+    write_again(world, signed=True, trusting=True)
+
+
+def sealed_under_another_day(world: World) -> None:
+    world.drafts[19] = replace(sealed("2026-11-21", 18), key="seal 2026-11-20")
+    write_again(world, signed=True, trusting=True)
+
+
 def two_roots(world: World) -> None:
     """An extract cannot show which of two histories is the log's; that there are two, it can."""
     world.positions = [1, 6, 11]
@@ -255,6 +271,14 @@ def torn_event(world: World) -> None:
     world.changes.append(do)
 
 
+def second_end(world: World) -> None:
+    def end(text: bytes) -> bytes:
+        said = {"kind": "end", "lines": text.count(b"\n"), "sha256": hashlib.sha256(text).hexdigest()}
+        return text + json.dumps(said).encode() + b"\n"
+
+    world.end = end
+
+
 def no_end(world: World) -> None:
     world.end = lambda text: text[: text.index(b'{"kind": "end"')]
 
@@ -306,9 +330,14 @@ def along_with_itself(world: World) -> None:
     write_again(world, signed=True, trusting=True)
 
 
-def wrongly_changed_key(world: World) -> None:
-    world.drafts.append(key_change(LOG_KEY, NEXT_KEY, signed_by=FOREIGN_KEY))
-    write_again(world, signed=True, trusting=True)
+def changed_key(draft: Draft) -> Callable[[World], None]:
+    """Write down a change of key, and go on with the old one."""
+
+    def do(world: World) -> None:
+        world.drafts.append(draft)
+        write_again(world, signed=True, trusting=True)
+
+    return do
 
 
 def old_key_after_change(world: World) -> None:
@@ -339,6 +368,10 @@ def receipt_of_other_event(receipt: Line) -> None:
 
 def receipt_by_nobody(receipt: Line) -> None:
     receipt["receipt"]["signature"] = b64(bytes(64))
+
+
+def receipt_of_other_key(receipt: Line) -> None:
+    receipt["receipt"]["keyId"] = NEXT_KEY.hash.hex()
 
 
 def receipt_with_other_proof(receipt: Line) -> None:
@@ -391,6 +424,12 @@ def wrong_inclusion(world: World) -> None:
         lines[3]["inclusion"][0] = b64(bytes(32))
 
     world.changes.append(do)
+
+
+def begun_elsewhere(world: World) -> None:
+    """The first event of a case says that one stands before it."""
+    said("prev", "ab" * 32, 2)(world)
+    world.positions = [2]
 
 
 def wrong_header_root(world: World) -> None:
@@ -543,6 +582,12 @@ TAMPERINGS = [
     ),
     Tampering("a checkpoint whose end is cut", Check.CHECKPOINT_MALFORMED, 0, checkpoint(20, torn_note)),
     Tampering(
+        "a checkpoint whose last line has no end",
+        Check.CHECKPOINT_MALFORMED,
+        0,
+        checkpoint(20, lambda world: torn_note(world) + "x"),
+    ),
+    Tampering(
         "a checkpoint called one of another size",
         Check.CHECKPOINT_MALFORMED,
         0,
@@ -552,18 +597,45 @@ TAMPERINGS = [
         "a co-signature of something else", Check.WITNESS_SIGNATURE_WRONG, 20, checkpoint(20, with_a_wrong_cosignature)
     ),
     Tampering("no witness has seen the end", Check.TAIL_UNWITNESSED, 21, unwitnessed),
-    Tampering("a change of key that the new key did not sign", Check.KEY_CHANGE_WRONG, 41, wrongly_changed_key),
+    Tampering(
+        "a change of key that the new key did not sign",
+        Check.KEY_CHANGE_WRONG,
+        41,
+        changed_key(key_change(LOG_KEY, NEXT_KEY, signed_by=FOREIGN_KEY)),
+    ),
+    Tampering(
+        "a change of key that the old key did not sign",
+        Check.KEY_CHANGE_WRONG,
+        41,
+        changed_key(key_change(LOG_KEY, NEXT_KEY, agreed_by=FOREIGN_KEY)),
+    ),
+    Tampering(
+        "a change from a key that the log never had",
+        Check.KEY_CHANGE_WRONG,
+        41,
+        changed_key(key_change(NEXT_KEY, THIRD_KEY)),
+    ),
+    Tampering(
+        "a change to another log's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, FOREIGN_KEY))
+    ),
+    Tampering(
+        "a change to a witness's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, COSIGNING_KEY))
+    ),
     Tampering("the old key after its change", Check.CHECKPOINT_UNSIGNED, 41, old_key_after_change),
     Tampering("an extract of a log that nobody signed", Check.TAIL_UNSIGNED, 1, unsigned_extract),
+    Tampering("an extract of a case with something before its beginning", Check.CHAIN_BROKEN, 2, begun_elsewhere),
     Tampering("an extract with another proof", Check.INCLUSION_WRONG, 6, wrong_inclusion),
     # Receipts
     Tampering("a receipt for another case", Check.RECEIPT_WRONG, 7, kept_receipt(claim_of_case)),
     Tampering("a receipt for another event", Check.RECEIPT_WRONG, 7, kept_receipt(receipt_of_other_event)),
     Tampering("a receipt with another proof", Check.RECEIPT_WRONG, 7, kept_receipt(receipt_with_other_proof)),
     Tampering("a receipt that nobody signed", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_by_nobody)),
+    Tampering("a receipt that names another key", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_of_other_key)),
     Tampering("a receipt of another form", Check.RECEIPT_MALFORMED, 0, kept_receipt(receipt_without_number)),
     # What was made of the events
     Tampering("a seal that is not announced", Check.SEAL_UNANNOUNCED, 20, without_seal_line),
+    Tampering("a seal that seals itself, with the key", Check.SEAL_WRONG, 20, sealed_with_itself),
+    Tampering("a seal under another day's key, with the key", Check.SEAL_WRONG, 20, sealed_under_another_day),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
     Tampering("a case listed with another hash", Check.CASE_WRONG, 2, listed_case({"leaf_hash": "ab" * 32})),
@@ -585,6 +657,7 @@ TAMPERINGS = [
     Tampering("a line of an unknown kind", Check.EXPORT_MALFORMED, 0, unknown_line),
     Tampering("an event behind the others", Check.EXPORT_MALFORMED, 0, late_event),
     Tampering("an event without a column", Check.EXPORT_MALFORMED, 0, torn_event),
+    Tampering("a second end", Check.EXPORT_MALFORMED, 0, second_end),
     Tampering("the last line is missing", Check.EXPORT_TRUNCATED, 0, no_end),
     Tampering("the file is cut", Check.EXPORT_TRUNCATED, 0, cut),
     Tampering("the file was changed after it was written", Check.EXPORT_ALTERED, 0, wrong_end),

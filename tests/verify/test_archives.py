@@ -101,7 +101,19 @@ def test_a_folder_that_was_changed_is_refused(tamper: Callable[[Path], None], ch
     assert check in {fault.check for fault in report.faults}
 
 
-@pytest.mark.parametrize("differing", [{"version": 2}, {"format": "zip"}, {"case_list": 1}, {"archive_id": None}])
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"version": 2},
+        {"format": "zip"},
+        {"archive_id": None},
+        {"case_list": 1},
+        {"case_list": [["INQ-2", 8, "xy"]]},
+        {"case_list": [["INQ-2", 8]]},
+        {"case_list": [["INQ-2", -1, "ab" * 32]]},
+        {"case_list": [["INQ-2", 2**64, "ab" * 32]]},
+    ],
+)
 def test_what_is_no_archive_is_said_to_be_none(differing: dict[str, object], tmp_path: Path) -> None:
     report = judged_folder(World().write_down(), tmp_path, **differing)
 

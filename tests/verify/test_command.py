@@ -91,6 +91,7 @@ def test_another_key_under_the_name_of_this_log_is_suspected(folder: Path, capsy
     [
         (b"", "no JSON"),
         (b"PAR1", "no JSON"),
+        (b"[]\n", "no JSON object"),
         (b'{"kind":"event"}\n', "does not begin with the header"),
         (b'{"kind":"header","format":"casetrail-export","version":2}\n', "this program reads version 1"),
     ],
@@ -118,6 +119,7 @@ def test_what_is_no_export_is_said_to_be_none(
         (["export.jsonl", "--log-key", "PRIVATE+KEY+" + LOG_KEY.vkey], "private key"),
         (["export.jsonl", "--log-key", WITNESS.vkey], "the key of a witness, not of a log"),
         (["export.jsonl", "--log-key", "export.jsonl"], "no key of a log"),
+        (["export.jsonl", "--log-key", "none.vkey"], "none.vkey holds no key"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "missing"], "missing cannot be read"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "empty"], "holds no checkpoints"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "missing"], "missing cannot be read"),
@@ -129,6 +131,7 @@ def test_wrong_words_are_told_apart_from_a_wrong_log(
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty").mkdir()
+    (folder / "none.vkey").write_text("# the log's key\n\n")
 
     status, out, err = run(capsys, *arguments)
 

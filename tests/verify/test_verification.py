@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from tests.verify.forging import (
     LOG,
     LOG_KEY,
     NEXT_KEY,
+    THIRD_KEY,
+    WITNESS,
     Draft,
     World,
     b64,
@@ -108,6 +111,15 @@ def test_an_inclusion_proof_leads_to_the_root_from_its_own_place_only(size: int)
             if wrong != proof:
                 with pytest.raises(ProofError):
                     root_by_inclusion(leaves[index], index, size, wrong)
+        for place in range(-2, 2 * size + 2):
+            with suppress(ProofError):
+                assert root_by_inclusion(leaves[index], place, size, proof) != root(leaves) or place == index
+
+
+@pytest.mark.parametrize("index", [-1, 1, 2])
+def test_a_tree_has_no_leaf_outside_of_it(index: int) -> None:
+    with pytest.raises(ProofError, match="has none"):
+        root_by_inclusion(leaf(b""), index, 1, [])
 
 
 FIRST, OF_VERSION_2 = 0, 10
@@ -184,6 +196,44 @@ def test_a_log_whose_key_was_changed_holds_by_its_first_key_alone(tmp_path: Path
     assert report.holds, report.words
 
 
+def test_each_of_the_keys_of_a_log_signs_from_its_change_to_the_next(tmp_path: Path) -> None:
+    world = World()
+    world.drafts += [key_change(LOG_KEY, NEXT_KEY), Draft("INQ-1", key="note"), key_change(NEXT_KEY, THIRD_KEY)]
+    world.write_down()
+    signers = [(40, LOG_KEY), (41, NEXT_KEY), (42, NEXT_KEY), (43, THIRD_KEY)]
+    world.notes = [(size, note(world.rows, size, WITNESS, key=key)) for size, key in signers]
+    world.kept = []
+
+    report = verify(world.evidence(tmp_path))
+    assert report.holds, report.words
+    for size, signer in signers:
+        for other in (key for key in (LOG_KEY, NEXT_KEY, THIRD_KEY) if key is not signer):
+            world.kept = [(size, note(world.rows, size, WITNESS, key=other))]
+            assert faults(verify(world.evidence(tmp_path))) == {Check.CHECKPOINT_UNSIGNED: (size, 1)}
+
+
+def test_an_extract_that_has_the_change_of_key_holds_by_either_key(tmp_path: Path) -> None:
+    world = World()
+    world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
+    world.write_down()
+    world.positions = [41]
+    world.notes = [(41, note(world.rows, 41, WITNESS, key=NEXT_KEY))]
+    world.kept = [(41, note(world.rows, 41, WITNESS, key=LOG_KEY))]
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+
+
+def test_an_empty_log_holds(tmp_path: Path) -> None:
+    world = World(drafts=[], witnesses=[])
+    world.rows, world.notes = [], [(0, note([], 0))]
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+
+
 def test_a_checkpoint_that_the_new_key_signed_too_early_is_refused(tmp_path: Path) -> None:
     world = World()
     world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
@@ -240,6 +290,42 @@ def test_the_last_line_of_a_folder_that_a_crash_cut_off_does_not_count(tmp_path:
         file.write('{"note":"casetr')
 
     assert verify(evidence).holds
+
+
+@pytest.mark.parametrize(
+    ("file", "check"),
+    [("checkpoints/2026-11-22.jsonl", Check.CHECKPOINT_MALFORMED), ("receipts.jsonl", Check.RECEIPT_MALFORMED)],
+)
+def test_a_line_that_cannot_be_read_is_a_fault_where_others_follow(file: str, check: Check, tmp_path: Path) -> None:
+    evidence = World().write_down().evidence(tmp_path)
+    kept = tmp_path / file
+    kept.write_bytes(b'{"note":"casetr\n' + kept.read_bytes())
+
+    report = verify(evidence)
+
+    assert faults(report) == {check: (0, 1)}
+    assert f"{kept}, line 1: it is no JSON" in report.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"kind":"event"}', "line 56 ('event') stands behind the events"),
+        (b'{"kind":"seal"}', "line 56 ('seal') stands behind the events"),
+        (b'{"kind":"rumour"}', "line 56 ('rumour') is of an unknown kind"),
+        (b'{"kind":"policy"}', "line 56 ('policy') stands behind lines that follow it"),
+        (b"rumour", "line 56: it is no JSON"),
+    ],
+)
+def test_a_line_that_does_not_belong_behind_the_events_is_told_by_its_number(
+    line: bytes, words: str, tmp_path: Path
+) -> None:
+    world = World().write_down()
+    world.end = lambda text: text + line + b"\n"
+
+    report = verify(world.evidence(tmp_path))
+
+    assert words in next(fault.message for fault in report.faults if fault.check is Check.EXPORT_MALFORMED)
 
 
 def test_a_hostile_export_cannot_write_to_the_terminal(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""The verdict in words: what was checked, what was not, what is wrong and where it begins."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from casetrail_verify import Check, Report, verify
+from casetrail_verify.faults import Fault, Faults
+from tests.verify.forging import World, receipt
+
+MISSING = Fault(Check.POSITION_WRONG, "position 7 is missing", 7)
+BROKEN = Fault(Check.CHAIN_BROKEN, "`prev` is wrong", 9, "INQ-1", 1200)
+CUT = Fault(Check.EXPORT_TRUNCATED, "it was cut off")
+
+
+def test_a_log_that_holds_is_told_with_what_was_checked_and_what_was_not() -> None:
+    assert Report("casetrail/1", {"events": 1200}, (), ["the truth"]).words.split("\n") == [
+        "casetrail/1",
+        "",
+        "Checked",
+        "         1,200  events",
+        "",
+        "Not covered",
+        "  - the truth",
+        "",
+        "The log holds: nothing that was checked is wrong.",
+    ]
+
+
+def test_faults_are_told_with_their_places_and_how_often() -> None:
+    words = Report("casetrail/1", {}, (CUT, MISSING, BROKEN), []).words
+
+    assert words.split("\n")[5:] == [
+        "",
+        "Faults: of each kind the first",
+        "  the export: EXPORT_TRUNCATED",
+        "    it was cut off",
+        "  position 7: POSITION_WRONG",
+        "    position 7 is missing",
+        "  position 9, case INQ-1: CHAIN_BROKEN, 1,200 times",
+        "    `prev` is wrong",
+        "",
+        "THE LOG DOES NOT HOLD: 3 kinds of fault, the first at position 7.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict"),
+    [
+        (CUT, "THE LOG DOES NOT HOLD: 1 kind of fault."),
+        (MISSING, "THE LOG DOES NOT HOLD: 1 kind of fault, the first at position 7."),
+    ],
+)
+def test_the_verdict_names_a_position_where_there_is_one(fault: Fault, verdict: str) -> None:
+    assert Report("casetrail/1", {}, (fault,), []).words.endswith(f"\n{verdict}")
+
+
+def test_programs_are_told_the_same() -> None:
+    said = json.loads(Report("casetrail/1", {"events": 3}, (CUT, BROKEN), ["the truth"]).json)
+
+    assert said == {
+        "holds": False,
+        "log": "casetrail/1",
+        "checked": {"events": 3},
+        "faults": [
+            {
+                "reason": "EXPORT_TRUNCATED",
+                "position": None,
+                "caseId": None,
+                "message": "it was cut off",
+                "times": 1,
+            },
+            {
+                "reason": "CHAIN_BROKEN",
+                "position": 9,
+                "caseId": "INQ-1",
+                "message": "`prev` is wrong",
+                "times": 1200,
+            },
+        ],
+        "notCovered": ["the truth"],
+    }
+
+
+def test_of_each_kind_of_fault_the_first_is_kept_and_all_are_counted() -> None:
+    found = Faults()
+    found.add(Check.CHAIN_BROKEN, "later", position=9)
+    found.merge([Fault(Check.CHAIN_BROKEN, "first", 7, "INQ-1", 3), Fault(Check.CHAIN_BROKEN, "also", 7)])
+    found.add(Check.EXPORT_TRUNCATED, "cut")
+
+    assert found.in_order() == (
+        Fault(Check.EXPORT_TRUNCATED, "cut"),
+        Fault(Check.CHAIN_BROKEN, "first", 7, "INQ-1", 5),
+    )
+    assert found.positions() == [0, 7]
+
+
+def test_of_a_whole_log_with_all_evidence_only_what_no_file_shows_is_left_open(tmp_path: Path) -> None:
+    report = verify(World().write_down().evidence(tmp_path))
+
+    assert [each.split(" (")[0] for each in report.open] == [
+        "whether what was written was true",
+        "whether the cases' clocks, settlements, parcels, … are their fold",
+        "members that are there for reading only, as `columns`: payload and envelope count",
+    ]
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    world = World().write_down()
+    del world.rows[24:26]
+    world.header = {"size": 40}
+
+    fault = next(each for each in verify(world.evidence(tmp_path)).faults if each.check is Check.POSITION_WRONG)
+
+    assert fault.message == "positions 25 to 26 are missing"
+
+
+def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:
+    """A receipt of a server that signed none; one without a proof of inclusion, whose tree an extract cannot show."""
+    world = World().write_down()
+    unsigned, unrooted, alone = (receipt(world.rows, *of) for of in ((6, 12), (6, 35), (1, 1)))
+    unsigned["receipt"] = {name: unsigned["receipt"][name] for name in ("position", "hash")}
+    del unrooted["receipt"]["inclusion"]
+    world.kept_receipts = [unsigned, unrooted, alone]
+    world.positions = [1, 6, 11]
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+    assert report.checked["receipts: signatures, roots, events"] == 4
+    assert "1 receipts without a signature: only their events were compared" in report.open
+    assert "1 receipts whose tree only the whole log can show" in report.open
