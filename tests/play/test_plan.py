@@ -122,6 +122,16 @@ def test_an_action_that_breaks_the_contract_is_marked_and_not_sent(tmp_path: Pat
     assert "assign.to" in plan.steps[1].fault
 
 
+def test_a_subject_of_empty_cells_is_the_cases_number(tmp_path: Path) -> None:
+    file, mapping = workshop(tmp_path, [("A", "Annahme", "2026-06-18T08:00", "", "J", "")])
+    mapping.write_text(mapping.read_text().replace("{Fahrzeug}: {Vorgang}", "{Fahrzeug} {Mechaniker}"))
+
+    [plan] = plans(file, mapping)
+
+    assert plan.steps[0].command is not None
+    assert plan.steps[0].command.open.subject == "A"
+
+
 @pytest.mark.parametrize(
     ("number", "prefix", "case_id"),
     [("INC0000045", "", "INC0000045"), ("INC0000045", "live-", "live-INC0000045"), ("7", "x.", "x.7")],

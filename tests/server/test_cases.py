@@ -5,6 +5,7 @@ import asyncio
 import grpc
 import pytest
 
+from casetrail.v1.audit_service_pb2 import ReplayCaseRequest
 from casetrail.v1.case_service_pb2 import (
     BatchExecuteRequest,
     CaseFilter,
@@ -14,6 +15,7 @@ from casetrail.v1.case_service_pb2 import (
 )
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role
+from tests.audit.given import Writer, reply
 from tests.server.running import Running, refusal, token
 
 
@@ -42,6 +44,18 @@ async def test_the_same_request_again_gets_the_first_answer(running: Running) ->
     assert not first.repeated_request
     assert again.repeated_request
     assert (again.events, again.case, again.receipt) == (first.events, first.case, first.receipt)
+
+
+async def test_what_the_log_has_from_before_a_rule_is_read_and_goes_on(running: Running) -> None:
+    opened = await running.open()
+    writer = Writer(running.log, opened.case.case_id)
+    writer.case = opened.case
+    await writer.write(reply("   "), key="before", at=opened.events[-1].at.seconds)
+
+    request = ReplayCaseRequest(case_id=opened.case.case_id)
+    replayed = await running.audit.ReplayCase(request, metadata=token("audrey"))
+    assert replayed.events[-1].replied.words.text == "   "
+    assert (await running.note(opened.case.case_id, 1)).case.seq == replayed.case.seq + 1
 
 
 async def test_an_unknown_case_is_not_found(running: Running) -> None:

@@ -148,7 +148,7 @@ class Planner:
     def _opening(self, case: LogCase, case_id: str) -> Step:
         opening, row = self._mapping.open, case.rows[0]
         customer = parse(opening.customer).fill(row.cells) or case.number
-        text = parse(opening.text).fill(row.cells)
+        text = parse(opening.text).fill(row.cells).strip()
         command = Command(
             case_id=case_id,
             request_id=f"{_request(row)}:open",
@@ -161,7 +161,7 @@ class Planner:
                 category=parse(opening.category).fill(row.cells),
                 customer=Customer(customer_id=customer, email=parse(opening.email).fill(row.cells)),
                 order_id=parse(opening.order_id).fill(row.cells),
-                subject=parse(opening.subject).fill(row.cells) or case.number,
+                subject=parse(opening.subject).fill(row.cells).strip() or case.number,
                 words=Words(text=text) if text else None,
                 scale=self._style.scale or 0,
                 source="" if self._style.live else case.number,

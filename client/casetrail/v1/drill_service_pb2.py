@@ -27,12 +27,13 @@ from casetrail.v1 import case_pb2 as casetrail_dot_v1_dot_case__pb2
 from casetrail.v1 import case_service_pb2 as casetrail_dot_v1_dot_case__service__pb2
 from casetrail.v1 import event_pb2 as casetrail_dot_v1_dot_event__pb2
 from casetrail.v1 import inject_pb2 as casetrail_dot_v1_dot_inject__pb2
+from casetrail.v1 import rules_pb2 as casetrail_dot_v1_dot_rules__pb2
 from casetrail.v1 import scenario_pb2 as casetrail_dot_v1_dot_scenario__pb2
 from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n casetrail/v1/drill_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x1f\x63\x61setrail/v1/case_service.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x19\x63\x61setrail/v1/inject.proto\x1a\x1b\x63\x61setrail/v1/scenario.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\x11StartDrillRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12)\n\x0con_behalf_of\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Actor\x12\x30\n\x08scenario\x18\x03 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x05scale\x18\x04 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"\x84\x01\n\x12StartDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"+\n\x0fGetDrillRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"\x82\x01\n\x10GetDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12(\n\x08scenario\x18\x02 \x01(\x0b\x32\x16.casetrail.v1.Scenario\x12!\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x12.casetrail.v1.Case\"I\n\x11WatchDrillRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"[\n\x12WatchDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12\"\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Event\"\x9c\x01\n\tDrillCall\x12\x39\n\x07\x63\x61se_id\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$\x12)\n\nrequest_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12)\n\x0con_behalf_of\x18\x03 \x01(\x0b\x32\x13.casetrail.v1.Actor\"\x98\x01\n\x0c\x44rillWritten\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"u\n\x16InjectIntoDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06inject\x18\x02 \x01(\x0b\x32\x14.casetrail.v1.InjectB\x06\xbaH\x03\xc8\x01\x01\"F\n\x17InjectIntoDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"[\n\x11\x41\x62ortDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x03why\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\"A\n\x12\x41\x62ortDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"}\n\x12RemarkDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x07problem\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\x12\x1d\n\x0bimprovement\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x88\'\"B\n\x13RemarkDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"\xd7\x01\n\x15GetDrillReportRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12@\n\x04\x66orm\x18\x02 \x01(\x0e\x32(.casetrail.v1.GetDrillReportRequest.FormB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x06locale\x18\x03 \x01(\tB\x12\xbaH\x0fr\rR\x00R\x02\x65nR\x05zh-CN\">\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\x11\n\rFORM_MARKDOWN\x10\x01\x12\r\n\tFORM_HTML\x10\x02\"M\n\x16GetDrillReportResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"\xa3\x01\n\rDrillSchedule\x12\x13\n\x0bschedule_id\x18\x01 \x01(\t\x12\x13\n\x0bscenario_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06paused\x18\x04 \x01(\x08\x12\x0c\n\x04note\x18\x05 \x01(\t\x12(\n\x04next\x18\x06 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdrill_ids\x18\x07 \x03(\t\"\x80\x04\n\x14ScheduleDrillRequest\x12\x35\n\x0bschedule_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,59}$\x12\x30\n\x08scenario\x18\x02 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x05scale\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12J\n\x06yearly\x18\x04 \x03(\tB:\xbaH7\x92\x01\x34\x10\x14\x18\x01\".r,2*^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\x12R\n\x05\x64\x61tes\x18\x05 \x03(\tBC\xbaH@\x92\x01=\x10\x64\x18\x01\"7r523^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\x12\x35\n\x02\x61t\x18\x06 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18<:b\xbaH_\x1a]\n\rschedule.when\x12 say when: yearly, dates, or both\x1a*this.yearly.size() + this.dates.size() > 0\"F\n\x15ScheduleDrillResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\"\x1b\n\x19ListDrillSchedulesRequest\"L\n\x1aListDrillSchedulesResponse\x12.\n\tschedules\x18\x01 \x03(\x0b\x32\x1b.casetrail.v1.DrillSchedule\"a\n\x19PauseDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x0e\n\x06resume\x18\x02 \x01(\x08\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"K\n\x1aPauseDrillScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\";\n\x1bTriggerDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"M\n\x1cTriggerDrillScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\":\n\x1a\x44\x65leteDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"\x1d\n\x1b\x44\x65leteDrillScheduleResponse\"q\n\x14SimulateDrillRequest\x12\x30\n\x08scenario\x18\x01 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x04runs\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x0c\n\x04seed\x18\x03 \x01(\x03\"\xd7\x01\n\x15SimulateDrillResponse\x12\x0c\n\x04runs\x18\x01 \x01(\x05\x12\x38\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32\".casetrail.v1.SimulatedExpectation\x12,\n\x06\x63locks\x18\x03 \x03(\x0b\x32\x1c.casetrail.v1.SimulatedClock\x12\x11\n\tscore_p10\x18\x04 \x01(\x01\x12\x11\n\tscore_p50\x18\x05 \x01(\x01\x12\x11\n\tscore_p90\x18\x06 \x01(\x01\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\"\x86\x01\n\x14SimulatedExpectation\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03met\x18\x03 \x01(\x05\x12\x0c\n\x04late\x18\x04 \x01(\x05\x12\x0e\n\x06missed\x18\x05 \x01(\x05\x12\x13\n\x0bseconds_p50\x18\x06 \x01(\x03\x12\x13\n\x0bseconds_p90\x18\x07 \x01(\x03\"|\n\x0eSimulatedClock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07started\x18\x02 \x01(\x03\x12\x10\n\x08\x62reached\x18\x03 \x01(\x03\x12\r\n\x05stuck\x18\x04 \x01(\x03\x12*\n\x05steps\x18\x05 \x03(\x0b\x32\x1b.casetrail.v1.SimulatedStep\"V\n\rSimulatedStep\x12 \n\x04role\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x0f\n\x07\x63limbed\x18\x02 \x01(\x03\x12\x12\n\nunanswered\x18\x03 \x01(\x03\x32\xc0\t\n\x0c\x44rillService\x12O\n\nStartDrill\x12\x1f.casetrail.v1.StartDrillRequest\x1a .casetrail.v1.StartDrillResponse\x12I\n\x08GetDrill\x12\x1d.casetrail.v1.GetDrillRequest\x1a\x1e.casetrail.v1.GetDrillResponse\x12Q\n\nWatchDrill\x12\x1f.casetrail.v1.WatchDrillRequest\x1a .casetrail.v1.WatchDrillResponse0\x01\x12^\n\x0fInjectIntoDrill\x12$.casetrail.v1.InjectIntoDrillRequest\x1a%.casetrail.v1.InjectIntoDrillResponse\x12O\n\nAbortDrill\x12\x1f.casetrail.v1.AbortDrillRequest\x1a .casetrail.v1.AbortDrillResponse\x12R\n\x0bRemarkDrill\x12 .casetrail.v1.RemarkDrillRequest\x1a!.casetrail.v1.RemarkDrillResponse\x12[\n\x0eGetDrillReport\x12#.casetrail.v1.GetDrillReportRequest\x1a$.casetrail.v1.GetDrillReportResponse\x12X\n\rScheduleDrill\x12\".casetrail.v1.ScheduleDrillRequest\x1a#.casetrail.v1.ScheduleDrillResponse\x12g\n\x12ListDrillSchedules\x12\'.casetrail.v1.ListDrillSchedulesRequest\x1a(.casetrail.v1.ListDrillSchedulesResponse\x12g\n\x12PauseDrillSchedule\x12\'.casetrail.v1.PauseDrillScheduleRequest\x1a(.casetrail.v1.PauseDrillScheduleResponse\x12m\n\x14TriggerDrillSchedule\x12).casetrail.v1.TriggerDrillScheduleRequest\x1a*.casetrail.v1.TriggerDrillScheduleResponse\x12j\n\x13\x44\x65leteDrillSchedule\x12(.casetrail.v1.DeleteDrillScheduleRequest\x1a).casetrail.v1.DeleteDrillScheduleResponse\x12X\n\rSimulateDrill\x12\".casetrail.v1.SimulateDrillRequest\x1a#.casetrail.v1.SimulateDrillResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n casetrail/v1/drill_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17\x63\x61setrail/v1/case.proto\x1a\x1f\x63\x61setrail/v1/case_service.proto\x1a\x18\x63\x61setrail/v1/event.proto\x1a\x19\x63\x61setrail/v1/inject.proto\x1a\x18\x63\x61setrail/v1/rules.proto\x1a\x1b\x63\x61setrail/v1/scenario.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\x11StartDrillRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12)\n\x0con_behalf_of\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Actor\x12\x30\n\x08scenario\x18\x03 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x05scale\x18\x04 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"\x84\x01\n\x12StartDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"+\n\x0fGetDrillRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"\x82\x01\n\x10GetDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12(\n\x08scenario\x18\x02 \x01(\x0b\x32\x16.casetrail.v1.Scenario\x12!\n\x05\x63\x61ses\x18\x03 \x03(\x0b\x32\x12.casetrail.v1.Case\"I\n\x11WatchDrillRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1a\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"[\n\x12WatchDrillResponse\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12\"\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Event\"\x9c\x01\n\tDrillCall\x12\x39\n\x07\x63\x61se_id\x18\x01 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$\x12)\n\nrequest_id\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12)\n\x0con_behalf_of\x18\x03 \x01(\x0b\x32\x13.casetrail.v1.Actor\"\x98\x01\n\x0c\x44rillWritten\x12!\n\x05\x64rill\x18\x01 \x01(\x0b\x32\x12.casetrail.v1.Case\x12#\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x13.casetrail.v1.Event\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\x12\x18\n\x10repeated_request\x18\x04 \x01(\x08\"u\n\x16InjectIntoDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x06inject\x18\x02 \x01(\x0b\x32\x14.casetrail.v1.InjectB\x06\xbaH\x03\xc8\x01\x01\"F\n\x17InjectIntoDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"_\n\x11\x41\x62ortDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x03why\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xd0\x0f\x88\xb5J\x01\"A\n\x12\x41\x62ortDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"\xf6\x01\n\x12RemarkDrillRequest\x12-\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.casetrail.v1.DrillCallB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x07problem\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\x88\'\x88\xb5J\x01\x12!\n\x0bimprovement\x18\x03 \x01(\tB\x0c\xbaH\tr\x07\x18\x88\'\x88\xb5J\x01:o\xbaHl\x1aj\n\x11remark_drill.what\x12\'name a problem, an improvement, or both\x1a,this.problem != \'\' || this.improvement != \'\'\"B\n\x13RemarkDrillResponse\x12+\n\x07written\x18\x01 \x01(\x0b\x32\x1a.casetrail.v1.DrillWritten\"\xd7\x01\n\x15GetDrillReportRequest\x12\x18\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12@\n\x04\x66orm\x18\x02 \x01(\x0e\x32(.casetrail.v1.GetDrillReportRequest.FormB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\x06locale\x18\x03 \x01(\tB\x12\xbaH\x0fr\rR\x00R\x02\x65nR\x05zh-CN\">\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\x11\n\rFORM_MARKDOWN\x10\x01\x12\r\n\tFORM_HTML\x10\x02\"M\n\x16GetDrillReportResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"\xa3\x01\n\rDrillSchedule\x12\x13\n\x0bschedule_id\x18\x01 \x01(\t\x12\x13\n\x0bscenario_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06paused\x18\x04 \x01(\x08\x12\x0c\n\x04note\x18\x05 \x01(\t\x12(\n\x04next\x18\x06 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdrill_ids\x18\x07 \x03(\t\"\x80\x04\n\x14ScheduleDrillRequest\x12\x35\n\x0bschedule_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,59}$\x12\x30\n\x08scenario\x18\x02 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12(\n\x05scale\x18\x03 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12J\n\x06yearly\x18\x04 \x03(\tB:\xbaH7\x92\x01\x34\x10\x14\x18\x01\".r,2*^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\x12R\n\x05\x64\x61tes\x18\x05 \x03(\tBC\xbaH@\x92\x01=\x10\x64\x18\x01\"7r523^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$\x12\x35\n\x02\x61t\x18\x06 \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x1a\n\ttime_zone\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18<:b\xbaH_\x1a]\n\rschedule.when\x12 say when: yearly, dates, or both\x1a*this.yearly.size() + this.dates.size() > 0\"F\n\x15ScheduleDrillResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\"\x1b\n\x19ListDrillSchedulesRequest\"L\n\x1aListDrillSchedulesResponse\x12.\n\tschedules\x18\x01 \x03(\x0b\x32\x1b.casetrail.v1.DrillSchedule\"a\n\x19PauseDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x0e\n\x06resume\x18\x02 \x01(\x08\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"K\n\x1aPauseDrillScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\";\n\x1bTriggerDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"M\n\x1cTriggerDrillScheduleResponse\x12-\n\x08schedule\x18\x01 \x01(\x0b\x32\x1b.casetrail.v1.DrillSchedule\":\n\x1a\x44\x65leteDrillScheduleRequest\x12\x1c\n\x0bschedule_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"\x1d\n\x1b\x44\x65leteDrillScheduleResponse\"q\n\x14SimulateDrillRequest\x12\x30\n\x08scenario\x18\x01 \x01(\x0b\x32\x16.casetrail.v1.ScenarioB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x04runs\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x0c\n\x04seed\x18\x03 \x01(\x03\"\xd7\x01\n\x15SimulateDrillResponse\x12\x0c\n\x04runs\x18\x01 \x01(\x05\x12\x38\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32\".casetrail.v1.SimulatedExpectation\x12,\n\x06\x63locks\x18\x03 \x03(\x0b\x32\x1c.casetrail.v1.SimulatedClock\x12\x11\n\tscore_p10\x18\x04 \x01(\x01\x12\x11\n\tscore_p50\x18\x05 \x01(\x01\x12\x11\n\tscore_p90\x18\x06 \x01(\x01\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\"\x86\x01\n\x14SimulatedExpectation\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0b\n\x03met\x18\x03 \x01(\x05\x12\x0c\n\x04late\x18\x04 \x01(\x05\x12\x0e\n\x06missed\x18\x05 \x01(\x05\x12\x13\n\x0bseconds_p50\x18\x06 \x01(\x03\x12\x13\n\x0bseconds_p90\x18\x07 \x01(\x03\"|\n\x0eSimulatedClock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07started\x18\x02 \x01(\x03\x12\x10\n\x08\x62reached\x18\x03 \x01(\x03\x12\r\n\x05stuck\x18\x04 \x01(\x03\x12*\n\x05steps\x18\x05 \x03(\x0b\x32\x1b.casetrail.v1.SimulatedStep\"V\n\rSimulatedStep\x12 \n\x04role\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.Role\x12\x0f\n\x07\x63limbed\x18\x02 \x01(\x03\x12\x12\n\nunanswered\x18\x03 \x01(\x03\x32\xc0\t\n\x0c\x44rillService\x12O\n\nStartDrill\x12\x1f.casetrail.v1.StartDrillRequest\x1a .casetrail.v1.StartDrillResponse\x12I\n\x08GetDrill\x12\x1d.casetrail.v1.GetDrillRequest\x1a\x1e.casetrail.v1.GetDrillResponse\x12Q\n\nWatchDrill\x12\x1f.casetrail.v1.WatchDrillRequest\x1a .casetrail.v1.WatchDrillResponse0\x01\x12^\n\x0fInjectIntoDrill\x12$.casetrail.v1.InjectIntoDrillRequest\x1a%.casetrail.v1.InjectIntoDrillResponse\x12O\n\nAbortDrill\x12\x1f.casetrail.v1.AbortDrillRequest\x1a .casetrail.v1.AbortDrillResponse\x12R\n\x0bRemarkDrill\x12 .casetrail.v1.RemarkDrillRequest\x1a!.casetrail.v1.RemarkDrillResponse\x12[\n\x0eGetDrillReport\x12#.casetrail.v1.GetDrillReportRequest\x1a$.casetrail.v1.GetDrillReportResponse\x12X\n\rScheduleDrill\x12\".casetrail.v1.ScheduleDrillRequest\x1a#.casetrail.v1.ScheduleDrillResponse\x12g\n\x12ListDrillSchedules\x12\'.casetrail.v1.ListDrillSchedulesRequest\x1a(.casetrail.v1.ListDrillSchedulesResponse\x12g\n\x12PauseDrillSchedule\x12\'.casetrail.v1.PauseDrillScheduleRequest\x1a(.casetrail.v1.PauseDrillScheduleResponse\x12m\n\x14TriggerDrillSchedule\x12).casetrail.v1.TriggerDrillScheduleRequest\x1a*.casetrail.v1.TriggerDrillScheduleResponse\x12j\n\x13\x44\x65leteDrillSchedule\x12(.casetrail.v1.DeleteDrillScheduleRequest\x1a).casetrail.v1.DeleteDrillScheduleResponse\x12X\n\rSimulateDrill\x12\".casetrail.v1.SimulateDrillRequest\x1a#.casetrail.v1.SimulateDrillResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,13 +63,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ABORTDRILLREQUEST'].fields_by_name['call']._loaded_options = None
   _globals['_ABORTDRILLREQUEST'].fields_by_name['call']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ABORTDRILLREQUEST'].fields_by_name['why']._loaded_options = None
-  _globals['_ABORTDRILLREQUEST'].fields_by_name['why']._serialized_options = b'\272H\007r\005\020\001\030\320\017'
+  _globals['_ABORTDRILLREQUEST'].fields_by_name['why']._serialized_options = b'\272H\013r\t\020\001\030\320\017\210\265J\001'
   _globals['_REMARKDRILLREQUEST'].fields_by_name['call']._loaded_options = None
   _globals['_REMARKDRILLREQUEST'].fields_by_name['call']._serialized_options = b'\272H\003\310\001\001'
   _globals['_REMARKDRILLREQUEST'].fields_by_name['problem']._loaded_options = None
-  _globals['_REMARKDRILLREQUEST'].fields_by_name['problem']._serialized_options = b'\272H\005r\003\030\210\''
+  _globals['_REMARKDRILLREQUEST'].fields_by_name['problem']._serialized_options = b'\272H\tr\007\030\210\'\210\265J\001'
   _globals['_REMARKDRILLREQUEST'].fields_by_name['improvement']._loaded_options = None
-  _globals['_REMARKDRILLREQUEST'].fields_by_name['improvement']._serialized_options = b'\272H\005r\003\030\210\''
+  _globals['_REMARKDRILLREQUEST'].fields_by_name['improvement']._serialized_options = b'\272H\tr\007\030\210\'\210\265J\001'
+  _globals['_REMARKDRILLREQUEST']._loaded_options = None
+  _globals['_REMARKDRILLREQUEST']._serialized_options = b'\272Hl\032j\n\021remark_drill.what\022\'name a problem, an improvement, or both\032,this.problem != \'\' || this.improvement != \'\''
   _globals['_GETDRILLREPORTREQUEST'].fields_by_name['case_id']._loaded_options = None
   _globals['_GETDRILLREPORTREQUEST'].fields_by_name['case_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_GETDRILLREPORTREQUEST'].fields_by_name['form']._loaded_options = None
@@ -103,72 +106,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIMULATEDRILLREQUEST'].fields_by_name['scenario']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SIMULATEDRILLREQUEST'].fields_by_name['runs']._loaded_options = None
   _globals['_SIMULATEDRILLREQUEST'].fields_by_name['runs']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
-  _globals['_STARTDRILLREQUEST']._serialized_start=279
-  _globals['_STARTDRILLREQUEST']._serialized_end=476
-  _globals['_STARTDRILLRESPONSE']._serialized_start=479
-  _globals['_STARTDRILLRESPONSE']._serialized_end=611
-  _globals['_GETDRILLREQUEST']._serialized_start=613
-  _globals['_GETDRILLREQUEST']._serialized_end=656
-  _globals['_GETDRILLRESPONSE']._serialized_start=659
-  _globals['_GETDRILLRESPONSE']._serialized_end=789
-  _globals['_WATCHDRILLREQUEST']._serialized_start=791
-  _globals['_WATCHDRILLREQUEST']._serialized_end=864
-  _globals['_WATCHDRILLRESPONSE']._serialized_start=866
-  _globals['_WATCHDRILLRESPONSE']._serialized_end=957
-  _globals['_DRILLCALL']._serialized_start=960
-  _globals['_DRILLCALL']._serialized_end=1116
-  _globals['_DRILLWRITTEN']._serialized_start=1119
-  _globals['_DRILLWRITTEN']._serialized_end=1271
-  _globals['_INJECTINTODRILLREQUEST']._serialized_start=1273
-  _globals['_INJECTINTODRILLREQUEST']._serialized_end=1390
-  _globals['_INJECTINTODRILLRESPONSE']._serialized_start=1392
-  _globals['_INJECTINTODRILLRESPONSE']._serialized_end=1462
-  _globals['_ABORTDRILLREQUEST']._serialized_start=1464
-  _globals['_ABORTDRILLREQUEST']._serialized_end=1555
-  _globals['_ABORTDRILLRESPONSE']._serialized_start=1557
-  _globals['_ABORTDRILLRESPONSE']._serialized_end=1622
-  _globals['_REMARKDRILLREQUEST']._serialized_start=1624
-  _globals['_REMARKDRILLREQUEST']._serialized_end=1749
-  _globals['_REMARKDRILLRESPONSE']._serialized_start=1751
-  _globals['_REMARKDRILLRESPONSE']._serialized_end=1817
-  _globals['_GETDRILLREPORTREQUEST']._serialized_start=1820
-  _globals['_GETDRILLREPORTREQUEST']._serialized_end=2035
-  _globals['_GETDRILLREPORTREQUEST_FORM']._serialized_start=1973
-  _globals['_GETDRILLREPORTREQUEST_FORM']._serialized_end=2035
-  _globals['_GETDRILLREPORTRESPONSE']._serialized_start=2037
-  _globals['_GETDRILLREPORTRESPONSE']._serialized_end=2114
-  _globals['_DRILLSCHEDULE']._serialized_start=2117
-  _globals['_DRILLSCHEDULE']._serialized_end=2280
-  _globals['_SCHEDULEDRILLREQUEST']._serialized_start=2283
-  _globals['_SCHEDULEDRILLREQUEST']._serialized_end=2795
-  _globals['_SCHEDULEDRILLRESPONSE']._serialized_start=2797
-  _globals['_SCHEDULEDRILLRESPONSE']._serialized_end=2867
-  _globals['_LISTDRILLSCHEDULESREQUEST']._serialized_start=2869
-  _globals['_LISTDRILLSCHEDULESREQUEST']._serialized_end=2896
-  _globals['_LISTDRILLSCHEDULESRESPONSE']._serialized_start=2898
-  _globals['_LISTDRILLSCHEDULESRESPONSE']._serialized_end=2974
-  _globals['_PAUSEDRILLSCHEDULEREQUEST']._serialized_start=2976
-  _globals['_PAUSEDRILLSCHEDULEREQUEST']._serialized_end=3073
-  _globals['_PAUSEDRILLSCHEDULERESPONSE']._serialized_start=3075
-  _globals['_PAUSEDRILLSCHEDULERESPONSE']._serialized_end=3150
-  _globals['_TRIGGERDRILLSCHEDULEREQUEST']._serialized_start=3152
-  _globals['_TRIGGERDRILLSCHEDULEREQUEST']._serialized_end=3211
-  _globals['_TRIGGERDRILLSCHEDULERESPONSE']._serialized_start=3213
-  _globals['_TRIGGERDRILLSCHEDULERESPONSE']._serialized_end=3290
-  _globals['_DELETEDRILLSCHEDULEREQUEST']._serialized_start=3292
-  _globals['_DELETEDRILLSCHEDULEREQUEST']._serialized_end=3350
-  _globals['_DELETEDRILLSCHEDULERESPONSE']._serialized_start=3352
-  _globals['_DELETEDRILLSCHEDULERESPONSE']._serialized_end=3381
-  _globals['_SIMULATEDRILLREQUEST']._serialized_start=3383
-  _globals['_SIMULATEDRILLREQUEST']._serialized_end=3496
-  _globals['_SIMULATEDRILLRESPONSE']._serialized_start=3499
-  _globals['_SIMULATEDRILLRESPONSE']._serialized_end=3714
-  _globals['_SIMULATEDEXPECTATION']._serialized_start=3717
-  _globals['_SIMULATEDEXPECTATION']._serialized_end=3851
-  _globals['_SIMULATEDCLOCK']._serialized_start=3853
-  _globals['_SIMULATEDCLOCK']._serialized_end=3977
-  _globals['_SIMULATEDSTEP']._serialized_start=3979
-  _globals['_SIMULATEDSTEP']._serialized_end=4065
-  _globals['_DRILLSERVICE']._serialized_start=4068
-  _globals['_DRILLSERVICE']._serialized_end=5284
+  _globals['_STARTDRILLREQUEST']._serialized_start=305
+  _globals['_STARTDRILLREQUEST']._serialized_end=502
+  _globals['_STARTDRILLRESPONSE']._serialized_start=505
+  _globals['_STARTDRILLRESPONSE']._serialized_end=637
+  _globals['_GETDRILLREQUEST']._serialized_start=639
+  _globals['_GETDRILLREQUEST']._serialized_end=682
+  _globals['_GETDRILLRESPONSE']._serialized_start=685
+  _globals['_GETDRILLRESPONSE']._serialized_end=815
+  _globals['_WATCHDRILLREQUEST']._serialized_start=817
+  _globals['_WATCHDRILLREQUEST']._serialized_end=890
+  _globals['_WATCHDRILLRESPONSE']._serialized_start=892
+  _globals['_WATCHDRILLRESPONSE']._serialized_end=983
+  _globals['_DRILLCALL']._serialized_start=986
+  _globals['_DRILLCALL']._serialized_end=1142
+  _globals['_DRILLWRITTEN']._serialized_start=1145
+  _globals['_DRILLWRITTEN']._serialized_end=1297
+  _globals['_INJECTINTODRILLREQUEST']._serialized_start=1299
+  _globals['_INJECTINTODRILLREQUEST']._serialized_end=1416
+  _globals['_INJECTINTODRILLRESPONSE']._serialized_start=1418
+  _globals['_INJECTINTODRILLRESPONSE']._serialized_end=1488
+  _globals['_ABORTDRILLREQUEST']._serialized_start=1490
+  _globals['_ABORTDRILLREQUEST']._serialized_end=1585
+  _globals['_ABORTDRILLRESPONSE']._serialized_start=1587
+  _globals['_ABORTDRILLRESPONSE']._serialized_end=1652
+  _globals['_REMARKDRILLREQUEST']._serialized_start=1655
+  _globals['_REMARKDRILLREQUEST']._serialized_end=1901
+  _globals['_REMARKDRILLRESPONSE']._serialized_start=1903
+  _globals['_REMARKDRILLRESPONSE']._serialized_end=1969
+  _globals['_GETDRILLREPORTREQUEST']._serialized_start=1972
+  _globals['_GETDRILLREPORTREQUEST']._serialized_end=2187
+  _globals['_GETDRILLREPORTREQUEST_FORM']._serialized_start=2125
+  _globals['_GETDRILLREPORTREQUEST_FORM']._serialized_end=2187
+  _globals['_GETDRILLREPORTRESPONSE']._serialized_start=2189
+  _globals['_GETDRILLREPORTRESPONSE']._serialized_end=2266
+  _globals['_DRILLSCHEDULE']._serialized_start=2269
+  _globals['_DRILLSCHEDULE']._serialized_end=2432
+  _globals['_SCHEDULEDRILLREQUEST']._serialized_start=2435
+  _globals['_SCHEDULEDRILLREQUEST']._serialized_end=2947
+  _globals['_SCHEDULEDRILLRESPONSE']._serialized_start=2949
+  _globals['_SCHEDULEDRILLRESPONSE']._serialized_end=3019
+  _globals['_LISTDRILLSCHEDULESREQUEST']._serialized_start=3021
+  _globals['_LISTDRILLSCHEDULESREQUEST']._serialized_end=3048
+  _globals['_LISTDRILLSCHEDULESRESPONSE']._serialized_start=3050
+  _globals['_LISTDRILLSCHEDULESRESPONSE']._serialized_end=3126
+  _globals['_PAUSEDRILLSCHEDULEREQUEST']._serialized_start=3128
+  _globals['_PAUSEDRILLSCHEDULEREQUEST']._serialized_end=3225
+  _globals['_PAUSEDRILLSCHEDULERESPONSE']._serialized_start=3227
+  _globals['_PAUSEDRILLSCHEDULERESPONSE']._serialized_end=3302
+  _globals['_TRIGGERDRILLSCHEDULEREQUEST']._serialized_start=3304
+  _globals['_TRIGGERDRILLSCHEDULEREQUEST']._serialized_end=3363
+  _globals['_TRIGGERDRILLSCHEDULERESPONSE']._serialized_start=3365
+  _globals['_TRIGGERDRILLSCHEDULERESPONSE']._serialized_end=3442
+  _globals['_DELETEDRILLSCHEDULEREQUEST']._serialized_start=3444
+  _globals['_DELETEDRILLSCHEDULEREQUEST']._serialized_end=3502
+  _globals['_DELETEDRILLSCHEDULERESPONSE']._serialized_start=3504
+  _globals['_DELETEDRILLSCHEDULERESPONSE']._serialized_end=3533
+  _globals['_SIMULATEDRILLREQUEST']._serialized_start=3535
+  _globals['_SIMULATEDRILLREQUEST']._serialized_end=3648
+  _globals['_SIMULATEDRILLRESPONSE']._serialized_start=3651
+  _globals['_SIMULATEDRILLRESPONSE']._serialized_end=3866
+  _globals['_SIMULATEDEXPECTATION']._serialized_start=3869
+  _globals['_SIMULATEDEXPECTATION']._serialized_end=4003
+  _globals['_SIMULATEDCLOCK']._serialized_start=4005
+  _globals['_SIMULATEDCLOCK']._serialized_end=4129
+  _globals['_SIMULATEDSTEP']._serialized_start=4131
+  _globals['_SIMULATEDSTEP']._serialized_end=4217
+  _globals['_DRILLSERVICE']._serialized_start=4220
+  _globals['_DRILLSERVICE']._serialized_end=5436
 # @@protoc_insertion_point(module_scope)

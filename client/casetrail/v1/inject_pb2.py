@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from casetrail.v1 import incident_pb2 as casetrail_dot_v1_dot_incident__pb2
+from casetrail.v1 import rules_pb2 as casetrail_dot_v1_dot_rules__pb2
 from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61setrail/v1/inject.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63\x61setrail/v1/incident.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf5\x02\n\x06Inject\x12*\n\x02id\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[a-z][a-z0-9_-]{0,39}$\x12/\n\x02\x61t\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12\x19\n\x05title\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12.\n\x07\x64\x65\x63lare\x18\n \x01(\x0b\x32\x1b.casetrail.v1.DeclareInjectH\x00\x12(\n\x04wave\x18\x0b \x01(\x0b\x32\x18.casetrail.v1.WaveInjectH\x00\x12.\n\x07message\x18\x0c \x01(\x0b\x32\x1b.casetrail.v1.MessageInjectH\x00\x12.\n\x07silence\x18\r \x01(\x0b\x32\x1b.casetrail.v1.SilenceInjectH\x00\x12*\n\x05\x66\x61ult\x18\x0e \x01(\x0b\x32\x19.casetrail.v1.FaultInjectH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"\xf1\x01\n\rDeclareInject\x12\x1b\n\x07subject\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x32\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x15.casetrail.v1.ChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1b\n\nproduct_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\"\n\x0fsuspected_level\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x00\x12\x33\n\x06\x63risis\x18\x06 \x01(\x0e\x32\x19.casetrail.v1.CrisisClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xaa\x02\n\nWaveInject\x12\x19\n\x05\x63ount\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x31\n\x04over\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12,\n\x04kind\x18\x03 \x01(\x0e\x32\x12.casetrail.v1.KindB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\x12\x32\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x15.casetrail.v1.ChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1b\n\nproduct_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1b\n\x07subject\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12\x17\n\x04text\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\"W\n\rMessageInject\x12\x13\n\x02to\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x18\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x88\'\x12\x17\n\x06sender\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\xeb\x01\n\rSilenceInject\x12*\n\x04role\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\ndepartment\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x37\n\x05lasts\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x04\x32\x02\x08\x01\xc8\x01\x01:X\xbaHU\x1aS\n\x0bsilence.who\x12\x1bname a role or a department\x1a\'this.role != 0 || this.department != \'\'\"\xc8\x01\n\x0b\x46\x61ultInject\x12<\n\x06system\x18\x01 \x01(\x0e\x32 .casetrail.v1.FaultInject.SystemB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x05lasts\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x04\x32\x02\x08\x01\xc8\x01\x01\"B\n\x06System\x12\x16\n\x12SYSTEM_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSYSTEM_SHOP\x10\x01\x12\x0f\n\x0bSYSTEM_MAIL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61setrail/v1/inject.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63\x61setrail/v1/incident.proto\x1a\x18\x63\x61setrail/v1/rules.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x02\n\x06Inject\x12*\n\x02id\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^[a-z][a-z0-9_-]{0,39}$\x12/\n\x02\x61t\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12\x1d\n\x05title\x18\x03 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xac\x02\x88\xb5J\x01\x12.\n\x07\x64\x65\x63lare\x18\n \x01(\x0b\x32\x1b.casetrail.v1.DeclareInjectH\x00\x12(\n\x04wave\x18\x0b \x01(\x0b\x32\x18.casetrail.v1.WaveInjectH\x00\x12.\n\x07message\x18\x0c \x01(\x0b\x32\x1b.casetrail.v1.MessageInjectH\x00\x12.\n\x07silence\x18\r \x01(\x0b\x32\x1b.casetrail.v1.SilenceInjectH\x00\x12*\n\x05\x66\x61ult\x18\x0e \x01(\x0b\x32\x19.casetrail.v1.FaultInjectH\x00\x42\r\n\x04what\x12\x05\xbaH\x02\x08\x01\"\xf5\x01\n\rDeclareInject\x12\x1f\n\x07subject\x18\x01 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x88\xb5J\x01\x12\x32\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x15.casetrail.v1.ChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1b\n\nproduct_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\"\n\x0fsuspected_level\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x04(\x00\x12\x33\n\x06\x63risis\x18\x06 \x01(\x0e\x32\x19.casetrail.v1.CrisisClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xae\x02\n\nWaveInject\x12\x19\n\x05\x63ount\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x31\n\x04over\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12,\n\x04kind\x18\x03 \x01(\x0e\x32\x12.casetrail.v1.KindB\n\xbaH\x07\x82\x01\x04\x18\x01\x18\x02\x12\x32\n\x07\x63hannel\x18\x04 \x01(\x0e\x32\x15.casetrail.v1.ChannelB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18<\x12\x1b\n\nproduct_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1f\n\x07subject\x18\x07 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xf4\x03\x88\xb5J\x01\x12\x17\n\x04text\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\"[\n\rMessageInject\x12\x13\n\x02to\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1c\n\x04text\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\x88\'\x88\xb5J\x01\x12\x17\n\x06sender\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"\xeb\x01\n\rSilenceInject\x12*\n\x04role\x18\x01 \x01(\x0e\x32\x12.casetrail.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\ndepartment\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x37\n\x05lasts\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x04\x32\x02\x08\x01\xc8\x01\x01:X\xbaHU\x1aS\n\x0bsilence.who\x12\x1bname a role or a department\x1a\'this.role != 0 || this.department != \'\'\"\xc8\x01\n\x0b\x46\x61ultInject\x12<\n\x06system\x18\x01 \x01(\x0e\x32 .casetrail.v1.FaultInject.SystemB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x05lasts\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x04\x32\x02\x08\x01\xc8\x01\x01\"B\n\x06System\x12\x16\n\x12SYSTEM_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSYSTEM_SHOP\x10\x01\x12\x0f\n\x0bSYSTEM_MAIL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +43,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INJECT'].fields_by_name['at']._loaded_options = None
   _globals['_INJECT'].fields_by_name['at']._serialized_options = b'\272H\005\252\001\0022\000'
   _globals['_INJECT'].fields_by_name['title']._loaded_options = None
-  _globals['_INJECT'].fields_by_name['title']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
+  _globals['_INJECT'].fields_by_name['title']._serialized_options = b'\272H\013r\t\020\001\030\254\002\210\265J\001'
   _globals['_DECLAREINJECT'].fields_by_name['subject']._loaded_options = None
-  _globals['_DECLAREINJECT'].fields_by_name['subject']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_DECLAREINJECT'].fields_by_name['subject']._serialized_options = b'\272H\013r\t\020\001\030\364\003\210\265J\001'
   _globals['_DECLAREINJECT'].fields_by_name['channel']._loaded_options = None
   _globals['_DECLAREINJECT'].fields_by_name['channel']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_DECLAREINJECT'].fields_by_name['category']._loaded_options = None
@@ -68,13 +69,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WAVEINJECT'].fields_by_name['product_id']._loaded_options = None
   _globals['_WAVEINJECT'].fields_by_name['product_id']._serialized_options = b'\272H\004r\002\030d'
   _globals['_WAVEINJECT'].fields_by_name['subject']._loaded_options = None
-  _globals['_WAVEINJECT'].fields_by_name['subject']._serialized_options = b'\272H\007r\005\020\001\030\364\003'
+  _globals['_WAVEINJECT'].fields_by_name['subject']._serialized_options = b'\272H\013r\t\020\001\030\364\003\210\265J\001'
   _globals['_WAVEINJECT'].fields_by_name['text']._loaded_options = None
   _globals['_WAVEINJECT'].fields_by_name['text']._serialized_options = b'\272H\006r\004\030\240\234\001'
   _globals['_MESSAGEINJECT'].fields_by_name['to']._loaded_options = None
   _globals['_MESSAGEINJECT'].fields_by_name['to']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_MESSAGEINJECT'].fields_by_name['text']._loaded_options = None
-  _globals['_MESSAGEINJECT'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001\030\210\''
+  _globals['_MESSAGEINJECT'].fields_by_name['text']._serialized_options = b'\272H\013r\t\020\001\030\210\'\210\265J\001'
   _globals['_MESSAGEINJECT'].fields_by_name['sender']._loaded_options = None
   _globals['_MESSAGEINJECT'].fields_by_name['sender']._serialized_options = b'\272H\004r\002\030d'
   _globals['_SILENCEINJECT'].fields_by_name['role']._loaded_options = None
@@ -89,18 +90,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAULTINJECT'].fields_by_name['system']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_FAULTINJECT'].fields_by_name['lasts']._loaded_options = None
   _globals['_FAULTINJECT'].fields_by_name['lasts']._serialized_options = b'\272H\n\252\001\0042\002\010\001\310\001\001'
-  _globals['_INJECT']._serialized_start=160
-  _globals['_INJECT']._serialized_end=533
-  _globals['_DECLAREINJECT']._serialized_start=536
-  _globals['_DECLAREINJECT']._serialized_end=777
-  _globals['_WAVEINJECT']._serialized_start=780
-  _globals['_WAVEINJECT']._serialized_end=1078
-  _globals['_MESSAGEINJECT']._serialized_start=1080
-  _globals['_MESSAGEINJECT']._serialized_end=1167
-  _globals['_SILENCEINJECT']._serialized_start=1170
-  _globals['_SILENCEINJECT']._serialized_end=1405
-  _globals['_FAULTINJECT']._serialized_start=1408
-  _globals['_FAULTINJECT']._serialized_end=1608
-  _globals['_FAULTINJECT_SYSTEM']._serialized_start=1542
-  _globals['_FAULTINJECT_SYSTEM']._serialized_end=1608
+  _globals['_INJECT']._serialized_start=186
+  _globals['_INJECT']._serialized_end=563
+  _globals['_DECLAREINJECT']._serialized_start=566
+  _globals['_DECLAREINJECT']._serialized_end=811
+  _globals['_WAVEINJECT']._serialized_start=814
+  _globals['_WAVEINJECT']._serialized_end=1116
+  _globals['_MESSAGEINJECT']._serialized_start=1118
+  _globals['_MESSAGEINJECT']._serialized_end=1209
+  _globals['_SILENCEINJECT']._serialized_start=1212
+  _globals['_SILENCEINJECT']._serialized_end=1447
+  _globals['_FAULTINJECT']._serialized_start=1450
+  _globals['_FAULTINJECT']._serialized_end=1650
+  _globals['_FAULTINJECT_SYSTEM']._serialized_start=1584
+  _globals['_FAULTINJECT_SYSTEM']._serialized_end=1650
 # @@protoc_insertion_point(module_scope)

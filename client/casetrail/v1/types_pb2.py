@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from casetrail.v1 import options_pb2 as casetrail_dot_v1_dot_options__pb2
+from casetrail.v1 import rules_pb2 as casetrail_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61setrail/v1/types.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63\x61setrail/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n\x06Remedy\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32\x18.casetrail.v1.RemedyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12&\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x14\n\x03sku\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x08quantity\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x1a\n\x04text\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x90N\x88\xcb\x19\x01\"B\n\nReturnItem\x12\x16\n\x03sku\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08quantity\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"m\n\nAttachment\x12\x1b\n\x03uri\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x88\xcb\x19\x01\x12%\n\x06sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1b\n\nmedia_type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"h\n\x05\x41\x63tor\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x18\x64\x32\x0f^[^\\s@][^\\n@]*$\x12*\n\x04role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0b\n\x03via\x18\x03 \x01(\t\"\x8a\x01\n\x06Reason\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x30\n\x06inputs\x18\x02 \x03(\x0b\x32 .casetrail.v1.Reason.InputsEntry\x12\x11\n\tpolicy_id\x18\x03 \x01(\t\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x05Words\x12\x1b\n\x04text\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x18\xa0\x9c\x01\x88\xcb\x19\x01\x12\x37\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x18.casetrail.v1.AttachmentB\x08\xbaH\x05\x92\x01\x02\x10\x14\"U\n\x04Scan\x12.\n\nscanned_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\"/\n\tEncrypted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"=\n\x0ePersonalFields\x12+\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x1b.casetrail.v1.PersonalField\",\n\rPersonalField\x12\x0c\n\x04path\x18\x01 \x03(\r\x12\r\n\x05value\x18\x02 \x01(\t*v\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_INQUIRY\x10\x01\x12\x12\n\x0eKIND_COMPLAINT\x10\x02\x12\x0f\n\x0bKIND_RETURN\x10\x03\x12\x11\n\rKIND_INCIDENT\x10\x04\x12\x0e\n\nKIND_DRILL\x10\x05*\xfa\x03\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_OPENED\x10\x01\x12\x12\n\x0eSTAGE_ACCEPTED\x10\x02\x12\x15\n\x11STAGE_IN_PROGRESS\x10\x03\x12\x14\n\x10STAGE_CLASSIFIED\x10\x04\x12\x17\n\x13STAGE_INVESTIGATING\x10\x05\x12\x12\n\x0eSTAGE_PROPOSED\x10\x06\x12\x15\n\x11STAGE_NEGOTIATING\x10\x07\x12\x1b\n\x17STAGE_AWAITING_APPROVAL\x10\x08\x12\x16\n\x12STAGE_CARRYING_OUT\x10\t\x12\x12\n\x0eSTAGE_REJECTED\x10\n\x12\x18\n\x14STAGE_AWAITING_GOODS\x10\x0b\x12\x12\n\x0eSTAGE_RECEIVED\x10\x0c\x12\x12\n\x0eSTAGE_RESOLVED\x10\r\x12\x0e\n\nSTAGE_TOLD\x10\x0e\x12\x13\n\x0fSTAGE_CONFIRMED\x10\x0f\x12\x16\n\x12STAGE_DISSATISFIED\x10\x10\x12\x10\n\x0cSTAGE_CLOSED\x10\x11\x12\x12\n\x0eSTAGE_DECLARED\x10\x12\x12\x10\n\x0cSTAGE_GRADED\x10\x13\x12\x13\n\x0fSTAGE_CONTAINED\x10\x14\x12\x15\n\x11STAGE_FOLLOWED_UP\x10\x15\x12\x17\n\x13STAGE_RETROSPECTIVE\x10\x16*\x90\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANNEL_CHAT\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_PHONE\x10\x03\x12\x11\n\rCHANNEL_EMAIL\x10\x04\x12\x12\n\x0e\x43HANNEL_SOCIAL\x10\x05\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x06*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04*\xff\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x0f\n\x0bROLE_SYSTEM\x10\x02\x12\x10\n\x0cROLE_SERVICE\x10\x03\x12\x11\n\rROLE_IMPORTER\x10\x04\x12\x10\n\x0cROLE_AUDITOR\x10\x05\x12\x16\n\x12ROLE_INCIDENT_LEAD\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x12\x0e\n\nROLE_AGENT\x10\n\x12\x12\n\x0eROLE_TEAM_LEAD\x10\x14\x12\x13\n\x0fROLE_SUPERVISOR\x10\x1e\x12\x11\n\rROLE_DIRECTOR\x10(\x12\x12\n\x0eROLE_EXECUTIVE\x10\x32*\x95\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_CUSTOMER\x10\x01\x12\x10\n\x0c\x43\x41USE_VENDOR\x10\x02\x12\x11\n\rCAUSE_CARRIER\x10\x03\x12\x14\n\x10\x43\x41USE_DEPARTMENT\x10\x04\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x05\x12\x14\n\x10\x43\x41USE_ROUND_OVER\x10\x06*\xa8\x01\n\nRemedyKind\x12\x1b\n\x17REMEDY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12REMEDY_KIND_REFUND\x10\x01\x12\x18\n\x14REMEDY_KIND_EXCHANGE\x10\x02\x12\x16\n\x12REMEDY_KIND_REPAIR\x10\x03\x12\x1c\n\x18REMEDY_KIND_COMPENSATION\x10\x04\x12\x15\n\x11REMEDY_KIND_OTHER\x10\x05*\xc1\x01\n\x0cReturnReason\x12\x1d\n\x19RETURN_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETURN_REASON_CHANGED_MIND\x10\x01\x12\x19\n\x15RETURN_REASON_QUALITY\x10\x02\x12\x1c\n\x18RETURN_REASON_WRONG_ITEM\x10\x03\x12\x19\n\x15RETURN_REASON_DAMAGED\x10\x04\x12\x1e\n\x1aRETURN_REASON_NOT_RECEIVED\x10\x05*\x83\x01\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ITEM_STATE_UNOPENED\x10\x01\x12\x15\n\x11ITEM_STATE_OPENED\x10\x02\x12\x13\n\x0fITEM_STATE_USED\x10\x03\x12\x15\n\x11ITEM_STATE_FAULTY\x10\x04*p\n\x0fParcelDirection\x12 \n\x1cPARCEL_DIRECTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18PARCEL_DIRECTION_INBOUND\x10\x01\x12\x1d\n\x19PARCEL_DIRECTION_OUTBOUND\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61setrail/v1/types.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63\x61setrail/v1/options.proto\x1a\x18\x63\x61setrail/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xda\x01\n\x06Remedy\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32\x18.casetrail.v1.RemedyKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12$\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xd0\xdb\xc3\xf4\x02(\x00\x12&\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$\x12\x14\n\x03sku\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x08quantity\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x1a\n\x04text\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\x18\x90N\x88\xcb\x19\x01\"B\n\nReturnItem\x12\x16\n\x03sku\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1c\n\x08quantity\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"m\n\nAttachment\x12\x1b\n\x03uri\x18\x01 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x88\xcb\x19\x01\x12%\n\x06sha256\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1b\n\nmedia_type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\"h\n\x05\x41\x63tor\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x18\x64\x32\x0f^[^\\s@][^\\n@]*$\x12*\n\x04role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0b\n\x03via\x18\x03 \x01(\t\"\x8a\x01\n\x06Reason\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x30\n\x06inputs\x18\x02 \x03(\x0b\x32 .casetrail.v1.Reason.InputsEntry\x12\x11\n\tpolicy_id\x18\x03 \x01(\t\x1a-\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"a\n\x05Words\x12\x1f\n\x04text\x18\x01 \x01(\tB\x11\xbaH\nr\x08\x18\xa0\x9c\x01\x88\xb5J\x01\x88\xcb\x19\x01\x12\x37\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\x18.casetrail.v1.AttachmentB\x08\xbaH\x05\x92\x01\x02\x10\x14\"U\n\x04Scan\x12.\n\nscanned_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\"/\n\tEncrypted\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\nciphertext\x18\x02 \x01(\x0c\"=\n\x0ePersonalFields\x12+\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x1b.casetrail.v1.PersonalField\",\n\rPersonalField\x12\x0c\n\x04path\x18\x01 \x03(\r\x12\r\n\x05value\x18\x02 \x01(\t*v\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_INQUIRY\x10\x01\x12\x12\n\x0eKIND_COMPLAINT\x10\x02\x12\x0f\n\x0bKIND_RETURN\x10\x03\x12\x11\n\rKIND_INCIDENT\x10\x04\x12\x0e\n\nKIND_DRILL\x10\x05*\xfa\x03\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_OPENED\x10\x01\x12\x12\n\x0eSTAGE_ACCEPTED\x10\x02\x12\x15\n\x11STAGE_IN_PROGRESS\x10\x03\x12\x14\n\x10STAGE_CLASSIFIED\x10\x04\x12\x17\n\x13STAGE_INVESTIGATING\x10\x05\x12\x12\n\x0eSTAGE_PROPOSED\x10\x06\x12\x15\n\x11STAGE_NEGOTIATING\x10\x07\x12\x1b\n\x17STAGE_AWAITING_APPROVAL\x10\x08\x12\x16\n\x12STAGE_CARRYING_OUT\x10\t\x12\x12\n\x0eSTAGE_REJECTED\x10\n\x12\x18\n\x14STAGE_AWAITING_GOODS\x10\x0b\x12\x12\n\x0eSTAGE_RECEIVED\x10\x0c\x12\x12\n\x0eSTAGE_RESOLVED\x10\r\x12\x0e\n\nSTAGE_TOLD\x10\x0e\x12\x13\n\x0fSTAGE_CONFIRMED\x10\x0f\x12\x16\n\x12STAGE_DISSATISFIED\x10\x10\x12\x10\n\x0cSTAGE_CLOSED\x10\x11\x12\x12\n\x0eSTAGE_DECLARED\x10\x12\x12\x10\n\x0cSTAGE_GRADED\x10\x13\x12\x13\n\x0fSTAGE_CONTAINED\x10\x14\x12\x15\n\x11STAGE_FOLLOWED_UP\x10\x15\x12\x17\n\x13STAGE_RETROSPECTIVE\x10\x16*\x90\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANNEL_CHAT\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_PHONE\x10\x03\x12\x11\n\rCHANNEL_EMAIL\x10\x04\x12\x12\n\x0e\x43HANNEL_SOCIAL\x10\x05\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x06*s\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_NORMAL\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x13\n\x0fPRIORITY_URGENT\x10\x04*\xff\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x0f\n\x0bROLE_SYSTEM\x10\x02\x12\x10\n\x0cROLE_SERVICE\x10\x03\x12\x11\n\rROLE_IMPORTER\x10\x04\x12\x10\n\x0cROLE_AUDITOR\x10\x05\x12\x16\n\x12ROLE_INCIDENT_LEAD\x10\x06\x12\x0e\n\nROLE_ADMIN\x10\x07\x12\x0e\n\nROLE_AGENT\x10\n\x12\x12\n\x0eROLE_TEAM_LEAD\x10\x14\x12\x13\n\x0fROLE_SUPERVISOR\x10\x1e\x12\x11\n\rROLE_DIRECTOR\x10(\x12\x12\n\x0eROLE_EXECUTIVE\x10\x32*\x95\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_CUSTOMER\x10\x01\x12\x10\n\x0c\x43\x41USE_VENDOR\x10\x02\x12\x11\n\rCAUSE_CARRIER\x10\x03\x12\x14\n\x10\x43\x41USE_DEPARTMENT\x10\x04\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x05\x12\x14\n\x10\x43\x41USE_ROUND_OVER\x10\x06*\xa8\x01\n\nRemedyKind\x12\x1b\n\x17REMEDY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12REMEDY_KIND_REFUND\x10\x01\x12\x18\n\x14REMEDY_KIND_EXCHANGE\x10\x02\x12\x16\n\x12REMEDY_KIND_REPAIR\x10\x03\x12\x1c\n\x18REMEDY_KIND_COMPENSATION\x10\x04\x12\x15\n\x11REMEDY_KIND_OTHER\x10\x05*\xc1\x01\n\x0cReturnReason\x12\x1d\n\x19RETURN_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRETURN_REASON_CHANGED_MIND\x10\x01\x12\x19\n\x15RETURN_REASON_QUALITY\x10\x02\x12\x1c\n\x18RETURN_REASON_WRONG_ITEM\x10\x03\x12\x19\n\x15RETURN_REASON_DAMAGED\x10\x04\x12\x1e\n\x1aRETURN_REASON_NOT_RECEIVED\x10\x05*\x83\x01\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ITEM_STATE_UNOPENED\x10\x01\x12\x15\n\x11ITEM_STATE_OPENED\x10\x02\x12\x13\n\x0fITEM_STATE_USED\x10\x03\x12\x15\n\x11ITEM_STATE_FAULTY\x10\x04*p\n\x0fParcelDirection\x12 \n\x1cPARCEL_DIRECTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18PARCEL_DIRECTION_INBOUND\x10\x01\x12\x1d\n\x19PARCEL_DIRECTION_OUTBOUND\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,49 +64,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REASON_INPUTSENTRY']._loaded_options = None
   _globals['_REASON_INPUTSENTRY']._serialized_options = b'8\001'
   _globals['_WORDS'].fields_by_name['text']._loaded_options = None
-  _globals['_WORDS'].fields_by_name['text']._serialized_options = b'\272H\006r\004\030\240\234\001\210\313\031\001'
+  _globals['_WORDS'].fields_by_name['text']._serialized_options = b'\272H\nr\010\030\240\234\001\210\265J\001\210\313\031\001'
   _globals['_WORDS'].fields_by_name['attachments']._loaded_options = None
   _globals['_WORDS'].fields_by_name['attachments']._serialized_options = b'\272H\005\222\001\002\020\024'
-  _globals['_KIND']._serialized_start=1119
-  _globals['_KIND']._serialized_end=1237
-  _globals['_STAGE']._serialized_start=1240
-  _globals['_STAGE']._serialized_end=1746
-  _globals['_CHANNEL']._serialized_start=1749
-  _globals['_CHANNEL']._serialized_end=1893
-  _globals['_PRIORITY']._serialized_start=1895
-  _globals['_PRIORITY']._serialized_end=2010
-  _globals['_ROLE']._serialized_start=2013
-  _globals['_ROLE']._serialized_end=2268
-  _globals['_CAUSE']._serialized_start=2271
-  _globals['_CAUSE']._serialized_end=2420
-  _globals['_REMEDYKIND']._serialized_start=2423
-  _globals['_REMEDYKIND']._serialized_end=2591
-  _globals['_RETURNREASON']._serialized_start=2594
-  _globals['_RETURNREASON']._serialized_end=2787
-  _globals['_ITEMSTATE']._serialized_start=2790
-  _globals['_ITEMSTATE']._serialized_end=2921
-  _globals['_PARCELDIRECTION']._serialized_start=2923
-  _globals['_PARCELDIRECTION']._serialized_end=3035
-  _globals['_REMEDY']._serialized_start=133
-  _globals['_REMEDY']._serialized_end=351
-  _globals['_RETURNITEM']._serialized_start=353
-  _globals['_RETURNITEM']._serialized_end=419
-  _globals['_ATTACHMENT']._serialized_start=421
-  _globals['_ATTACHMENT']._serialized_end=530
-  _globals['_ACTOR']._serialized_start=532
-  _globals['_ACTOR']._serialized_end=636
-  _globals['_REASON']._serialized_start=639
-  _globals['_REASON']._serialized_end=777
-  _globals['_REASON_INPUTSENTRY']._serialized_start=732
-  _globals['_REASON_INPUTSENTRY']._serialized_end=777
-  _globals['_WORDS']._serialized_start=779
-  _globals['_WORDS']._serialized_end=872
-  _globals['_SCAN']._serialized_start=874
-  _globals['_SCAN']._serialized_end=959
-  _globals['_ENCRYPTED']._serialized_start=961
-  _globals['_ENCRYPTED']._serialized_end=1008
-  _globals['_PERSONALFIELDS']._serialized_start=1010
-  _globals['_PERSONALFIELDS']._serialized_end=1071
-  _globals['_PERSONALFIELD']._serialized_start=1073
-  _globals['_PERSONALFIELD']._serialized_end=1117
+  _globals['_KIND']._serialized_start=1149
+  _globals['_KIND']._serialized_end=1267
+  _globals['_STAGE']._serialized_start=1270
+  _globals['_STAGE']._serialized_end=1776
+  _globals['_CHANNEL']._serialized_start=1779
+  _globals['_CHANNEL']._serialized_end=1923
+  _globals['_PRIORITY']._serialized_start=1925
+  _globals['_PRIORITY']._serialized_end=2040
+  _globals['_ROLE']._serialized_start=2043
+  _globals['_ROLE']._serialized_end=2298
+  _globals['_CAUSE']._serialized_start=2301
+  _globals['_CAUSE']._serialized_end=2450
+  _globals['_REMEDYKIND']._serialized_start=2453
+  _globals['_REMEDYKIND']._serialized_end=2621
+  _globals['_RETURNREASON']._serialized_start=2624
+  _globals['_RETURNREASON']._serialized_end=2817
+  _globals['_ITEMSTATE']._serialized_start=2820
+  _globals['_ITEMSTATE']._serialized_end=2951
+  _globals['_PARCELDIRECTION']._serialized_start=2953
+  _globals['_PARCELDIRECTION']._serialized_end=3065
+  _globals['_REMEDY']._serialized_start=159
+  _globals['_REMEDY']._serialized_end=377
+  _globals['_RETURNITEM']._serialized_start=379
+  _globals['_RETURNITEM']._serialized_end=445
+  _globals['_ATTACHMENT']._serialized_start=447
+  _globals['_ATTACHMENT']._serialized_end=556
+  _globals['_ACTOR']._serialized_start=558
+  _globals['_ACTOR']._serialized_end=662
+  _globals['_REASON']._serialized_start=665
+  _globals['_REASON']._serialized_end=803
+  _globals['_REASON_INPUTSENTRY']._serialized_start=758
+  _globals['_REASON_INPUTSENTRY']._serialized_end=803
+  _globals['_WORDS']._serialized_start=805
+  _globals['_WORDS']._serialized_end=902
+  _globals['_SCAN']._serialized_start=904
+  _globals['_SCAN']._serialized_end=989
+  _globals['_ENCRYPTED']._serialized_start=991
+  _globals['_ENCRYPTED']._serialized_end=1038
+  _globals['_PERSONALFIELDS']._serialized_start=1040
+  _globals['_PERSONALFIELDS']._serialized_end=1101
+  _globals['_PERSONALFIELD']._serialized_start=1103
+  _globals['_PERSONALFIELD']._serialized_end=1147
 # @@protoc_insertion_point(module_scope)
