@@ -19,16 +19,18 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind, Stage
 from casetrail.v1.workflow_pb2 import Step
-from domain import Rejected, Rulebook, act, expire, fold, pending_effects
+from domain import Rejected, Rulebook, act, expire, fold
 from domain.case_time import case_now, command_time
 from domain.instants import Instant, from_datetime, instant
+from domain.parts import find_effect
 from engine.cases import Cases, Held
-from engine.nudge import SOON, Waker
+from engine.nudge import Waker
 from engine.numbers import numbers
 from engine.requests import Request
 from engine.rulebooks import Rulebooks
-from engine.steps import NOTHING, need_of, step_of
+from engine.steps import need_of, step_of
 from engine.traffic import Traffic
+from engine.wakeups import Wakeups
 from telemetry import span
 
 CACHED_CASES: Final = 10_000
@@ -82,9 +84,9 @@ class Engine:
         """
         self._log = log
         self._rulebooks = rulebooks
-        self._waker = waker
         self._now = now
         self._cases = Cases(cached_cases)
+        self._wakeups = Wakeups(waker, self._cases, now)
         self._traffic = traffic or Traffic()
 
     async def execute(self, command: Command) -> Outcome:
@@ -146,7 +148,8 @@ class Engine:
             Rejected: UNKNOWN_CASE, LOG_UNAVAILABLE.
         """
         case = await self.case(case_id)
-        return next(((case, effect) for effect in pending_effects(case) if effect.effect_id == effect_id), None)
+        effect = find_effect(case, effect_id)
+        return None if effect is None else (case, effect)
 
     async def knows(self, case_id: str, request_id: str) -> bool:
         """Whether a request has been carried out.
@@ -208,7 +211,8 @@ class Engine:
         result = await self._append(command.case_id, 0, request, events, case, need)
         match result:
             case Appended():
-                self._believe(held, None, case, need)
+                held.case = case
+                self._wakeups.follow(held, None, case, need)
                 return Outcome(case, result.events, growth=result.growth)
             case Known():
                 return await self._again(held, command.case_id, result, request)
@@ -256,8 +260,9 @@ class Engine:
             result = await self._append(command.case_id, case.seq, request, events, after, need)
             match result:
                 case Appended():
+                    held.case = after
                     # Whoever reports an outcome is sent by the case's workflow, which looks at the case afterwards.
-                    self._believe(held, case, after, need, nudging=not command.HasField("report_outcome"))
+                    self._wakeups.follow(held, case, after, need, nudging=not command.HasField("report_outcome"))
                     return Outcome(after, result.events, growth=result.growth)
                 case Known():
                     return await self._again(held, command.case_id, result, request)
@@ -370,47 +375,6 @@ class Engine:
                 raise LogDamagedError(f"{case_id} has {last} events, but only {len(events)} can be read")
             events.extend(page)
         return events
-
-    # --- waking -------------------------------------------------------------------------------------------------------
-
-    def _believe(self, held: Held, before: Case | None, after: Case, need: Need, *, nudging: bool = True) -> None:
-        """Keep what was committed, and have the case's workflow woken where it would wake too late by itself."""
-        held.case = after
-        if need == NOTHING:
-            held.armed = None
-            if nudging and before is not None and need_of(before) != NOTHING:
-                # Its workflow waits for what the case needed before: this replaces that wake-up.
-                self._waker.let_end(after.case_id)
-            return
-        new_effect = self._has_new_effect(before, after, need)
-        if nudging and (new_effect or self._must_wake_earlier(held, need)):
-            # Believed until known better: if the nudge is lost, the sweep sees in the log that nothing was armed.
-            held.armed = need.wake
-            self._waker.nudge(
-                after.case_id,
-                after.kind,
-                lambda: self._still_needed(after.case_id),
-                level=after.incident.level,
-                urgent=new_effect or need.wake is None or need.wake <= self._now() + SOON,
-                new=before is None,
-            )
-
-    def _must_wake_earlier(self, held: Held, need: Need) -> bool:
-        if need.wake is None:
-            return False
-        # A time that has passed says nothing about when the workflow, in another process perhaps, wakes next.
-        return held.armed is None or held.armed <= self._now() or need.wake < held.armed
-
-    @staticmethod
-    def _has_new_effect(before: Case | None, after: Case, need: Need) -> bool:
-        if not need.effects:
-            return False
-        known = {effect.effect_id for effect in pending_effects(before)} if before else set()
-        return any(effect.effect_id not in known for effect in pending_effects(after))
-
-    def _still_needed(self, case_id: str) -> bool:
-        case = self._cases.peek(case_id)
-        return case is None or need_of(case) != NOTHING
 
 
 def _candidates(command: Command) -> Iterator[str] | tuple[str]:

@@ -100,7 +100,7 @@ async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
             asked.append(still_needed)
 
     engine = make_engine()
-    engine._waker = Keeping()
+    engine._wakeups._waker = Keeping()
     case_id = (await engine.execute(opening(customer={"customer_id": "without an address"}))).case.case_id
     assert asked[0]()
     await engine.execute(command(case_id, withdraw={}))
