@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, timedelta
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -31,6 +31,7 @@ ERRAND_RETRIES: Final = RetryPolicy(maximum_interval=timedelta(minutes=5))
 _AGAIN: Final = timedelta(minutes=5)
 _SHORTEST: Final = timedelta(seconds=1)
 
+_Answer = TypeVar("_Answer")
 Process = Callable[["Clockwork", PendingEffect], Awaitable[None]]
 """How an effect is seen to, from its demand to its outcome."""
 
@@ -98,11 +99,11 @@ class Clockwork:
 
     async def errand(
         self,
-        work: Callable[..., Awaitable[Any]],
+        work: Callable[..., Awaitable[_Answer]],
         effect: PendingEffect,
         *more: object,
         heartbeat: timedelta | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever the activity returns
+    ) -> _Answer:
         """Have an activity do something for an effect, however often it takes.
 
         Args:

@@ -6,7 +6,7 @@ from typing import Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.drill_injects import DrillInjects, Progress
+    from activities.drill_injects import DrillInjects
     from activities.drill_observation import DrillObservation
     from activities.drills import Drills
     from casetrail.v1.workflow_pb2 import CaseRun, PendingEffect
@@ -20,7 +20,7 @@ _HEARTBEAT: Final = timedelta(seconds=4)
 
 async def make_inject(case: Clockwork, effect: PendingEffect) -> None:
     """Let an inject happen: most at once, a wave customer by customer."""
-    progress: Progress = await case.errand(DrillInjects.make_inject, effect, 0)
+    progress = await case.errand(DrillInjects.make_inject, effect, 0)
     while progress.wait_seconds is not None and case.is_pending(effect):
         await case.pause(effect, timedelta(seconds=progress.wait_seconds), "until more customers turn up")
         progress = await case.errand(DrillInjects.make_inject, effect, progress.opened)
