@@ -123,6 +123,15 @@ class Directory:
         audiences = {each.name.casefold(): each for each in self._now().audiences}
         return audiences.get(name.casefold()) or audiences.get("*")
 
+    def named(self, name: str) -> list[Person]:
+        """The person of a name who can be reached; nobody when unknown or away."""
+        return [person for person in self.people() if person.name == name and not person.away]
+
+    def of_role(self, role: Role.ValueType, team: str) -> list[Person]:
+        """Everybody of a role who can be reached: of the team where it has any, else of all teams."""
+        present = [person for person in self.people() if person.role == role and not person.away]
+        return [person for person in present if team and person.team == team] or present
+
     def _now(self) -> Staff:
         """The file as of now. One that has become unusable is reported, and what it said before still holds."""
         try:
@@ -133,15 +142,6 @@ class Directory:
         except DirectoryError as error:
             _log.error("staff directory not read again", why=str(error))
         return self._staff
-
-    def named(self, name: str) -> list[Person]:
-        """The person of a name who can be reached; nobody when unknown or away."""
-        return [person for person in self.people() if person.name == name and not person.away]
-
-    def of_role(self, role: Role.ValueType, team: str) -> list[Person]:
-        """Everybody of a role who can be reached: of the team where it has any, else of all teams."""
-        present = [person for person in self.people() if person.role == role and not person.away]
-        return [person for person in present if team and person.team == team] or present
 
 
 def read(path: Path) -> Staff:

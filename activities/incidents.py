@@ -7,8 +7,8 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
+from activities.letters import mail_unavailable, on_one_line, without_address, write_to_each
 from activities.mail import MailRefusedError, MailUnavailableError, Message
-from activities.notices import mail_unavailable, on_one_line, without_address
 from activities.other_case import ask
 from casetrail.v1.command_pb2 import Command, EndIncident, RelayNotice
 from casetrail.v1.effect_pb2 import (
@@ -26,6 +26,7 @@ from casetrail.v1.workflow_pb2 import EffectRun
 from domain.draft import SYSTEM
 from domain.instants import instant, to_datetime
 from domain.lifecycles.linked import follow_up_over
+from domain.parts import find_task
 
 _SUBJECT_LENGTH: Final = 80
 
@@ -57,7 +58,9 @@ class Incidents:
             return True
         task = errand.effect.task
         people = self._asked(errand)
-        reached = await self._tell(errand, people, telling, number)
+        reached = await write_to_each(
+            errand.outside.mailer, people, lambda person: _letter(errand, person, telling, number)
+        )
         if reached:
             outcome = Outcome(department_reached=DepartmentReached(task_id=task.task_id, people=reached))
         else:
@@ -110,21 +113,8 @@ class Incidents:
     def _asked(self, errand: Errand) -> Sequence[Person]:
         """The task's owner where somebody is, and can be reached; else whoever is there of the department."""
         task = errand.effect.task
-        owner = next((known.owner for known in errand.case.incident.tasks if known.task_id == task.task_id), task.owner)
-        return self._directory.named(owner) or self._directory.of_department(task.department)
-
-    async def _tell(self, errand: Errand, people: Sequence[Person], telling: str, number: int) -> list[str]:
-        """Write to each, and return the names of those whose letter was taken."""
-        reached = []
-        for person in people:
-            try:
-                await errand.outside.mailer.send(_letter(errand, person, telling, number))
-            except MailRefusedError:
-                continue
-            except MailUnavailableError as error:
-                raise mail_unavailable(error, person.email) from None
-            reached.append(person.name)
-        return reached
+        known = find_task(errand.case, task.task_id) or task
+        return self._directory.named(known.owner) or self._directory.of_department(task.department)
 
     async def _publish(self, errand: Errand) -> Outcome:
         notice = errand.effect.public_notice

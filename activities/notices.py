@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.effects import Errand, Errands, refusals_as_failures
+from activities.letters import mail_unavailable, on_one_line, without_address
 from activities.mail import MailRefusedError, MailUnavailableError, Message
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.effect_pb2 import NotificationDelivered, NotificationFailed, Outcome, Purpose
@@ -15,7 +15,6 @@ from casetrail.v1.workflow_pb2 import EffectRun
 
 _DEFAULT_LOCALE: Final = "en"
 _PLACE: Final = re.compile(r"\{(case|subject|text)\}")
-_LINE_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
 
 class Notices:
@@ -66,21 +65,6 @@ def notice_for(policy: Policy, locale: str, purpose: Purpose.ValueType) -> Notic
             if notice.purpose == purpose:
                 return notice
     return None
-
-
-def mail_unavailable(error: MailUnavailableError, address: str) -> ApplicationError:
-    """A failure that is tried again; Temporal keeps its message, so that it must not name the recipient."""
-    return ApplicationError(without_address(error, address), type="MAIL_UNAVAILABLE")
-
-
-def without_address(error: Exception, address: str) -> str:
-    """What a mail server said, without the recipient."""
-    return str(error).replace(address, "the recipient")
-
-
-def on_one_line(text: str) -> str:
-    """A text as a header can hold it."""
-    return _LINE_BREAKS.sub(" ", text)
 
 
 def _obstacle(case: Case, notice: Notice | None) -> str:

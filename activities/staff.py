@@ -6,8 +6,8 @@ from temporalio import activity
 
 from activities.directory import Directory, Person
 from activities.effects import Errand, Errands
-from activities.mail import MailRefusedError, MailUnavailableError, Message
-from activities.notices import mail_unavailable
+from activities.letters import write_to_each
+from activities.mail import Message
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.effect_pb2 import CallbackReminded, Outcome, StaffReached, StaffUnreachable
@@ -66,17 +66,7 @@ class Staff:
         return self._directory.of_role(alert.role, errand.case.team)
 
     async def _tell(self, errand: Errand, people: Sequence[Person], what: str) -> list[str]:
-        """Write to each, and return the names of those whose letter was taken."""
-        reached = []
-        for person in people:
-            try:
-                await errand.outside.mailer.send(_letter(errand, person, what))
-            except MailRefusedError:
-                continue
-            except MailUnavailableError as error:
-                raise mail_unavailable(error, person.email) from None
-            reached.append(person.name)
-        return reached
+        return await write_to_each(errand.outside.mailer, people, lambda person: _letter(errand, person, what))
 
 
 def _letter(errand: Errand, person: Person, what: str) -> Message:
