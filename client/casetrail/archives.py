@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from casetrail.asking import Ask
+from casetrail.calling import Calls
 from casetrail.commands import new_request_id
 from casetrail.patience import Patience
 from casetrail.v1 import retention_service_pb2 as wire
@@ -23,10 +22,10 @@ _LONG_WORK = Patience(attempt=1800.0, overall=3600.0)
 class Archives:
     """The archives of a service. For administrators and auditors; each step is safe to repeat."""
 
-    def __init__(self, channel: grpc.aio.Channel, ask: Ask) -> None:
+    def __init__(self, calls: Calls) -> None:
         """Made by the client, over its own channel."""
-        self._stub: RetentionServiceAsyncStub = RetentionServiceStub(channel)
-        self._ask = ask
+        self._stub: RetentionServiceAsyncStub = RetentionServiceStub(calls.channel)
+        self._calls = calls
 
     async def propose(
         self,
@@ -53,27 +52,24 @@ class Archives:
             why=why,
             dry_run=dry_run,
         )
-        answer: wire.ProposeArchiveResponse = await self._ask(
-            self._stub.ProposeArchive, request, request.request_id, patience=_LONG_WORK
-        )
-        return answer
+        return await self._calls.ask(self._stub.ProposeArchive, request, request.request_id, patience=_LONG_WORK)
 
     async def approve(self, archive_id: str) -> wire.Archive:
         """Agree to what somebody else has proposed."""
         request = wire.ApproveArchiveRequest(archive_id=archive_id)
-        answer: wire.ApproveArchiveResponse = await self._ask(self._stub.ApproveArchive, request)
+        answer = await self._calls.ask(self._stub.ApproveArchive, request)
         return answer.archive
 
     async def withdraw(self, archive_id: str, *, why: str) -> wire.Archive:
         """Take a proposal back, approved or not, unless it was carried out."""
         request = wire.WithdrawArchiveRequest(archive_id=archive_id, why=why)
-        answer: wire.WithdrawArchiveResponse = await self._ask(self._stub.WithdrawArchive, request)
+        answer = await self._calls.ask(self._stub.WithdrawArchive, request)
         return answer.archive
 
     async def carry_out(self, archive_id: str) -> wire.Archive:
         """Have an approved archive written and checked, and what it has removed from the database."""
         request = wire.CarryOutArchiveRequest(archive_id=archive_id)
-        answer: wire.CarryOutArchiveResponse = await self._ask(self._stub.CarryOutArchive, request, patience=_LONG_WORK)
+        answer = await self._calls.ask(self._stub.CarryOutArchive, request, patience=_LONG_WORK)
         return answer.archive
 
     async def restore(
@@ -81,16 +77,15 @@ class Archives:
     ) -> wire.RestoreCasesResponse:
         """Bring cases back from an archive; all that only the archive has when none is named."""
         request = wire.RestoreCasesRequest(archive_id=archive_id, case_ids=case_ids, why=why)
-        answer: wire.RestoreCasesResponse = await self._ask(self._stub.RestoreCases, request, patience=_LONG_WORK)
-        return answer
+        return await self._calls.ask(self._stub.RestoreCases, request, patience=_LONG_WORK)
 
     async def list(self) -> Sequence[wire.Archive]:
         """All archives, from the first proposed to the last."""
-        answer: wire.ListArchivesResponse = await self._ask(self._stub.ListArchives, wire.ListArchivesRequest())
+        answer = await self._calls.ask(self._stub.ListArchives, wire.ListArchivesRequest())
         return answer.archives
 
     async def cases(self, archive_id: str) -> Sequence[wire.ArchivedCase]:
         """The cases that an archive has."""
         request = wire.ListArchivedCasesRequest(archive_id=archive_id)
-        answer: wire.ListArchivedCasesResponse = await self._ask(self._stub.ListArchivedCases, request)
+        answer = await self._calls.ask(self._stub.ListArchivedCases, request)
         return answer.cases

@@ -2,24 +2,22 @@
 
 import asyncio
 import itertools
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail import environment, handshake
 from casetrail.archives import Archives
+from casetrail.calling import Calls
 from casetrail.commands import Action, How, command, new_request_id, timestamp, words
 from casetrail.drills import Drills
-from casetrail.errors import CasetrailError, Unavailable, Untrusted, error_of
-from casetrail.following import follow
+from casetrail.errors import Unavailable, Untrusted
 from casetrail.incidents import Incidents
 from casetrail.patience import Patience
 from casetrail.receipts import ReceiptFile
@@ -35,9 +33,7 @@ from casetrail.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetCheckpointResponse,
     ListCheckpointsRequest,
-    ListCheckpointsResponse,
     ListEventsRequest,
-    ListEventsResponse,
     ProveConsistencyRequest,
     ProveConsistencyResponse,
     ProveInclusionRequest,
@@ -61,7 +57,6 @@ from casetrail.v1.case_service_pb2 import (
     ExecuteResponse,
     GetCaseRequest,
     ListCasesRequest,
-    ListCasesResponse,
     OpenCaseRequest,
     OpenCaseResponse,
     Receipt,
@@ -80,11 +75,6 @@ if TYPE_CHECKING:
     # Names that only the generated stubs have: the same classes, as an asynchronous channel makes them.
     from casetrail.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
-
-_Request = TypeVar("_Request")
-_Answer = TypeVar("_Answer")
-_PageRequest = TypeVar("_PageRequest", ListCasesRequest, ListEventsRequest, ListCheckpointsRequest)
-_Page = TypeVar("_Page", ListCasesResponse, ListEventsResponse, ListCheckpointsResponse)
 
 _BATCH = 1000
 """The contract's limit."""
@@ -136,7 +126,6 @@ class Client(Verbs):
         self._tls = tls
         self._insecure = insecure
         self._patience = patience
-        self._follow = partial(follow, patience=patience, explain=self._explain)
 
     @classmethod
     def from_environment(cls, *, patience: Patience = Patience()) -> Self:  # noqa: B008 - frozen
@@ -165,11 +154,12 @@ class Client(Verbs):
         if self._receipts is not None:
             self._receipts.__enter__()
         self._channel = channel
-        self._cases: CaseServiceAsyncStub = CaseServiceStub(self._channel)
-        self._audit: AuditServiceAsyncStub = AuditServiceStub(self._channel)
-        self.archives = Archives(self._channel, self._ask)
-        self.drills = Drills(self._channel, self._ask, self._follow, self._metadata)
-        self.incidents = Incidents(self._channel, self._ask, self._follow, self._metadata)
+        self._calls = Calls(channel, self.address, self._tls, self._metadata, self._patience)
+        self._cases: CaseServiceAsyncStub = CaseServiceStub(channel)
+        self._audit: AuditServiceAsyncStub = AuditServiceStub(channel)
+        self.archives = Archives(self._calls)
+        self.drills = Drills(self._calls)
+        self.incidents = Incidents(self._calls)
         return self
 
     async def __aexit__(
@@ -268,14 +258,14 @@ class Client(Verbs):
             case_id=case_id,
             at=timestamp(at) if at else None,
         )
-        answer = await self._ask(self._cases.OpenCase, request, request.request_id)
+        answer = await self._calls.ask(self._cases.OpenCase, request, request.request_id)
         self._keep(answer.case.case_id, request.request_id, answer.receipt)
         return answer
 
     async def execute(self, case_id: str, action: Action, **how: Unpack[How]) -> ExecuteResponse:
         """Carry out one command, such as `execute(case_id, Reply(words=Words(text="…")))`."""
         made = command(case_id, action, **how)
-        answer = await self._ask(self._cases.Execute, ExecuteRequest(command=made), made.request_id)
+        answer = await self._calls.ask(self._cases.Execute, ExecuteRequest(command=made), made.request_id)
         self._keep(case_id, made.request_id, answer.receipt)
         return answer
 
@@ -290,7 +280,7 @@ class Client(Verbs):
             request = BatchExecuteRequest(commands=part)
             for made in request.commands:
                 made.request_id = made.request_id or new_request_id()
-            answer = await self._ask(self._cases.BatchExecute, request)
+            answer = await self._calls.ask(self._cases.BatchExecute, request)
             for made, result in zip(request.commands, answer.results, strict=True):
                 events = result.done.events
                 self._keep(events[-1].case_id if events else made.case_id, made.request_id, result.done.receipt)
@@ -306,13 +296,13 @@ class Client(Verbs):
                 last looked at the log: a cross-check.
         """
         source = GetCaseRequest.SOURCE_WORKFLOW if from_workflow else GetCaseRequest.SOURCE_UNSPECIFIED
-        answer = await self._ask(self._cases.GetCase, GetCaseRequest(case_id=case_id, source=source))
+        answer = await self._calls.ask(self._cases.GetCase, GetCaseRequest(case_id=case_id, source=source))
         return answer.case
 
     async def list(self, case_filter: CaseFilter | None = None, *, page_size: int = 0) -> AsyncIterator[Case]:
         """Cases that fit the filter, the newest first; pages are fetched as they are needed."""
         request = ListCasesRequest(filter=case_filter, page_size=page_size)
-        async for page in self._pages(self._cases.ListCases, request):
+        async for page in self._calls.pages(self._cases.ListCases, request):
             for case in page.cases:
                 yield case
 
@@ -321,10 +311,9 @@ class Client(Verbs):
 
         A broken connection is taken up again where it broke: nothing is lost, nothing comes twice.
         """
-        return self._follow(
-            lambda seq: self._cases.WatchCase(
-                WatchCaseRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
-            ),
+        return self._calls.follow(
+            self._cases.WatchCase,
+            lambda seq: WatchCaseRequest(case_id=case_id, after_seq=seq),
             place=lambda answer: answer.event.seq,
             after=after_seq,
         )
@@ -332,16 +321,15 @@ class Client(Verbs):
     async def events(self, case_id: str = "", *, after_position: int = 0, page_size: int = 500) -> AsyncIterator[Event]:
         """Events of one case, or of all, in the log's order; pages are fetched as they are needed."""
         request = ListEventsRequest(case_id=case_id, after_position=after_position, page_size=page_size)
-        async for page in self._pages(self._audit.ListEvents, request):
+        async for page in self._calls.pages(self._audit.ListEvents, request):
             for event in page.events:
                 yield event
 
     async def watch_events(self, after_position: int = 0) -> AsyncIterator[Event]:
         """Every event after a position of the log, what is there and then what comes, over breaks as well."""
-        answers = self._follow(
-            lambda position: self._audit.WatchEvents(
-                WatchEventsRequest(after_position=position), metadata=self._metadata
-            ),
+        answers = self._calls.follow(
+            self._audit.WatchEvents,
+            lambda position: WatchEventsRequest(after_position=position),
             place=lambda answer: answer.event.position,
             after=after_position,
         )
@@ -361,47 +349,45 @@ class Client(Verbs):
         request = ReplayCaseRequest(case_id=case_id, at=timestamp(at) if isinstance(at, datetime) else at)
         if seq is not None:
             request.seq = seq
-        return await self._ask(self._audit.ReplayCase, request)
+        return await self._calls.ask(self._audit.ReplayCase, request)
 
     async def verify(self, case_id: str = "", *, within: float = 600.0) -> VerifyCaseResponse:
         """Check one case, or the whole log, which takes its time: `within` so many seconds."""
         patience = Patience(overall=within, attempt=within)
-        return await self._ask(self._audit.VerifyCase, VerifyCaseRequest(case_id=case_id), patience=patience)
+        return await self._calls.ask(self._audit.VerifyCase, VerifyCaseRequest(case_id=case_id), patience=patience)
 
     async def checkpoint(self, position: int = 0) -> GetCheckpointResponse:
         """The first published checkpoint that holds the event at a position, or the newest; and who has signed it."""
-        return await self._ask(self._audit.GetCheckpoint, GetCheckpointRequest(position=position))
+        return await self._calls.ask(self._audit.GetCheckpoint, GetCheckpointRequest(position=position))
 
     async def checkpoints(self, *, after_size: int = 0, page_size: int = 0) -> AsyncIterator[Checkpoint]:
         """Published checkpoints by size; pages are fetched as they are needed."""
         request = ListCheckpointsRequest(after_size=after_size, page_size=page_size)
-        async for page in self._pages(self._audit.ListCheckpoints, request):
+        async for page in self._calls.pages(self._audit.ListCheckpoints, request):
             for checkpoint in page.checkpoints:
                 yield checkpoint
 
     async def prove_inclusion(self, position: int, *, tree_size: int = 0) -> ProveInclusionResponse:
         """A proof that an event is in the tree of so many events, or of all; `casetrail.proof.tree` checks it."""
-        return await self._ask(
+        return await self._calls.ask(
             self._audit.ProveInclusion, ProveInclusionRequest(position=position, tree_size=tree_size)
         )
 
     async def prove_consistency(self, old_size: int, *, size: int = 0) -> ProveConsistencyResponse:
         """A proof that one tree of the log continues an older one; `casetrail.proof.tree` checks it."""
-        return await self._ask(self._audit.ProveConsistency, ProveConsistencyRequest(old_size=old_size, size=size))
+        return await self._calls.ask(
+            self._audit.ProveConsistency, ProveConsistencyRequest(old_size=old_size, size=size)
+        )
 
     async def rotate_signing_key(self, *, request_id: str = "") -> RotateSigningKeyResponse:
         """Have the log sign with a new key from now on. For administrators."""
         request = RotateSigningKeyRequest(request_id=request_id or new_request_id())
-        return await self._ask(self._audit.RotateSigningKey, request, request.request_id)
+        return await self._calls.ask(self._audit.RotateSigningKey, request, request.request_id)
 
     async def erase_customer(self, customer_id: str, *, why: str, request_id: str = "") -> EraseCustomerResponse:
         """Make a customer's personal data unreadable for ever. For administrators."""
         request = EraseCustomerRequest(request_id=request_id or new_request_id(), customer_id=customer_id, why=why)
-        return await self._ask(self._audit.EraseCustomer, request, request.request_id)
-
-    def _keep(self, case_id: str, request_id: str, receipt: Receipt) -> None:
-        if self._receipts is not None:
-            self._receipts.keep(case_id, request_id, receipt)
+        return await self._calls.ask(self._audit.EraseCustomer, request, request.request_id)
 
     async def steps(self, case_id: str) -> AsyncIterator[WatchCaseResponse]:
         """Every event of a case so far, each with the case after it."""
@@ -423,17 +409,17 @@ class Client(Verbs):
             case_ids: Only these.
         """
         request = WhatIfRequest(policy=policy, filter=case_filter, case_ids=case_ids)
-        async for answer in self._once(self._audit.WhatIf, request):
+        async for answer in self._calls.once(self._audit.WhatIf, request):
             yield answer.rerun
 
     async def export_log(self, request: ExportLogRequest | None = None) -> AsyncIterator[bytes]:
         """The log, or an extract of it, as lines of the export format (docs/proof.md), without the last one."""
-        async for answer in self._once(self._audit.ExportLog, request or ExportLogRequest()):
+        async for answer in self._calls.once(self._audit.ExportLog, request or ExportLogRequest()):
             yield answer.lines
 
     def cross_check(self, case_id: str = "") -> AsyncIterator[CrossCheckResponse]:
         """How log, projection and running workflow of each open case, or of one case, agree."""
-        return self._once(self._audit.CrossCheck, CrossCheckRequest(case_id=case_id))
+        return self._calls.once(self._audit.CrossCheck, CrossCheckRequest(case_id=case_id))
 
     def _make_channel(self) -> grpc.aio.Channel:
         if self._tls is not None:
@@ -446,57 +432,9 @@ class Client(Verbs):
             )
         return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
 
-    async def _explain(self, failure: grpc.aio.AioRpcError, request_id: str = "") -> CasetrailError:
-        """What a failed call says; where it had no connection, what is wrong between the two sides."""
-        error = error_of(failure, request_id)
-        if error.reason or error.code is not grpc.StatusCode.UNAVAILABLE:
-            return error
-        return await handshake.fault(self.address, self._tls) or error
-
     def _unreachable(self) -> Unavailable:
         return Unavailable(f"nothing answers at {self.address}", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
 
-    async def _ask(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Answer],
-        request: _Request,
-        request_id: str = "",
-        *,
-        patience: Patience | None = None,
-    ) -> _Answer:
-        """Send a request until it is answered, refused for good, or the patience ends."""
-        patience = patience or self._patience
-        end = time.monotonic() + patience.overall
-        pauses = patience.pauses()
-        told: CasetrailError | None = None
-        while True:
-            left = end - time.monotonic()
-            try:
-                return await method(request, timeout=min(patience.attempt, left), metadata=self._metadata)
-            except grpc.aio.AioRpcError as failure:
-                error = await self._explain(failure, request_id)
-                pause = next(pauses)
-                if not error.passes or time.monotonic() + pause >= end:
-                    raise error.after(told) from failure
-                told = error if error.reason else told
-            await asyncio.sleep(pause)
-
-    async def _once(
-        self, method: grpc.aio.UnaryStreamMultiCallable[_Request, _Answer], request: _Request
-    ) -> AsyncIterator[_Answer]:
-        """The answers of a stream that ends by itself. One that breaks is not taken up again."""
-        try:
-            async for answer in method(request, metadata=self._metadata):
-                yield answer
-        except grpc.aio.AioRpcError as failure:
-            raise await self._explain(failure) from failure
-
-    async def _pages(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[_PageRequest, _Page], request: _PageRequest
-    ) -> AsyncIterator[_Page]:
-        while True:
-            page = await self._ask(method, request)
-            yield page
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+    def _keep(self, case_id: str, request_id: str, receipt: Receipt) -> None:
+        if self._receipts is not None:
+            self._receipts.keep(case_id, request_id, receipt)

@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Unpack
 
-import grpc
-
-from casetrail.asking import Ask, Follow
+from casetrail.calling import Calls
 from casetrail.commands import How, new_request_id
 from casetrail.patience import Patience
 from casetrail.v1 import drill_service_pb2 as wire
@@ -24,14 +22,10 @@ _SIMULATION = Patience(attempt=600.0, overall=900.0)
 class Drills:
     """The drills of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
-    def __init__(
-        self, channel: grpc.aio.Channel, ask: Ask, follow: Follow, metadata: Sequence[tuple[str, str]]
-    ) -> None:
+    def __init__(self, calls: Calls) -> None:
         """Made by the client, over its own channel."""
-        self._stub: DrillServiceAsyncStub = DrillServiceStub(channel)
-        self._ask = ask
-        self._metadata = tuple(metadata)
-        self._follow = follow
+        self._stub: DrillServiceAsyncStub = DrillServiceStub(calls.channel)
+        self._calls = calls
 
     async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> wire.StartDrillResponse:
         """Begin a drill.
@@ -47,20 +41,17 @@ class Drills:
             scenario=scenario,
             scale=scale,
         )
-        answer: wire.StartDrillResponse = await self._ask(self._stub.StartDrill, request, request.request_id)
-        return answer
+        return await self._calls.ask(self._stub.StartDrill, request, request.request_id)
 
     async def get(self, case_id: str) -> wire.GetDrillResponse:
         """The drill as it is now, its scenario, and the cases in it."""
-        answer: wire.GetDrillResponse = await self._ask(self._stub.GetDrill, wire.GetDrillRequest(case_id=case_id))
-        return answer
+        return await self._calls.ask(self._stub.GetDrill, wire.GetDrillRequest(case_id=case_id))
 
     async def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchDrillResponse]:
         """Every event of a drill after one, with the drill after it, until it is over and everything put right."""
-        answers = self._follow(
-            lambda seq: self._stub.WatchDrill(
-                wire.WatchDrillRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
-            ),
+        answers = self._calls.follow(
+            self._stub.WatchDrill,
+            lambda seq: wire.WatchDrillRequest(case_id=case_id, after_seq=seq),
             place=lambda answer: answer.event.seq,
             after=after_seq,
         )
@@ -72,15 +63,13 @@ class Drills:
     async def inject(self, case_id: str, inject: Inject, **how: Unpack[How]) -> wire.DrillWritten:
         """Let something happen now that the script does not have."""
         request = wire.InjectIntoDrillRequest(call=_call(case_id, how), inject=inject)
-        answer: wire.InjectIntoDrillResponse = await self._ask(
-            self._stub.InjectIntoDrill, request, request.call.request_id
-        )
+        answer = await self._calls.ask(self._stub.InjectIntoDrill, request, request.call.request_id)
         return answer.written
 
     async def abort(self, case_id: str, why: str, **how: Unpack[How]) -> wire.DrillWritten:
         """End a drill before its time."""
         request = wire.AbortDrillRequest(call=_call(case_id, how), why=why)
-        answer: wire.AbortDrillResponse = await self._ask(self._stub.AbortDrill, request, request.call.request_id)
+        answer = await self._calls.ask(self._stub.AbortDrill, request, request.call.request_id)
         return answer.written
 
     async def remark(
@@ -88,7 +77,7 @@ class Drills:
     ) -> wire.DrillWritten:
         """Note what went badly, or is to become better, for the report."""
         request = wire.RemarkDrillRequest(call=_call(case_id, how), problem=problem, improvement=improvement)
-        answer: wire.RemarkDrillResponse = await self._ask(self._stub.RemarkDrill, request, request.call.request_id)
+        answer = await self._calls.ask(self._stub.RemarkDrill, request, request.call.request_id)
         return answer.written
 
     async def report(self, case_id: str, *, html: bool = False, locale: str = "") -> wire.GetDrillReportResponse:
@@ -101,8 +90,7 @@ class Drills:
         """
         form = wire.GetDrillReportRequest.FORM_HTML if html else wire.GetDrillReportRequest.FORM_MARKDOWN
         request = wire.GetDrillReportRequest(case_id=case_id, form=form, locale=locale)
-        answer: wire.GetDrillReportResponse = await self._ask(self._stub.GetDrillReport, request)
-        return answer
+        return await self._calls.ask(self._stub.GetDrillReport, request)
 
     async def simulate(self, scenario: Scenario, *, runs: int = 0, seed: int = 0) -> wire.SimulateDrillResponse:
         """Run a scenario through the rules alone, with response times drawn from its distributions.
@@ -113,8 +101,7 @@ class Drills:
             seed: The same gives the same result.
         """
         request = wire.SimulateDrillRequest(scenario=scenario, runs=runs, seed=seed)
-        answer: wire.SimulateDrillResponse = await self._ask(self._stub.SimulateDrill, request, patience=_SIMULATION)
-        return answer
+        return await self._calls.ask(self._stub.SimulateDrill, request, patience=_SIMULATION)
 
     # --- schedules ----------------------------------------------------------------------------------------------------
 
@@ -149,32 +136,30 @@ class Drills:
             time_zone=time_zone,
             scale=scale,
         )
-        answer: wire.ScheduleDrillResponse = await self._ask(self._stub.ScheduleDrill, request)
+        answer = await self._calls.ask(self._stub.ScheduleDrill, request)
         return answer.schedule
 
     async def schedules(self) -> Sequence[wire.DrillSchedule]:
         """What is scheduled."""
-        answer: wire.ListDrillSchedulesResponse = await self._ask(
-            self._stub.ListDrillSchedules, wire.ListDrillSchedulesRequest()
-        )
+        answer = await self._calls.ask(self._stub.ListDrillSchedules, wire.ListDrillSchedulesRequest())
         return answer.schedules
 
     async def pause(self, schedule_id: str, *, resume: bool = False, note: str = "") -> wire.DrillSchedule:
         """Let a schedule rest, or go on."""
         request = wire.PauseDrillScheduleRequest(schedule_id=schedule_id, resume=resume, note=note)
-        answer: wire.PauseDrillScheduleResponse = await self._ask(self._stub.PauseDrillSchedule, request)
+        answer = await self._calls.ask(self._stub.PauseDrillSchedule, request)
         return answer.schedule
 
     async def trigger(self, schedule_id: str) -> wire.DrillSchedule:
         """Start what is scheduled now."""
         request = wire.TriggerDrillScheduleRequest(schedule_id=schedule_id)
-        answer: wire.TriggerDrillScheduleResponse = await self._ask(self._stub.TriggerDrillSchedule, request)
+        answer = await self._calls.ask(self._stub.TriggerDrillSchedule, request)
         return answer.schedule
 
     async def unschedule(self, schedule_id: str) -> None:
         """End a schedule."""
         request = wire.DeleteDrillScheduleRequest(schedule_id=schedule_id)
-        await self._ask(self._stub.DeleteDrillSchedule, request)
+        await self._calls.ask(self._stub.DeleteDrillSchedule, request)
 
 
 def _call(case_id: str, how: How) -> wire.DrillCall:

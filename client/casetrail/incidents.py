@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, get_args
 
-import grpc
-
-from casetrail.asking import Ask, Follow
+from casetrail.calling import Calls
 from casetrail.commands import How, new_request_id, words
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1 import incident_service_pb2 as wire
@@ -40,14 +38,10 @@ _REQUESTS: Mapping[str, Any] = {
 class Incidents:
     """The incidents of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
-    def __init__(
-        self, channel: grpc.aio.Channel, ask: Ask, follow: Follow, metadata: Sequence[tuple[str, str]]
-    ) -> None:
+    def __init__(self, calls: Calls) -> None:
         """Made by the client, over its own channel."""
-        self._stub: IncidentServiceAsyncStub = IncidentServiceStub(channel)
-        self._ask = ask
-        self._metadata = tuple(metadata)
-        self._follow = follow
+        self._stub: IncidentServiceAsyncStub = IncidentServiceStub(calls.channel)
+        self._calls = calls
 
     async def declare(  # noqa: PLR0913 - what an incident can begin with, each by its name
         self,
@@ -97,7 +91,7 @@ class Incidents:
             ),
             scale=scale,
         )
-        answer: wire.DeclareIncidentResponse = await self._ask(self._stub.DeclareIncident, request, request.request_id)
+        answer = await self._calls.ask(self._stub.DeclareIncident, request, request.request_id)
         return answer.written
 
     async def lead(self, case_id: str, step: Step, **how: Unpack[How]) -> wire.IncidentWritten:
@@ -110,7 +104,7 @@ class Incidents:
             expected_seq=how.get("expected_seq"),
         )
         request = _REQUESTS[name](call=call, **{_FIELDS[name]: step})
-        answer = await self._ask(getattr(self._stub, name), request, call.request_id)
+        answer = await self._calls.ask(getattr(self._stub, name), request, call.request_id)
         written: wire.IncidentWritten = answer.written
         return written
 
@@ -128,20 +122,15 @@ class Incidents:
         request = wire.ListIncidentsRequest(
             open=open_only, levels=levels, include_drills=include_drills, page_size=page_size
         )
-        while True:
-            page: wire.ListIncidentsResponse = await self._ask(self._stub.ListIncidents, request)
+        async for page in self._calls.pages(self._stub.ListIncidents, request):
             for case in page.incidents:
                 yield case
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchIncidentResponse]:
         """Every event of an incident after one, with the incident after it: what is there, then what comes."""
-        return self._follow(
-            lambda seq: self._stub.WatchIncident(
-                wire.WatchIncidentRequest(case_id=case_id, after_seq=seq), metadata=self._metadata
-            ),
+        return self._calls.follow(
+            self._stub.WatchIncident,
+            lambda seq: wire.WatchIncidentRequest(case_id=case_id, after_seq=seq),
             place=lambda answer: answer.event.seq,
             after=after_seq,
         )
@@ -156,5 +145,4 @@ class Incidents:
         """
         form = wire.GetReportRequest.FORM_HTML if html else wire.GetReportRequest.FORM_MARKDOWN
         request = wire.GetReportRequest(case_id=case_id, form=form, locale=locale)
-        answer: wire.GetReportResponse = await self._ask(self._stub.GetReport, request)
-        return answer
+        return await self._calls.ask(self._stub.GetReport, request)
