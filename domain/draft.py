@@ -63,7 +63,7 @@ class Draft:
             event.key = self.key
             event.due.seconds = self.at
         if rule:
-            event.reason.CopyFrom(Reason(rule=rule, inputs=inputs or {}, policy_id=self.rules.ref.policy_id))
+            event.reason.CopyFrom(Reason(rule=rule, inputs=inputs, policy_id=self.rules.ref.policy_id))
         apply(self.case, event)
         self.events.append(event)
         promises.follow(self, event)

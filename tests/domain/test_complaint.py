@@ -46,6 +46,13 @@ def test_accepting_appeases_first(story: Story) -> None:
     assert (story.stage, story.case.owner) == ("accepted", "amy")
 
 
+def test_accepting_takes_the_complaint_from_nobody(story: Story) -> None:
+    story.open("complaint")
+    story.agent("bob").assign("bob")
+    assert story.agent("amy").accept() == ["Accepted", "ClockMet"]
+    assert story.case.owner == "bob"
+
+
 def test_accepting_without_a_word_leaves_the_reply_owed(story: Story) -> None:
     story.open("complaint")
     story.at("+20s").agent("amy").accept()
@@ -285,6 +292,11 @@ def test_a_proposal_that_was_never_made_cannot_be_told(investigated: Story) -> N
         investigated.agent().inform("proposal")
 
 
+def test_a_proposal_that_was_made_can_be_told_by_a_person_as_well(investigated: Story) -> None:
+    investigated.agent().propose(GOODWILL)
+    assert investigated.agent().inform("proposal") == ["CustomerTold", "ClockMet"]
+
+
 # --- carrying out ---
 
 
@@ -370,6 +382,17 @@ def test_who_is_not_reached_is_called_as_often_as_the_policy_asks(told: Story) -
     assert not told.case.HasField("callback")
     with refused("NOTHING_TO_DO"):
         told.agent().record_callback("satisfied")
+
+
+def test_a_silent_complaint_needs_no_sum_and_owes_no_call(story: Story) -> None:
+    story.open("complaint", silent=True)
+    story.agent().accept()
+    story.agent().investigate()
+    story.agent().propose({"kind": "compensation"})
+    story.customer().agree()
+    story.agent().carry_out()
+    assert story.agent().inform("result") == ["CustomerTold", "ClockMet"]
+    assert not story.case.HasField("callback")
 
 
 def test_a_rating_does_not_close_a_case_whose_call_is_owed(told: Story) -> None:

@@ -215,6 +215,24 @@ def test_a_third_wave_is_told_from_the_second(log: Log) -> None:
     assert len(declared_at_all) == len(set(declared_at_all)) == 3
 
 
+def test_an_incident_is_about_its_own_matter_alone(log: Log) -> None:
+    a_wave(log, 0)
+    for number in range(20):
+        log.opened(100 + number, "refund")
+    order, refund = found_in(log.events)
+    incident = an_incident(log, 200, order, 1)
+    an_incident(log, 210, refund, 2)
+    log.add(220, incident, case_closed=CaseClosed())
+    for number in range(20):
+        log.opened(HOUR + number, "refund")
+    a_wave(log, HOUR + 100)
+    assert [(finding.what, finding.declare) for finding in found_in(log.events) if finding.declare] == [
+        ("order", True),
+        ("refund", True),
+        ("order", True),
+    ]
+
+
 def test_an_incident_that_is_reopened_is_the_matters_again(log: Log) -> None:
     a_wave(log, 0)
     incident = an_incident(log, 30, found_in(log.events)[0])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casetrail.scenario_file import load
-from casetrail.v1.case_pb2 import Closure
+from casetrail.v1.case_pb2 import Case, Closure
 from casetrail.v1.command_pb2 import AbortDrill, Command, EndDrillCase, InjectByHand, Open, RemarkDrill
 from casetrail.v1.drill_pb2 import DrillExpectation, DrillInject
 from casetrail.v1.effect_pb2 import (
@@ -21,12 +21,13 @@ from casetrail.v1.effect_pb2 import (
 )
 from casetrail.v1.event_pb2 import Event, IncidentGraded
 from casetrail.v1.incident_pb2 import CrisisClass
-from casetrail.v1.inject_pb2 import Inject, MessageInject
+from casetrail.v1.inject_pb2 import Inject, MessageInject, WaveInject
 from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase, Scenario
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
 from domain import Rejected, act, fold, next_wake, pending_effects
 from domain.draft import SYSTEM
 from domain.drills import script
+from domain.drills.injects import customer_turns_up, message_to, wave_offset
 from domain.drills.matching import History, judge, points, word_at
 from domain.drills.score import Tally, by_phase, by_role
 from domain.drills.simulation import Simulator, draw_delay
@@ -134,6 +135,59 @@ def test_a_participant_who_is_silent_does_not_move() -> None:
     brought = drill.until(46)
     assert "move_failed" in brought
     assert "move_requested" not in brought
+
+
+def test_a_participant_moves_again_when_the_silence_is_over() -> None:
+    drill = Rehearsal(load(ROOT / "scenarios" / "several-lines.en.yaml"))
+    drill.until(40)
+    drill.made("supervisor-away", began=40)
+    [away] = [planned for planned in drill.case.drill.injects if planned.inject.id == "supervisor-away"]
+    [supervisor] = [one for one in SCENARIO.participants if one.name == "duty-supervisor"]
+    assert [script.is_silent(drill.case.drill, supervisor, away.until.seconds + late) for late in (-1, 0)] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(("within", "late_until", "seconds"), [(60, 0, 120), (60, 90, 90)])
+def test_an_expectation_can_be_met_late_for_as_long_again_where_the_script_says_nothing_else(
+    within: int, late_until: int, seconds: int
+) -> None:
+    expectation = Expectation()
+    expectation.within.seconds, expectation.late_until.seconds = within, late_until
+    assert script.late_seconds(expectation) == seconds
+
+
+@pytest.mark.parametrize(("asked", "scale"), [(0, 30), (60, 60)])
+def test_a_drill_runs_as_fast_as_its_script_says_unless_it_is_asked_for_another_pace(
+    asked: float, scale: float
+) -> None:
+    assert script.opening(Scenario(title="Fire", scale=30), asked).scale == scale
+
+
+def test_customers_of_a_wave_are_counted_from_one_and_come_evenly() -> None:
+    wave = WaveInject(kind=Kind.KIND_COMPLAINT, count=4)
+    wave.over.seconds = 120
+    assert [customer_turns_up(wave, number).customer.customer_id for number in (0, 3)] == ["drill-1", "drill-4"]
+    assert customer_turns_up(wave, 3).customer.email == "customer-4@drill.invalid"
+    assert [wave_offset(wave, number) for number in range(4)] == [0, 30, 60, 90]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sender", "action", "text"),
+    [
+        (Kind.KIND_INCIDENT, "The press", "note", "The press: Well?"),
+        (Kind.KIND_INCIDENT, "", "note", "Well?"),
+        (Kind.KIND_COMPLAINT, "The press", "receive_message", "Well?"),
+    ],
+)
+def test_a_message_is_noted_in_an_incident_and_said_by_the_customer_elsewhere(
+    kind: Kind.ValueType, sender: str, action: str, text: str
+) -> None:
+    inject = Inject(message=MessageInject(to="outage", sender=sender, text="Well?"))
+    command = message_to(Case(case_id="C-1", kind=kind), inject)
+    assert (command.case_id, command.WhichOneof("action")) == ("C-1", action)
+    assert getattr(command, action).words.text == text
 
 
 def test_a_system_that_fails_is_restored_when_its_time_is_over() -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from casetrail.v1.effect_pb2 import Effect
-from casetrail.v1.incident_pb2 import IncidentNotice, IncidentSource, IncidentTask, LinkedCase
+from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentSource, IncidentTask, LinkedCase
 from casetrail.v1.types_pb2 import Role
-from casetrail.words import word_of
+from casetrail.words import value_of, word_of
 from domain import awaited
 from domain.lifecycles.linked import follow_up_over
 from tests.domain.story import Story, refused, rules_with
@@ -333,6 +333,20 @@ def test_graded_up_it_waits_for_somebody_who_may_lead_and_the_old_commander_goes
     assert story.supervisor("sue").contain_incident("Switched") == ["IncidentContained"]
     assert story.executive().assume_command() == ["CommandAssumed"]
     assert "somebody to lead it (executive)" not in waits(story)
+
+
+@pytest.mark.parametrize(
+    ("named", "may"),
+    [
+        (["team_lead", "director"], {"team_lead", "supervisor", "director", "executive"}),
+        (["incident_lead"], {"incident_lead"}),
+        (["incident_lead", "director"], {"incident_lead", "director", "executive"}),
+        ([], set[str]()),
+    ],
+)
+def test_who_may_lead_is_named_or_stands_above_somebody_who_is(named: list[str], may: set[str]) -> None:
+    incident = Incident(commander_roles=[value_of(Role, role) for role in named])
+    assert {word_of(Role.DESCRIPTOR, role) for role in Role.values() if awaited.may_lead(role, incident)} == may
 
 
 # --- tasks ---
@@ -687,6 +701,13 @@ def test_what_was_not_over_after_all_is_responded_to_again(story: Story) -> None
     assert not story.case.incident.HasField("report")
     story.executive().contain_incident("Switched again")
     assert story.executive().resolve_incident("Now it is over").count("FollowUpRequested") == 1
+
+
+def test_when_it_was_over_is_on_record_until_it_was_not(story: Story) -> None:
+    resolved(story)
+    assert story.case.resolved_at.seconds == story.now
+    story.lead().reopen_incident()
+    assert not story.case.HasField("resolved_at")
 
 
 # --- the cases that it touches ---

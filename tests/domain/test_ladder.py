@@ -205,6 +205,31 @@ def test_the_owner_is_warned_before_a_promise_breaks(story: Story) -> None:
     assert not story.times("ClockBreached", "resolution")
 
 
+def test_while_nobody_has_the_case_nobody_is_warned(story: Story) -> None:
+    story.open("inquiry")
+    story.at("+10s").agent("amy").reply("Hello")
+    story.wait("20h")
+    assert story.times("ClockWarned", "resolution") == ["20h"]
+    assert not story.types("StaffAlerted")
+
+
+def test_whoever_leads_an_incident_is_warned_as_what_they_are_and_a_department_as_its_agent(story: Story) -> None:
+    story.declare(2)
+    story.lead().confirm_nature("The gateway is down")
+    story.lead().grade_incident(2)
+    story.supervisor("sue").assume_command()
+    story.agent("olga").accept_task("T1")
+    story.wait("3h")
+    clocks = {clock.clock_id: f"{clock.name} {clock.subject}".strip() for clock in story.case.clocks}
+    warned = {
+        clocks[body.clock_id]: (body.owner, word_of(Role.DESCRIPTOR, body.role))
+        for body in story.bodies("StaffAlerted")
+        if body.text.endswith("is due soon")
+    }
+    leads = ("sue", "supervisor")
+    assert warned == {"public_notice": leads, "task T1": ("olga", "agent"), "task T2": leads, "task T3": leads}
+
+
 def test_a_warning_comes_again_after_a_pause_only_when_it_had_not_come_before(story: Story) -> None:
     story.open("inquiry")
     story.at("+10s").agent().reply("Hello")

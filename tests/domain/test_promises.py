@@ -191,6 +191,41 @@ def test_a_wait_stops_the_clocks_that_the_new_policy_says(story: Story) -> None:
     assert (story.clock("resolution"), story.clock("first_response")) == ("running", "paused")
 
 
+def test_a_wait_that_the_new_policy_treats_alike_goes_on_as_it_was(story: Story) -> None:
+    story.open("inquiry")
+    story.agent().wait("customer")
+    types = story.change_policy(rules_with(lambda _: None))
+    assert not {"ClockPaused", "ClockResumed"} & set(types)
+    assert (story.clock("resolution"), story.clock("first_response")) == ("paused", "running")
+
+
+@pytest.mark.parametrize(("waits_for", "review"), [("customer", "paused"), ("vendor", "4h10s")])
+def test_a_promise_that_begins_during_a_wait_stands_where_that_stops_it(
+    story: Story, waits_for: str, review: str
+) -> None:
+    story.open("return")
+    story.agent().wait(waits_for)
+    before = story.clocks()
+    story.at("+10s").agent().accept()
+    del before["acceptance"]
+    assert story.clocks() == before | {"review": review}
+    story.at("+1h10s").agent().resume()
+    assert story.due("review") == ("5h10s" if review == "paused" else review)
+
+
+def test_a_promise_that_is_over_has_nothing_to_come(story: Story) -> None:
+    story.open("return")
+    story.at("+10s").agent().wait("customer")
+    story.wait("2h")
+    story.agent().accept()
+    story.customer().withdraw()
+    assert story.wake is None
+    for clock in story.case.clocks:
+        assert [field.name for field, _ in clock.ListFields() if field.name in ("warn_at", "flag_at")] == []
+        assert not clock.climb.HasField("next_at")
+        assert not clock.pause_cause
+
+
 # --- import ---
 
 

@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.domain.story import CUSTOMER, DELIVERED, POLICY, RETURN, Story, refused
+from casetrail.v1.case_pb2 import Case
+from casetrail.v1.types_pb2 import RemedyKind, Stage
+from casetrail.words import value_of, word_of
+from domain import expire
+from tests.domain.story import CUSTOMER, DELIVERED, POLICY, RETURN, Story, refused, seconds
 
 MAILLESS = {"customer_id": "c-1"}
 SF1 = {"carrier": "sf", "tracking_no": "SF1"}
@@ -337,6 +341,28 @@ def test_a_parcel_lost_after_the_goods_are_here_offers_nothing(sent_back: Story)
     sent_back.wait("48h")
     assert sent_back.types("ParcelGivenUp")
     assert not sent_back.types("AlternativeOffered")
+
+
+@pytest.mark.parametrize(
+    ("stage", "offered"),
+    [
+        ("opened", ["refund", "exchange"]),
+        ("rejected", ["refund", "exchange"]),
+        ("received", []),
+        ("awaiting_goods", []),
+    ],
+)
+def test_what_was_ordered_and_is_lost_is_made_good_unless_something_was_agreed_on(
+    story: Story, stage: str, offered: list[str]
+) -> None:
+    accepted(story) if stage != "opened" else story.open("return")
+    story.agent().track_parcel(SF1)
+    case = Case()
+    case.CopyFrom(story.case)
+    case.stage = value_of(Stage, stage)
+    events = expire(case, story.now + seconds("48h"), story.rules)
+    found = [event.alternative_offered for event in events if event.HasField("alternative_offered")]
+    assert [word_of(RemedyKind.DESCRIPTOR, kind) for body in found for kind in body.alternatives] == offered
 
 
 # --- the remedy ---
