@@ -205,7 +205,7 @@ class Engine:
             known = await self._log.find_key(command.case_id, request.key)
             if known is None:
                 raise
-            return await self._again(held, command.case_id, known, request)
+            return await self._again(command.case_id, known, request)
         case = fold(events)
         need = need_of(case)
         result = await self._append(command.case_id, 0, request, events, case, need)
@@ -215,7 +215,7 @@ class Engine:
                 self._wakeups.follow(held, None, case, need)
                 return Outcome(case, result.events, growth=result.growth)
             case Known():
-                return await self._again(held, command.case_id, result, request)
+                return await self._again(command.case_id, result, request)
             case Behind():
                 return None
 
@@ -249,7 +249,7 @@ class Engine:
                 # What looks like a refusal may be a request that was carried out already, or a cache that lags behind.
                 known = await self._log.find_key(command.case_id, request.key)
                 if known is not None:
-                    return await self._again(held, command.case_id, known, request)
+                    return await self._again(command.case_id, known, request)
                 newer = case if fresh else await self._caught_up(case)
                 if newer is case:
                     raise
@@ -265,7 +265,7 @@ class Engine:
                     self._wakeups.follow(held, case, after, need, nudging=not command.HasField("report_outcome"))
                     return Outcome(after, result.events, growth=result.growth)
                 case Known():
-                    return await self._again(held, command.case_id, result, request)
+                    return await self._again(command.case_id, result, request)
                 case Behind():
                     case = held.case = await self._adopt(case, result)
                     fresh = True
@@ -350,7 +350,7 @@ class Engine:
         """The case with what the log says we did not know; a log that has less than we thought is believed too."""
         return fold(behind.events, case) if behind.events else await self._load(case.case_id)
 
-    async def _again(self, held: Held, case_id: str, known: Known, request: Request) -> Outcome:
+    async def _again(self, case_id: str, known: Known, request: Request) -> Outcome:
         """The first outcome of a request.
 
         Raises:
@@ -363,9 +363,11 @@ class Engine:
                 field="request_id",
             )
         last = known.events[-1].seq
-        if held.case is None or held.case.seq != last:
-            return Outcome(fold(await self._history(case_id, last)), known.events, repeated=True)
-        return Outcome(held.case, known.events, repeated=True)
+        # Not as it is held here: somebody may have erased what it says.
+        case = await self._load(case_id)
+        if case.seq != last:
+            case = fold(await self._history(case_id, last))
+        return Outcome(case, known.events, repeated=True)
 
     async def _history(self, case_id: str, last: int) -> Iterable[Event]:
         events: list[Event] = []

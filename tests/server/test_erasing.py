@@ -28,11 +28,15 @@ async def a_closed_case(running: Running) -> str:
     """The case of customer C-1."""
     case_id = (await running.open()).case.case_id
     await running.note(case_id, 1, text="call 0171 2345")
-    withdrawal = Command(case_id=case_id, request_id="withdraw")
-    withdrawal.actor.name, withdrawal.actor.role = "customer", Role.ROLE_CUSTOMER
-    withdrawal.withdraw.why = "found it"
-    await running.execute(withdrawal)
+    await running.execute(withdrawal(case_id))
     return case_id
+
+
+def withdrawal(case_id: str) -> Command:
+    command = Command(case_id=case_id, request_id="withdraw")
+    command.actor.name, command.actor.role = "customer", Role.ROLE_CUSTOMER
+    command.withdraw.why = "found it"
+    return command
 
 
 def erasing(request_id: str = "erase-1", customer: str = "C-1") -> EraseCustomerRequest:
@@ -49,6 +53,15 @@ async def exported(running: Running, folder: Path, *, caller: str = "admin", per
 
 def events_of(path: Path) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, path.read_text().splitlines()) if line["kind"] == "event"]
+
+
+async def test_a_request_that_is_repeated_does_not_bring_back_what_was_erased(running: Running) -> None:
+    case_id = await a_closed_case(running)
+    await running.audit.EraseCustomer(erasing(), metadata=ADMIN)
+    again = await running.execute(withdrawal(case_id))
+    assert again.repeated_request
+    assert SECRET not in str(again)
+    assert again.case == (await running.cases.GetCase(GetCaseRequest(case_id=case_id), metadata=ADMIN)).case
 
 
 async def test_an_administrator_erases_a_customer_and_everybody_reads_so(running: Running) -> None:
