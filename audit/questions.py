@@ -128,6 +128,11 @@ def erased_keys() -> Question:
     return Question("SELECT dek_id FROM erased_key", {})
 
 
+def how_many_erased() -> Question:
+    """How many keys were destroyed."""
+    return Question("SELECT count(*) FROM erased_key", {})
+
+
 def erase_key(key_id: str, erasure: Erasure) -> Question:
     """Note that a key is destroyed, unless a case of the customer is open."""
     return Question(

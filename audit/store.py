@@ -6,8 +6,9 @@ that a `Log` offers is made of these here.
 
 import asyncio
 import hashlib
+import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from audit import archive_questions, facts, questions
 from audit.bell import Bell
-from audit.encryption import case_place, decrypt
+from audit.encryption import Keys, case_place, decrypt
 from audit.envelope import StoredEvent, event_of
 from audit.group import (
     CaseHasMoved,
@@ -61,6 +62,7 @@ from domain.refusal import Rejected
 
 _PAGE: Final = 500  # events read at once while following or catching up
 _AROUND: Final = 100  # events read at once beside a request's
+_ERASURES_EVERY: Final = 1.0  # seconds between looks at what other processes have erased
 _MANY: Final = 50  # events that are better put together in another thread
 
 Rows = list[tuple[Any, ...]]
@@ -76,6 +78,9 @@ class Store(ABC):
     _bell: Bell
     _keys: SubjectKeys | None = None
     """What personal fields are encrypted with; None leaves them as they are."""
+
+    _erasures_known_at = -_ERASURES_EVERY
+    """As of when the keys know what other processes have erased, by the monotonic clock."""
 
     _closed = False
 
@@ -316,7 +321,7 @@ class Store(ABC):
 
     async def opened(self, rows: Sequence[StoredEvent]) -> Sequence[Event]:
         """Rows as complete events, with their personal fields."""
-        keys = await self._keys.found(row.dek_id for row in rows) if self._keys is not None else None
+        keys = await self._found(self._keys, (row.dek_id for row in rows)) if self._keys is not None else None
 
         def opened() -> list[Event]:
             return [event_of(row, keys) for row in rows]
@@ -328,9 +333,18 @@ class Store(ABC):
             return
         encrypted = [case for case in cases if case.HasField("encrypted")]
         if encrypted:
-            keys = await self._keys.found(case.encrypted.key_id for case in encrypted)
+            keys = await self._found(self._keys, (case.encrypted.key_id for case in encrypted))
             for case in encrypted:
                 decrypt(case, keys, case_place(case))
+
+    async def _found(self, keys: SubjectKeys, key_ids: Iterable[str | None]) -> Keys:
+        """Keys by their ids; none that another process has noted as destroyed a second ago."""
+        now = time.monotonic()
+        if now - self._erasures_known_at >= _ERASURES_EVERY:
+            if await self._ask(questions.how_many_erased(), _number) != keys.known_destroyed:
+                keys.count_as_destroyed(await self._ask(questions.erased_keys(), _column))
+            self._erasures_known_at = now
+        return await keys.found(key_ids)
 
     # What Temporal knows
 
@@ -518,6 +532,11 @@ def _stored(rows: Rows) -> list[StoredEvent]:
 
 def _just_erased(case_id: str) -> LogUnavailableError:
     return LogUnavailableError(f"personal data in {case_id} was erased meanwhile: ask again")
+
+
+def _number(rows: Rows) -> int:
+    ((number,),) = rows
+    return int(number)
 
 
 def _column(rows: Rows) -> list[str]:

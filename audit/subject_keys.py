@@ -2,8 +2,8 @@
 
 They are kept apart from the log, in a file or a schema of their own, each wrapped with the key-encryption key. A key is
 there before anything is encrypted with it: what a crash leaves in between is a key that nobody needs. Keys are
-remembered for a minute, so that what another process destroys is out of use here soon; that nothing new is written
-under a destroyed key, the log itself sees to.
+remembered for a minute, and not given any more once the log says that another process destroys them; that nothing new
+is written under them, the log itself sees to.
 """
 
 import asyncio
@@ -123,8 +123,14 @@ class SubjectKeys:
         self._lock = threading.Lock()
         self._by_id: dict[str, _Remembered] = {}
         self._by_subject: dict[str, _Remembered] = {}
+        self._destroyed: frozenset[str] = frozenset()  # as the log says
         self._wanted: dict[str, asyncio.Future[Key]] = {}
         self._making: asyncio.Task[None] | None = None
+
+    @property
+    def known_destroyed(self) -> int:
+        """Of how many keys it is known here that the log says they are destroyed."""
+        return len(self._destroyed)
 
     @property
     def name(self) -> str:
@@ -180,7 +186,7 @@ class SubjectKeys:
         return await asyncio.shield(wanted)
 
     async def found(self, key_ids: Iterable[str | None]) -> Keys:
-        """Keys by their ids; those that never were are left out.
+        """Keys by their ids; None for one that is destroyed. Those that never were are left out.
 
         Raises:
             LogUnavailableError: They cannot be read.
@@ -205,6 +211,11 @@ class SubjectKeys:
             return
         now = time.time_ns() // 1000
         await asyncio.to_thread(self._database.within, lambda run: _destroy(run, key_ids, now))
+        self.forget()
+
+    def count_as_destroyed(self, key_ids: Iterable[str]) -> None:
+        """Show nothing under these keys from now on: the log says that they are destroyed, or just being destroyed."""
+        self._destroyed = frozenset(key_ids)
         self.forget()
 
     def forget(self) -> None:
@@ -289,7 +300,9 @@ class SubjectKeys:
             if key_id is None or key_id in known:
                 continue
             found = self._by_id.get(key_id)
-            if found is not None and _is_fresh(found):
+            if key_id in self._destroyed:
+                known[key_id] = None
+            elif found is not None and _is_fresh(found):
                 known[key_id] = found.key
             else:
                 unknown[key_id] = None

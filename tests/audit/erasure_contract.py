@@ -207,6 +207,32 @@ class ErasureContract:
         assert (await other.verify()).findings == ()
         await other.close()
 
+    async def test_a_process_with_the_key_in_mind_shows_nothing_after_a_second(
+        self, log: Log, log_url: str, key_settings: KeySettings
+    ) -> None:
+        await written(log)
+        other = await open_log(log_url, key_settings)
+        assert secrets_of(tuple(await other.events("INQ-1"))) == list(SECRETS)
+        await erased(log)
+        await asyncio.sleep(1.1)
+        assert secrets_of(tuple(await other.events("INQ-1"))) == []
+        case = await other.read_case("INQ-1")
+        assert case is not None
+        assert case.erased
+        await other.close()
+
+    async def test_what_is_noted_as_erased_is_not_shown_though_its_key_is_still_there(
+        self, log: Log, log_url: str, key_settings: KeySettings
+    ) -> None:
+        await written(log)
+        other = await open_log(log_url, key_settings)
+        event = Event(case_id=LOG_ITSELF, actor=ADMIN)
+        event.customer_erased.key_ids.extend(await log.keys_of("cu-1"))
+        assert await log.note_erasure(Erasure("cu-1", "erase-1", "0" * 64, event))
+        await asyncio.sleep(1.1)
+        assert secrets_of(tuple(await other.events("INQ-1"))) == []
+        await other.close()
+
     async def test_an_erasure_that_a_crash_interrupts_is_finished_at_the_next_start(
         self, log: Log, log_url: str, key_settings: KeySettings
     ) -> None:
