@@ -20,7 +20,7 @@ _COMMANDS = {
     "watch": "casetrail.cli.reading:watch",
     "events": "casetrail.cli.reading:events",
     "replay": "casetrail.cli.replaying:replay",
-    "why": "casetrail.cli.replaying:why",
+    "why": "casetrail.cli.explaining:why",
     "what-if": "casetrail.cli.comparing:what_if",
     "crosscheck": "casetrail.cli.comparing:crosscheck",
     "export": "casetrail.export.command:export",

@@ -1,36 +1,26 @@
 """`casetrail drill …`: rehearse emergencies, follow them, and see what came of it."""
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from google.protobuf.message import Message
 from rich.table import Table
 from rich.text import Text
 
 from casetrail import short_forms
-from casetrail.cli import drill_injects, options, output
+from casetrail.cli import drill_injects, drill_schedules, options, output
 from casetrail.cli.options import Why
+from casetrail.cli.scenario import FileArgument, Scale, read_scenario
 from casetrail.cli.terms import RequestId, Terms, WriteTerms, call, follow, spread
 from casetrail.client import Client
-from casetrail.scenario_file import ScenarioError, load
+from casetrail.scenario_file import load
 from casetrail.timeline import tell
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
 from casetrail.v1.drill_service_pb2 import (
     AbortDrillResponse,
-    DeleteDrillScheduleResponse,
-    DrillSchedule,
     GetDrillResponse,
-    ListDrillSchedulesResponse,
-    PauseDrillScheduleResponse,
     RemarkDrillResponse,
-    ScheduleDrillResponse,
     SimulateDrillResponse,
-    TriggerDrillScheduleResponse,
 )
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.scenario_pb2 import Scenario
@@ -38,16 +28,10 @@ from casetrail.v1.types_pb2 import Role
 from casetrail.words import word_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-_schedules = typer.Typer(no_args_is_help=True, help="Drills that start by themselves.")
 app.add_typer(drill_injects.app, name="inject")
-app.add_typer(_schedules, name="schedule")
+app.add_typer(drill_schedules.app, name="schedule")
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario: a YAML file.")]
 DrillArgument = Annotated[str, typer.Argument(metavar="DRILL", help="Its number.")]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
-Scale = Annotated[
-    float, typer.Option(min=0, metavar="N", help="Case seconds per real second; the scenario's when left out.")
-]
 
 
 @app.callback()
@@ -62,32 +46,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Say exactly what is wrong in a scenario's file, and where."""
-    try:
-        scenario = load(file, scale=scale)
-    except ScenarioError as wrong:
-        problems = wrong.problems
-    else:
-        problems = ()
-    if as_json:
-        typer.echo(json.dumps({"ok": not problems, "problems": [asdict(p) for p in problems]}, ensure_ascii=False))
-    elif not problems:
-        points = sum(expectation.score for expectation in scenario.expectations)
-        expected = f"{len(scenario.injects)} injects, {len(scenario.expectations)} expectations, {points} points"
-        typer.echo(f"{file}: scenario {scenario.id} is fine: {expected}.")
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    if problems:
-        raise typer.Exit(1)
+    output.print_check(lambda: f"{file}: {_praise(load(file, scale=scale))}", as_json=as_json)
 
 
-def _scenario(file: Path, scale: float = 0) -> Scenario:
-    """Read a scenario, or say what is wrong in it and end."""
-    try:
-        return load(file, scale=scale)
-    except ScenarioError as wrong:
-        for problem in wrong.problems:
-            typer.echo(str(problem), err=True)
-        raise typer.Exit(1) from None
+def _praise(scenario: Scenario) -> str:
+    points = sum(expectation.score for expectation in scenario.expectations)
+    expected = f"{len(scenario.injects)} injects, {len(scenario.expectations)} expectations, {points} points"
+    return f"scenario {scenario.id} is fine: {expected}."
 
 
 @app.command()
@@ -103,7 +68,7 @@ def start(
     terms: Terms,
 ) -> None:
     """Begin a drill."""
-    scenario = _scenario(file, scale)
+    scenario = read_scenario(file, scale)
 
     async def begin(client: Client) -> None:
         started = await client.drills.start(scenario, scale=scale, request_id=request_id)
@@ -203,84 +168,12 @@ def simulate(
     terms: Terms,
 ) -> None:
     """Run a scenario through the rules alone, with response times drawn from its distributions."""
-    scenario = _scenario(file)
+    scenario = read_scenario(file)
     found = call(terms, lambda client: client.drills.simulate(scenario, runs=runs, seed=seed))
     if terms.as_json:
         output.print_json(found)
         return
     _print_simulation(found)
-
-
-# --- schedules ---
-
-
-@_schedules.command("create")
-@spread
-def _create(
-    name: NameArgument,
-    file: FileArgument,
-    *,
-    yearly: Annotated[list[str] | None, typer.Option(metavar="MM-DD", help="Every year on this day.")] = None,
-    on: Annotated[
-        list[str] | None, typer.Option("--on", metavar="YYYY-MM-DD", help="On this day, such as before a promotion.")
-    ] = None,
-    at: Annotated[str, typer.Option(metavar="HH:MM", help="10:00 when left out.")] = "",
-    time_zone: Annotated[str, typer.Option(help="IANA; Asia/Shanghai when left out.")] = "",
-    scale: Scale = 0,
-    terms: Terms,
-) -> None:
-    """Have a drill started by itself."""
-    scenario = _scenario(file, scale)
-    made = call(
-        terms,
-        lambda client: client.drills.schedule(
-            name, scenario, yearly=yearly or (), dates=on or (), at=at, time_zone=time_zone, scale=scale
-        ),
-    )
-    _print_schedules(ScheduleDrillResponse(schedule=made), [made], terms)
-
-
-@_schedules.command("list")
-@spread
-def _list(*, terms: Terms) -> None:
-    """Show what is scheduled."""
-    found = call(terms, lambda client: client.drills.schedules())
-    _print_schedules(ListDrillSchedulesResponse(schedules=found), found, terms)
-
-
-@_schedules.command("pause")
-@spread
-def _pause(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
-    """Let a schedule rest."""
-    paused = call(terms, lambda client: client.drills.pause(name, note=why))
-    _print_schedules(PauseDrillScheduleResponse(schedule=paused), [paused], terms)
-
-
-@_schedules.command("resume")
-@spread
-def _resume(name: NameArgument, *, why: Why = "", terms: Terms) -> None:
-    """Let a schedule go on."""
-    resumed = call(terms, lambda client: client.drills.pause(name, resume=True, note=why))
-    _print_schedules(PauseDrillScheduleResponse(schedule=resumed), [resumed], terms)
-
-
-@_schedules.command("trigger")
-@spread
-def _trigger(name: NameArgument, *, terms: Terms) -> None:
-    """Start what is scheduled now."""
-    triggered = call(terms, lambda client: client.drills.trigger(name))
-    _print_schedules(TriggerDrillScheduleResponse(schedule=triggered), [triggered], terms)
-
-
-@_schedules.command("delete")
-@spread
-def _delete(name: NameArgument, *, terms: Terms) -> None:
-    """End a schedule."""
-    call(terms, lambda client: client.drills.unschedule(name))
-    if terms.as_json:
-        output.print_json(DeleteDrillScheduleResponse())
-    else:
-        typer.echo(f"{name} is no schedule any more.")
 
 
 # --- what is shown ---
@@ -337,17 +230,3 @@ def _print_simulation(found: SimulateDrillResponse) -> None:
 def _minutes(seconds: int) -> int:
     """Seconds, rounded to whole minutes."""
     return round(seconds / 60) * 60
-
-
-def _print_schedules(answer: Message, schedules: Sequence[DrillSchedule], terms: Terms) -> None:
-    if terms.as_json:
-        output.print_json(answer)
-        return
-    if not schedules:
-        typer.echo("Nothing is scheduled.")
-    for schedule in schedules:
-        state = "paused" if schedule.paused else "active"
-        following = f"{schedule.next[0].ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}" if schedule.next else "never"
-        typer.echo(f"{schedule.schedule_id}  {schedule.title}: {state}, next {following}")
-        for drill in schedule.drill_ids:
-            typer.echo(f"  {drill}")

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -13,9 +12,9 @@ from rich.text import Text
 from casetrail.cli import options, output
 from casetrail.cli.actions import ActionTerms
 from casetrail.cli.board import board
+from casetrail.cli.listing import LimitOption, add_row, first_of, opened
 from casetrail.cli.options import Why
 from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread
-from casetrail.client import Client
 from casetrail.incidents import Step
 from casetrail.timeline import printable
 from casetrail.v1 import command_pb2 as c
@@ -313,21 +312,17 @@ def list_incidents(
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
     level: Annotated[list[int] | None, typer.Option(min=1, max=4, help="Only of this level.")] = None,
     drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="How many at most; 0 for all.")] = 50,
+    limit: LimitOption = 50,
     *,
     terms: Terms,
 ) -> None:
     """List incidents, the newest first."""
-
-    async def read(client: Client) -> list[Case]:
-        found = []
-        async for case in client.incidents.list(open_only=open_only, levels=level or (), include_drills=drills):
-            found.append(case)
-            if len(found) == limit:
-                break
-        return found
-
-    incidents = call(terms, read)
+    incidents = call(
+        terms,
+        lambda client: first_of(
+            client.incidents.list(open_only=open_only, levels=level or (), include_drills=drills), limit
+        ),
+    )
     if terms.as_json:
         output.print_json(ListIncidentsResponse(incidents=incidents))
         return
@@ -345,11 +340,11 @@ def _table(incidents: list[Case]) -> Table:
             word_of(Stage.DESCRIPTOR, case.stage).replace("_", " "),
             case.subject,
             incident.commander,
-            f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}",
+            opened(case),
             f"{', '.join(breached)} breached" if breached else "",
             _shortened(incident.waits_for),
         )
-        table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached else "")
+        add_row(table, cells, breached=bool(breached))
     return table
 
 

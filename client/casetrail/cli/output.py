@@ -1,7 +1,8 @@
 """What commands print: JSON for programs; for people the timeline, in colours by weight."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.text import Text
 
+from casetrail.file_problems import FileError, Problem
 from casetrail.sentences import Weight
 from casetrail.timeline import Line, event_type, heading, tell
 from casetrail.v1.case_pb2 import Case
@@ -37,6 +39,28 @@ def refuse(why: str) -> NoReturn:
     """End a command that cannot do what it was asked to."""
     typer.echo(f"Refused: {why}", err=True)
     raise typer.Exit(1)
+
+
+def refuse_file(problems: Iterable[Problem]) -> NoReturn:
+    """End a command that cannot use a file, in which this is wrong."""
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    raise typer.Exit(1)
+
+
+def print_check(praise: Callable[[], str], *, as_json: bool) -> None:
+    """Read a file, and print that it is fine, or what is wrong in it; the command then ends with status 1."""
+    fine, problems = "", tuple[Problem, ...]()
+    try:
+        fine = praise()
+    except FileError as wrong:
+        problems = wrong.problems
+    if as_json:
+        typer.echo(json.dumps({"ok": not problems, "problems": [asdict(p) for p in problems]}, ensure_ascii=False))
+    elif not problems:
+        typer.echo(fine)
+    if problems:
+        refuse_file(problems)
 
 
 def print_json(message: Message) -> None:

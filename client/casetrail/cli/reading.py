@@ -1,18 +1,17 @@
 """Commands that read: one case, many, their events; and whether the log is whole."""
 
 from collections.abc import Iterable
-from datetime import UTC
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
-from rich.text import Text
 
 from casetrail.cli import output
+from casetrail.cli.listing import LimitOption, add_row, first_of, opened
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.terms import Terms, call, follow, spread
 from casetrail.client import Client
-from casetrail.timeline import heading, printable, standing, tell
+from casetrail.timeline import heading, standing, tell
 from casetrail.v1.audit_service_pb2 import VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter, GetCaseResponse, ListCasesResponse
@@ -70,7 +69,7 @@ def list_cases(
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those with a breached clock.")] = False,
     drills: Annotated[bool, typer.Option("--drills", help="Those of drills as well.")] = False,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="How many at most; 0 for all.")] = 50,
+    limit: LimitOption = 50,
     terms: Terms,
 ) -> None:
     """List cases, the newest first."""
@@ -87,16 +86,8 @@ def list_cases(
         overdue=overdue,
         include_drills=drills,
     )
-
-    async def read(client: Client) -> list[Case]:
-        cases = []
-        async for case in client.list(case_filter, page_size=min(limit, _PAGE) or _PAGE):
-            cases.append(case)
-            if len(cases) == limit:
-                break
-        return cases
-
-    found = call(terms, read)
+    page_size = min(limit, _PAGE) or _PAGE
+    found = call(terms, lambda client: first_of(client.list(case_filter, page_size=page_size), limit))
     if terms.as_json:
         output.print_json(ListCasesResponse(cases=found))
         return
@@ -120,10 +111,10 @@ def _table(cases: list[Case]) -> Table:
             word_of(Priority.DESCRIPTOR, case.priority),
             case.customer.customer_id,
             case.owner,
-            f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}",
+            opened(case),
             f"{', '.join(breached)} breached" if breached else "",
         )
-        table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached else "")
+        add_row(table, cells, breached=bool(breached))
     return table
 
 
