@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
+from audit.clock_ends import clock_ends, clock_keys
 from audit.reconstruction import Deed, RulesOf, deeds
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd, ComparedClock, Remark
 from casetrail.v1.case_pb2 import Case
@@ -29,14 +30,10 @@ from casetrail.v1.command_pb2 import Command, ReportOutcome
 from casetrail.v1.effect_pb2 import NotificationDelivered, Outcome
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
-from domain import Rejected, Rulebook, act, clocks, expire, fold, next_wake
+from domain import Rejected, Rulebook, act, expire, fold, next_wake
 from domain.draft import SYSTEM
 from domain.effects import DEMANDS, effect_id_of
 from domain.instants import Instant, instant, timestamp
-from domain.parts import find_clock
-
-ClockKey = tuple[str, str, int]
-"""A clock of a case: name, subject, and which of these it is, from 1. The subject of a task's is what is to be done."""
 
 Names = dict[tuple[str, str], tuple[Any, ...]]
 """What each id inside a case stands for, by the field that holds such an id."""
@@ -56,8 +53,8 @@ def what_if(events: Sequence[Event], rules: Rulebook, rules_of: RulesOf, until: 
     recorded.pass_time(until, rules_of(recorded.case.policy))
     rerun = _Rerun(recorded.events, rules, rules_of)
     rerun.run(until)
-    was = recorded.ledger(until, rules_of(recorded.case.policy))
-    would_be = rerun.course.ledger(until, rules)
+    was = clock_ends(recorded.events, recorded.case, until, rules_of(recorded.case.policy))
+    would_be = clock_ends(rerun.course.events, rerun.course.case, until, rules)
     return CaseRerun(
         case_id=events[0].case_id,
         kind=recorded.case.kind,
@@ -97,35 +94,6 @@ class _Course:
         self.write(owed)
         return owed
 
-    def ledger(self, until: Instant, rules: Rulebook) -> dict[ClockKey, ClockEnd]:
-        """How each clock ended, or stands at an instant."""
-        ends: dict[ClockKey, ClockEnd] = {}
-        keys = clock_keys(self.events)
-        for event in self.events:
-            _book(event, ends, keys)
-        for clock_id, key in keys.items():
-            clock = find_clock(self.case, clock_id)
-            if clock is not None and clocks.is_open(clock):
-                ends[key].elapsed_seconds = clocks.reckoning(clock, until, rules).elapsed_seconds
-        return ends
-
-
-def clock_keys(events: Iterable[Event]) -> dict[str, ClockKey]:
-    """Which clock each id stands for: ids hold event numbers, which differ from one course to another."""
-    keys: dict[str, ClockKey] = {}
-    tasks: dict[str, str] = {}
-    seen: Counter[tuple[str, str]] = Counter()
-    for event in events:
-        if event.HasField("task_added"):
-            task = event.task_added.task
-            tasks[task.task_id] = f"{task.department}: {task.what}"
-        elif event.HasField("clock_started"):
-            clock = event.clock_started.clock
-            subject = tasks.get(clock.subject, clock.subject)
-            seen[clock.name, subject] += 1
-            keys[clock.clock_id] = (clock.name, subject, seen[clock.name, subject])
-    return keys
-
 
 def _names(events: Sequence[Event]) -> Names:
     """What the ids stand for that a command can name: tasks and notices are numbered as they come up in a course."""
@@ -143,34 +111,6 @@ def _names(events: Sequence[Event]) -> Names:
         seen[field_, *about] += 1
         names[field_, id_] = (*about, seen[field_, *about])
     return names
-
-
-def _book(event: Event, ends: dict[ClockKey, ClockEnd], keys: dict[str, ClockKey]) -> None:
-    """Enter what an event says of a clock."""
-    if event.HasField("clock_started"):
-        clock = event.clock_started.clock
-        ends[keys[clock.clock_id]] = ClockEnd(verdict=ClockEnd.VERDICT_OPEN, target_seconds=clock.target_seconds)
-        return
-    name = event.WhichOneof("body") or ""
-    if name not in _OF_CLOCKS:
-        return
-    reckoned = getattr(event, name).clock
-    end = ends[keys[reckoned.clock_id]]
-    end.elapsed_seconds, end.target_seconds = reckoned.elapsed_seconds, reckoned.target_seconds
-    # A broken promise stays broken.
-    if end.verdict == ClockEnd.VERDICT_OPEN:
-        end.verdict = _OF_CLOCKS[name]
-
-
-_OF_CLOCKS: Final = {
-    "clock_paused": ClockEnd.VERDICT_OPEN,
-    "clock_resumed": ClockEnd.VERDICT_OPEN,
-    "clock_rebased": ClockEnd.VERDICT_OPEN,
-    "clock_breached": ClockEnd.VERDICT_BREACHED,
-    "clock_met": ClockEnd.VERDICT_MET,
-    "clock_met_late": ClockEnd.VERDICT_BREACHED,
-    "clock_cancelled": ClockEnd.VERDICT_CANCELLED,
-}
 
 
 class _Rerun:
