@@ -17,21 +17,18 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from audit import key_table
 from audit.encryption import Key, Keys
 from audit.key_encryption import KeyEncryptionKeys
-from audit.questions import Answer, Question, among
+from audit.key_table import Run
 from casetrail.key_file import KEY_BYTES
 from casetrail.v1.case_pb2 import Case
 
 _REMEMBERED_SECONDS: Final = 60.0
 _MOST_REMEMBERED: Final = 50_000
-_AT_ONCE: Final = 100  # keys that are asked for with one statement
 _ID_BYTES: Final = 8
 
 T = TypeVar("T")
-
-Run = Callable[[Question], Answer]
-"""Asks or changes something within a transaction."""
 
 
 class KeyPlace(NamedTuple):
@@ -71,29 +68,6 @@ class KeyDatabase(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
-
-
-class KekChangedError(Exception):
-    """The key-encryption key in force is another one than was thought."""
-
-
-class _Kept(NamedTuple):
-    """A key as it is kept.
-
-    Attributes:
-        renewed: How many keys of the subject were destroyed.
-    """
-
-    key_id: str
-    subject: str
-    kek_id: str
-    wrapped: bytes | None
-    renewed: int = 0
-
-    @property
-    def about(self) -> str:
-        """What its wrapping is bound to."""
-        return f"{self.key_id} {self.subject}"
 
 
 class _Remembered(NamedTuple):
@@ -149,7 +123,7 @@ class SubjectKeys:
 
     def are_begun(self) -> bool:
         """Whether a key-encryption key is in force, so that there may be keys."""
-        return bool(self._database.within(_kek_in_force))
+        return bool(self._database.within(key_table.kek_in_force))
 
     def begin(self) -> None:
         """Find out which key-encryption key is in force, and make the first one.
@@ -157,10 +131,10 @@ class SubjectKeys:
         Raises:
             LogUnavailableError: The database cannot be used, or the file has not the key that is in force.
         """
-        self._kek_id = self._database.within(_kek_in_force)
+        self._kek_id = self._database.within(key_table.kek_in_force)
         if not self._kek_id:
             made = self._keks.make()
-            self._kek_id = self._database.within(lambda run: _put_in_force_first(run, made))
+            self._kek_id = self._database.within(lambda run: key_table.put_in_force_first(run, made))
         self._keks.check(self._kek_id)
 
     # Giving keys
@@ -203,14 +177,14 @@ class SubjectKeys:
 
     async def active(self, subject: str) -> Sequence[str]:
         """Ids of the keys of a subject that were not destroyed."""
-        return await asyncio.to_thread(self._database.within, lambda run: _active_ids(run, subject))
+        return await asyncio.to_thread(self._database.within, lambda run: key_table.active_ids(run, subject))
 
     async def destroy(self, key_ids: Sequence[str]) -> None:
         """Destroy keys, for ever. Those that are destroyed already stay so."""
         if not key_ids:
             return
         now = time.time_ns() // 1000
-        await asyncio.to_thread(self._database.within, lambda run: _destroy(run, key_ids, now))
+        await asyncio.to_thread(self._database.within, lambda run: key_table.destroy(run, key_ids, now))
         self.forget()
 
     def count_as_destroyed(self, key_ids: Iterable[str]) -> None:
@@ -235,13 +209,13 @@ class SubjectKeys:
         new = self._keks.add()
 
         def rewrap(run: Run) -> int:
-            _put_in_force(run, new)
-            kept = _all_kept(run)
+            key_table.put_in_force(run, new)
+            kept = key_table.all_kept(run)
             for each in kept:
                 if each.wrapped is None:
                     continue
                 plain = self._keks.unwrap(each.kek_id, each.wrapped, each.about)
-                _keep_wrapped(run, each._replace(kek_id=new, wrapped=self._keks.wrap(new, plain, each.about)))
+                key_table.keep_wrapped(run, each._replace(kek_id=new, wrapped=self._keks.wrap(new, plain, each.about)))
             return sum(each.wrapped is not None for each in kept)
 
         count = self._database.within(rewrap)
@@ -281,16 +255,16 @@ class SubjectKeys:
         fresh = {subject: secrets.token_bytes(KEY_BYTES) for subject in subjects}
         while True:
             made = [self._wrapped(subject, key) for subject, key in fresh.items()]
-            settle = partial(_settle, made=made, kek_id=self._kek_id, holding=self._database.holding)
+            settle = partial(key_table.settle, made=made, kek_id=self._kek_id, holding=self._database.holding)
             try:
                 kept = self._database.within(settle)
-            except KekChangedError as changed:
+            except key_table.KekChangedError as changed:
                 self._kek_id = str(changed)
             else:
                 return {each.subject: self._remember(each) for each in kept}  # type: ignore[misc] # active, so a key
 
-    def _wrapped(self, subject: str, key: bytes) -> _Kept:
-        new = _Kept(secrets.token_hex(_ID_BYTES), subject, self._kek_id, None)
+    def _wrapped(self, subject: str, key: bytes) -> key_table.Kept:
+        new = key_table.Kept(secrets.token_hex(_ID_BYTES), subject, self._kek_id, None)
         return new._replace(wrapped=self._keks.wrap(self._kek_id, key, new.about))
 
     def _split(self, key_ids: Iterable[str | None]) -> tuple[dict[str, Key | None], list[str]]:
@@ -309,10 +283,10 @@ class SubjectKeys:
         return known, list(unknown)
 
     def _fetch(self, key_ids: Sequence[str]) -> Keys:
-        kept = self._database.within(lambda run: _found(run, key_ids))
+        kept = self._database.within(lambda run: key_table.found(run, key_ids))
         return {each.key_id: self._remember(each) for each in kept}
 
-    def _remember(self, kept: _Kept) -> Key | None:
+    def _remember(self, kept: key_table.Kept) -> Key | None:
         key = None
         if kept.wrapped is not None:
             plain = self._keks.unwrap(kept.kek_id, kept.wrapped, kept.about)
@@ -330,95 +304,3 @@ class SubjectKeys:
 
 def _is_fresh(remembered: _Remembered) -> bool:
     return time.monotonic() - remembered.since < _REMEMBERED_SECONDS
-
-
-# What the database is asked
-
-_KEPT_WHERE: Final = (
-    "SELECT dek_id, subject_ref, kek_id, wrapped, (SELECT count(*) FROM subject_key AS gone "
-    "WHERE gone.subject_ref = subject_key.subject_ref AND gone.destroyed_at IS NOT NULL) FROM subject_key WHERE"
-)
-
-
-def _kek_in_force(run: Run) -> str:
-    rows = run(Question("SELECT kek_id FROM kek", {})).rows
-    return str(rows[0][0]) if rows else ""
-
-
-def _put_in_force_first(run: Run, kek_id: str) -> str:
-    run(Question("INSERT INTO kek VALUES (1, :kek_id) ON CONFLICT DO NOTHING", {"kek_id": kek_id}))
-    return _kek_in_force(run)
-
-
-def _put_in_force(run: Run, kek_id: str) -> None:
-    run(Question("UPDATE kek SET kek_id = :kek_id", {"kek_id": kek_id}))
-
-
-def _settle(run: Run, made: Sequence[_Kept], kek_id: str, holding: str) -> list[_Kept]:
-    """Keep keys of subjects that have none; returns the keys of all.
-
-    Raises:
-        KekChangedError: They are wrapped with a key that is not in force any more.
-    """
-    ((in_force,),) = run(Question(f"SELECT kek_id FROM kek{holding}", {})).rows  # noqa: S608 - a constant
-    if in_force != kek_id:
-        raise KekChangedError(in_force)
-    found: list[_Kept] = []
-    for some in _some(made):
-        subjects = [each.subject for each in some]
-        active = among(f"{_KEPT_WHERE} destroyed_at IS NULL AND", "subject_ref", subjects)
-        there = {row[1] for row in run(active).rows}
-        if missing := [each for each in some if each.subject not in there]:
-            _insert(run, missing)
-        found += (_Kept(*row) for row in run(active).rows)
-    return found
-
-
-def _insert(run: Run, kept: Sequence[_Kept]) -> None:
-    rows: list[str] = []
-    values: dict[str, str | bytes | None] = {}
-    for number, each in enumerate(kept):
-        rows.append(f"(:id{number}, :subject{number}, :kek{number}, :wrapped{number}, NULL)")
-        values |= {
-            f"id{number}": each.key_id,
-            f"subject{number}": each.subject,
-            f"kek{number}": each.kek_id,
-            f"wrapped{number}": each.wrapped,
-        }
-    run(Question(f"INSERT INTO subject_key VALUES {', '.join(rows)} ON CONFLICT DO NOTHING", values))  # noqa: S608 - our own names
-
-
-def _found(run: Run, key_ids: Sequence[str]) -> list[_Kept]:
-    asked = (run(among(_KEPT_WHERE, "dek_id", some)) for some in _some(key_ids))
-    return [_Kept(*row) for answer in asked for row in answer.rows]
-
-
-def _active_ids(run: Run, subject: str) -> list[str]:
-    question = Question(
-        "SELECT dek_id FROM subject_key WHERE subject_ref = :subject AND destroyed_at IS NULL", {"subject": subject}
-    )
-    return [key_id for (key_id,) in run(question).rows]
-
-
-def _destroy(run: Run, key_ids: Sequence[str], now: int) -> None:
-    for some in _some(key_ids):
-        destroy = "UPDATE subject_key SET wrapped = NULL, destroyed_at = :now WHERE destroyed_at IS NULL AND"
-        run(among(destroy, "dek_id", some, now=now))
-
-
-def _all_kept(run: Run) -> list[_Kept]:
-    question = Question("SELECT dek_id, subject_ref, kek_id, wrapped FROM subject_key", {})
-    return [_Kept(*row) for row in run(question).rows]
-
-
-def _keep_wrapped(run: Run, kept: _Kept) -> None:
-    run(
-        Question(
-            "UPDATE subject_key SET kek_id = :kek_id, wrapped = :wrapped WHERE dek_id = :key_id",
-            {"kek_id": kept.kek_id, "wrapped": kept.wrapped, "key_id": kept.key_id},
-        )
-    )
-
-
-def _some(items: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))

@@ -7,11 +7,11 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
+from audit.key_table import Run
 from audit.log import LogUnavailableError
 from audit.postgres.reading import placeholders
 from audit.postgres.server import Server
 from audit.questions import Answer, Question
-from audit.subject_keys import Run
 
 SCHEMA: Final = "casetrail_keys"
 """The database schema that the keys are in."""

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 
 import pysqlite3.dbapi2 as sqlite
 
+from audit.key_table import Run
 from audit.log import LogUnavailableError
 from audit.sqlite import reading
 from audit.sqlite.file import Connection, check_sqlite
-from audit.subject_keys import Run
 
 _SCHEMA: Final = Path(__file__).parents[2] / "migrations" / "keys.sqlite.sql"
 _VERSION: Final = 1
