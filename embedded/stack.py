@@ -101,10 +101,6 @@ class Stack:
         """Start a part that was stopped, and wait until it answers."""
         await self._processes[name].start()
 
-    async def kill_all(self) -> None:
-        """Kill everything at once: what is done when ending in order takes too long."""
-        await asyncio.gather(*(process.kill() for process in self._processes.values()))
-
     def _prepare(self, folder: Folder, chosen: dict[str, int], guard: Guard, say: Say) -> None:
         for program in self._programs(folder, chosen):
             self._processes[program.name] = Supervised(
