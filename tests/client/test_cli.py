@@ -79,14 +79,25 @@ async def test_a_return_is_opened_with_what_it_needs(service: Service, casetrail
     service.script("OpenCase", OpenCaseResponse(case=CASE))
     ran = await casetrail(
         "open", "return", "--customer", "C-1", "--text", "It broke.\nTwice.", "--order", "O-1", "--item", "MUG-01:2",
-        "--reason", "quality", "--item-state", "faulty", "--want", "refund", "--amount", "99.90",
+        "--reason", "quality", "--item-state", "faulty", "--want", "refund", "--amount", "9990",
+        "--currency", "JPY",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     opened = service.requests("OpenCase")[0].open
     assert opened.subject == "It broke."
     assert opened.return_request.items[0].quantity == 2
     assert opened.return_request.wanted.kind == RemedyKind.REMEDY_KIND_REFUND
-    assert opened.return_request.wanted.amount_minor == 9990
+    assert (opened.return_request.wanted.amount_minor, opened.return_request.wanted.currency) == (9990, "JPY")
+
+
+async def test_an_opening_with_an_amount_says_its_currency(service: Service, casetrail: Casetrail) -> None:
+    ran = await casetrail(
+        "open", "return", "--customer", "C-1", "--text", "It broke.", "--order", "O-1", "--item", "MUG-01",
+        "--reason", "quality", "--want", "refund", "--amount", "12.50",
+    )  # fmt: skip
+    assert ran.code == 2
+    assert "say which currency is meant" in " ".join(ran.err.split())
+    assert not service.requests("OpenCase")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +179,7 @@ async def test_a_return_is_opened_with_what_it_needs(service: Service, casetrail
 )
 async def test_an_action_becomes_its_command(service: Service, words: str, action: dict[str, Any]) -> None:
     service.script("Execute", ExecuteResponse(case=CASE))
-    service.script("GetCase", GetCaseResponse(case=CASE))
+    service.script("GetCase", GetCaseResponse(case=Case(case_id="INQ-1", order=OrderFacts(currency="CNY"))))
     invoked = CliRunner().invoke
     ran = await asyncio.to_thread(invoked, app, ["do", "INQ-1", *words.split(), "--address", service.address])
     assert ran.exit_code == 0, ran.output
@@ -177,15 +188,29 @@ async def test_an_action_becomes_its_command(service: Service, words: str, actio
     assert sent == {"caseId": "INQ-1", **action}
 
 
-@pytest.mark.parametrize("words", ["propose --remedy refund", "negotiate", "choose --remedy compensation"])
-async def test_an_amount_without_a_currency_is_asked_back_where_the_order_counts_other_digits(
-    service: Service, casetrail: Casetrail, words: str
+RETURNED = "reclassify --kind return --why back --order O-1 --item MUG-01 --reason quality --want refund"
+
+
+@pytest.mark.parametrize("words", ["propose --remedy refund", "negotiate", "choose --remedy compensation", RETURNED])
+@pytest.mark.parametrize(("currency", "said"), [("JPY", "in JPY"), ("", "has no order whose currency is known")])
+async def test_an_amount_without_a_currency_is_asked_back_unless_it_is_known_to_have_two_digits(
+    service: Service, casetrail: Casetrail, words: str, currency: str, said: str
 ) -> None:
-    service.script("GetCase", GetCaseResponse(case=Case(case_id="INQ-1", order=OrderFacts(currency="JPY"))))
+    service.script("GetCase", GetCaseResponse(case=Case(case_id="INQ-1", order=OrderFacts(currency=currency))))
     ran = await casetrail("do", "INQ-1", *words.split(), "--amount", "100")
     assert ran.code == 2
-    assert "was paid in JPY" in ran.err
+    assert said in " ".join(ran.err.split())
     assert not service.requests("Execute")
+
+
+async def test_what_a_customer_wants_instead_is_counted_as_what_was_proposed(
+    service: Service, casetrail: Casetrail
+) -> None:
+    case = Case(case_id="INQ-1", order=OrderFacts(currency="CNY"))
+    case.settlement.remedy.currency = "KWD"
+    service.script("GetCase", GetCaseResponse(case=case))
+    ran = await casetrail("do", "INQ-1", "negotiate", "--amount", "1.50")
+    assert (ran.code, "in KWD" in ran.err) == (2, True)
 
 
 async def test_an_action_sends_what_can_be_said_with_every_action(

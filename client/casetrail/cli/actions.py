@@ -14,7 +14,7 @@ from casetrail.client import Client
 from casetrail.commands import Action, How
 from casetrail.money import digits_of
 from casetrail.v1 import command_pb2 as c
-from casetrail.v1.case_pb2 import CaseLink
+from casetrail.v1.case_pb2 import Case, CaseLink
 from casetrail.v1.case_service_pb2 import ExecuteResponse
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import CallbackMade
@@ -83,7 +83,7 @@ def _action(name: str) -> Callable[[_Make], _Make]:
 def _execute(case_id: str, action: Action, terms: ActionTerms) -> None:
     async def carry_out(client: Client) -> ExecuteResponse:
         if _names_no_currency(action):
-            await _refuse_other_digits(client, case_id)
+            _refuse_other_digits(await client.get(case_id), action)
         return await client.execute(case_id, action, **terms.how())
 
     done = call(terms, carry_out)
@@ -98,16 +98,19 @@ def _names_no_currency(action: Action) -> bool:
         return bool(action.wanted_minor) and not action.currency
     if isinstance(action, c.Propose | c.ChooseAlternative):
         return bool(action.remedy.amount_minor) and not action.remedy.currency
+    if isinstance(action, c.Reclassify):
+        return bool(action.return_request.wanted.amount_minor) and not action.return_request.wanted.currency
     return False
 
 
-async def _refuse_other_digits(client: Client, case_id: str) -> None:
-    # Then the order's currency is meant, and the amount was read with two digits after the point.
-    currency = (await client.get(case_id)).order.currency
-    if digits_of(currency) != digits_of(""):
-        raise typer.BadParameter(
-            f"the order of {case_id} was paid in {currency}; say which currency is meant", param_hint="--currency"
-        )
+def _refuse_other_digits(case: Case, action: Action) -> None:
+    # The amount was read with two digits after the point, and what was proposed, or the order, says in which currency.
+    proposed = case.settlement.remedy.currency if isinstance(action, c.Negotiate) else ""
+    currency = proposed or case.order.currency
+    if currency and digits_of(currency) == digits_of(""):
+        return
+    reckoned = f"is reckoned in {currency}" if currency else "has no order whose currency is known"
+    raise typer.BadParameter(f"{case.case_id} {reckoned}; say which currency is meant", param_hint="--currency")
 
 
 Who = Annotated[str, typer.Option(metavar="NAME", help="A person.")]

@@ -37,7 +37,7 @@ def open_case(
     want: Annotated[RemedyWord | None, typer.Option(help="What the customer of a return wants.")] = None,
     instead: options.Sku = None,
     amount: options.Amount = "",
-    currency: options.Currency = "",
+    currency: Annotated[str, typer.Option(metavar="CODE", help="ISO 4217; --amount needs it.")] = "",
     scale: options.Scale = 0,
     silent: Annotated[bool, typer.Option("--silent", help="Write to nobody, bill nothing.")] = False,
     terms: WriteTerms,
@@ -49,6 +49,8 @@ def open_case(
     first_line = subject or text.strip().partition("\n")[0]
     if not first_line:
         raise typer.BadParameter("say what it is about, with --subject or --text")
+    if amount and not currency:
+        raise typer.BadParameter("say which currency is meant: --amount needs it", param_hint="--currency")
     wanted = options.remedy(want, amount, currency, instead) if want else None
     request = options.return_request(item, reason, item_state, wanted)
     if kind == "return" and not (request and order):

@@ -105,10 +105,10 @@ ParcelOption = Annotated[
 Items = Annotated[
     list[ReturnItem] | None, typer.Option("--item", parser=item, metavar="SKU[:QUANTITY]", help="What comes back.")
 ]
-Amount = Annotated[
-    str, typer.Option(metavar="AMOUNT", help="For example 100.00; with --currency where that has other digits.")
+Amount = Annotated[str, typer.Option(metavar="AMOUNT", help="For example 100.00; in --currency.")]
+Currency = Annotated[
+    str, typer.Option(metavar="CODE", help="ISO 4217; the order's when left out, if that is known and has two digits.")
 ]
-Currency = Annotated[str, typer.Option(metavar="CODE", help="ISO 4217; the order's when left out.")]
 Sku = Annotated[ReturnItem | None, typer.Option(parser=item, metavar="SKU[:QUANTITY]", help="What is sent instead.")]
 
 
