@@ -164,6 +164,23 @@ def test_a_scale_that_makes_a_wait_shorter_than_a_second_is_said_at_that_wait(tm
     assert problem.startswith("35:21 participants[0].delay.median: 5m is 0.997 s of real time at a scale of 301")
 
 
+@pytest.mark.parametrize(("what", "said"), [("silence", "role: agent"), ("fault", "system: shop")])
+def test_what_an_inject_lasts_is_a_wait_as_well(tmp_path: Path, what: str, said: str) -> None:
+    longer = changed("median: 5m", "median: 6m").replace(
+        "expectations:\n",
+        f"  - id: away\n    at: 40m\n    title: Away\n    {what}: {{{said}, lasts: 5m}}\nexpectations:\n",
+        1,
+    )
+    (problem,) = problems(tmp_path, longer, scale=301)
+    assert f"injects[2].{what}.lasts: 5m is 0.997 s of real time" in problem
+
+
+def test_two_participants_have_two_names(tmp_path: Path) -> None:
+    twice = RIGHT + RIGHT[RIGHT.index("  - name: duty-director") :]
+    (problem,) = problems(tmp_path, twice)
+    assert problem.endswith('participants[1].name: "duty-director" stands here twice')
+
+
 def test_the_scenarios_own_scale_counts_where_no_other_is_given(tmp_path: Path) -> None:
     fast = changed("locale: en\n", "locale: en\nscale: 3600\n")
     assert len(problems(tmp_path, fast)) == 4

@@ -1,10 +1,13 @@
 """The verifier reads a signed note only as it must be written; only signatures of the key in question count."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 
-from casetrail_verify.notes import Checkpoint, NoteError, unbase64
+from casetrail.proof.note import NoteError as ClientError
+from casetrail.proof.note import VerifierKey as ClientKey
+from casetrail_verify.notes import Checkpoint, NoteError, VerifierKey, unbase64
 from tests.verify.forging import LOG_KEY, NEXT_KEY, WITNESS, b64, leaf, note_of
 
 ROOT = leaf(b"a tree")
@@ -64,6 +67,23 @@ def test_the_signatures_of_a_key_are_neither_those_of_its_name_nor_those_of_its_
     assert LOG_KEY.verifier.signed(BODY.encode(), next(checkpoint.by(LOG_KEY.verifier)))
     assert NEXT_KEY.verifier.signed(BODY.encode(), next(checkpoint.by(NEXT_KEY.verifier)))
     assert WITNESS.verifier.cosigned(BODY, next(checkpoint.by(WITNESS.verifier)))
+
+
+def vkey(name: str, data: bytes) -> str:
+    """A key of any form, whose hash fits."""
+    key_hash = hashlib.sha256(f"{name}\n".encode() + data).digest()[:4]
+    return f"{name}+{key_hash.hex()}+{b64(data)}"
+
+
+@pytest.mark.parametrize("parse", [VerifierKey.parse, ClientKey.parse], ids=["verifier", "client"])
+def test_a_key_is_of_a_log_or_a_witness_and_of_its_length(parse: Callable[[str], VerifierKey | ClientKey]) -> None:
+    public = bytes(32)
+    assert [parse(vkey("log", bytes([kind]) + public)).kind for kind in (1, 4)] == [1, 4]
+    for data in (b"\x02" + public, b"\x01" + public[1:], b"\x01" + public + b"x", b"\x01", b""):
+        with pytest.raises((NoteError, ClientError)):
+            parse(vkey("log", data))
+    with pytest.raises((NoteError, ClientError)):
+        parse(vkey("log", b"\x01" + public).replace("+", "+0", 1))
 
 
 @pytest.mark.parametrize("text", ["YQ", "YQ=", "YQ==\n", "YR==", "Y_==", "é", "=", " YQ=="])
