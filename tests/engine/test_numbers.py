@@ -31,6 +31,13 @@ def test_numbers_follow_from_who_asks_for_what_and_differ_from_try_to_try() -> N
     assert next(numbers(Kind.KIND_INQUIRY, "app", "r-1")) != one[0]
 
 
+def test_a_request_that_is_repeated_years_later_gets_the_number_that_it_got() -> None:
+    """A release that draws numbers otherwise would open a second case for a repeated request."""
+    assert list(islice(numbers(Kind.KIND_INQUIRY, "shop", "r-1"), 2)) == ["INQ-1R8-XR3-MS6", "INQ-2Y1-84N-E75"]
+    kinds = (Kind.KIND_COMPLAINT, Kind.KIND_RETURN, Kind.KIND_INCIDENT, Kind.KIND_DRILL)
+    assert [next(numbers(kind, "shop", "r-1"))[:7] for kind in kinds] == ["CMP-1R8", "RET-1R8", "INC-1R8", "DRL-1R8"]
+
+
 @given(drawn, st.integers(0, 8), st.sampled_from(LETTERS))
 def test_one_letter_misheard_is_noticed(letters: str, place: int, wrong: str) -> None:
     whole = letters + check_letter(letters)

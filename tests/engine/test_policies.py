@@ -5,6 +5,7 @@ import pytest
 from audit.sqlite import SqliteLog
 from casetrail.v1.policy_pb2 import Policy
 from domain import Rejected
+from domain.policies import reference
 from engine.engine import Engine
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from tests.asked import DANIEL, command, names, opening
@@ -31,6 +32,20 @@ async def test_a_case_stays_under_the_policy_that_it_opened_under(
     assert (await newer.execute(opening())).case.policy.policy_id == "stricter-1"
     unmoved = (await newer.execute(command(old.case_id, assign={"to": "amy"}))).case
     assert unmoved.policy == old.policy
+
+
+async def test_a_policy_that_is_not_the_newest_any_more_is_found_in_the_log(log: SqliteLog, policy: Policy) -> None:
+    stricter, newest = _stricter(policy), _stricter(policy)
+    newest.policy_id = "newest-1"
+    for older in (policy, stricter):
+        await Rulebooks.keep(log, older)
+    rulebooks = await Rulebooks.keep(log, newest)
+
+    for one in (stricter, policy, newest):
+        assert (await rulebooks.of(reference(one))).policy == one
+        assert (await rulebooks.named(one.policy_id)).policy == one
+    assert (await Rulebooks.keep(log, newest)).newest.policy == newest
+    assert (await (await Rulebooks.keep(log, newest)).named("stricter-1")).policy == stricter
 
 
 async def test_a_case_comes_under_another_policy_by_a_command_only(

@@ -123,11 +123,13 @@ async def test_a_case_that_needs_nothing_soon_is_left_longer_to_whoever_wrote_it
     without_address = {"customer_id": "cu-1"}
     await engine.execute(opening(channel=Channel.CHANNEL_WEB, customer=without_address))
     chat = (await engine.execute(opening(channel=Channel.CHANNEL_CHAT, customer=without_address))).case.case_id
+    to_be_written_to = (await engine.execute(opening(channel=Channel.CHANNEL_WEB))).case.case_id
     (port,) = ports.free(1)
     async with with_memory(port, tmp_path / "temporal.db"):
         client = await Client.connect(f"127.0.0.1:{port}")
-        assert await _round(Sweep(log, client, TemporalWaker(client), pace=Pace(first=0.0), now=clock.now)) == 1
-        assert (await client.get_workflow_handle(workflow_id(chat)).describe()).run_id
+        assert await _round(Sweep(log, client, TemporalWaker(client), pace=Pace(first=0.0), now=clock.now)) == 2
+        for case_id in (chat, to_be_written_to):
+            assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
 
 
 async def test_the_sweep_outlives_a_temporal_that_is_away_and_says_so_once(
