@@ -24,7 +24,7 @@ class Ended:
     """A stream that the service ends at once."""
 
     async def __aiter__(self) -> AsyncIterator[int]:
-        for message in ():
+        for message in list[int]():
             yield message
 
     def cancel(self) -> None:
