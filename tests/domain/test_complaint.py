@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casetrail.v1.policy_pb2 import AuthorityLimit, CurrencyLimits, Policy
-from casetrail.v1.types_pb2 import Role
+from casetrail.v1.policy_pb2 import AuthorityLimit, ClockTarget, CurrencyLimits, Policy
+from casetrail.v1.types_pb2 import Priority, Role
 from domain.money import Money
 from domain.rulebook import LADDER_ROLES
 from tests.domain.story import RETURN, RULES, Story, refused, rules_with
@@ -297,6 +297,23 @@ def test_a_proposal_that_was_made_can_be_told_by_a_person_as_well(investigated: 
     assert investigated.agent().inform("proposal") == ["CustomerTold", "ClockMet"]
 
 
+def test_a_complaint_is_measured_by_what_it_was_classified_as(story: Story) -> None:
+    def urgent_ones_faster(policy: Policy) -> None:
+        target = policy.clocks["handling"].targets[0]
+        usual = ClockTarget()
+        usual.CopyFrom(target)
+        target.priorities.append(Priority.PRIORITY_URGENT)
+        target.within.seconds = 5 * 3600
+        policy.clocks["handling"].targets.append(usual)
+
+    story.rules = rules_with(urgent_ones_faster)
+    story.open("complaint")
+    story.agent().accept("Sorry")
+    assert story.due("handling") == "1d"
+    story.agent().classify("product", priority="urgent")
+    assert story.due("handling") == "5h"
+
+
 # --- carrying out ---
 
 
@@ -370,6 +387,12 @@ def test_a_forgotten_call_comes_to_the_supervisor(told: Story) -> None:
     told.at("+49h").agent().note("no time")
     assert told.times("ClockBreached", "follow_up") == ["2d1h"]
     assert [body.role for body in told.bodies("EscalationStepped") if body.clock_name == "follow_up"] == [30]
+
+
+def test_a_call_says_by_when_it_is_owed(told: Story) -> None:
+    scheduled = told.last("CallbackScheduled")
+    assert (scheduled.not_before.seconds, scheduled.due_at.seconds) == (told.now + 24 * 3600, told.now + 48 * 3600)
+    assert told.due("follow_up") == "2d1h"
 
 
 def test_who_is_not_reached_is_called_as_often_as_the_policy_asks(told: Story) -> None:

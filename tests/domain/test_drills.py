@@ -21,8 +21,8 @@ from casetrail.v1.effect_pb2 import (
 )
 from casetrail.v1.event_pb2 import Event, IncidentGraded
 from casetrail.v1.incident_pb2 import CrisisClass
-from casetrail.v1.inject_pb2 import Inject, MessageInject, WaveInject
-from casetrail.v1.scenario_pb2 import Delay, Expectation, Phase, Scenario
+from casetrail.v1.inject_pb2 import Inject, MessageInject, SilenceInject, WaveInject
+from casetrail.v1.scenario_pb2 import Delay, Expectation, Participant, Phase, Scenario
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
 from domain import Rejected, act, fold, next_wake, pending_effects
 from domain.draft import SYSTEM
@@ -188,6 +188,24 @@ def test_a_message_is_noted_in_an_incident_and_said_by_the_customer_elsewhere(
     command = message_to(Case(case_id="C-1", kind=kind), inject)
     assert (command.case_id, command.WhichOneof("action")) == ("C-1", action)
     assert getattr(command, action).words.text == text
+
+
+@pytest.mark.parametrize(
+    ("role", "department", "silent"),
+    [
+        (0, "", True),
+        (Role.ROLE_SUPERVISOR, "", True),
+        (Role.ROLE_AGENT, "", False),
+        (0, "legal", True),
+        (0, "operations", False),
+        (Role.ROLE_AGENT, "legal", False),
+    ],
+)
+def test_an_inject_silences_a_role_or_a_department_or_everybody(
+    role: Role.ValueType, department: str, silent: bool
+) -> None:
+    participant = Participant(name="sue", role=Role.ROLE_SUPERVISOR, department="legal")
+    assert script.is_for(SilenceInject(role=role, department=department), participant) is silent
 
 
 def test_a_system_that_fails_is_restored_when_its_time_is_over() -> None:

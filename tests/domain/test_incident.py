@@ -6,7 +6,7 @@ import pytest
 
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentSource, IncidentTask, LinkedCase
-from casetrail.v1.types_pb2 import Role
+from casetrail.v1.types_pb2 import Priority, Role
 from casetrail.words import value_of, word_of
 from domain import awaited
 from domain.lifecycles.linked import follow_up_over
@@ -763,6 +763,8 @@ def test_it_is_followed_up_when_every_linked_case_is(story: Story) -> None:
     assert story.executive().resolve_incident("It is back").count("FollowUpRequested") == 3
     story.outcome("follow_up", case_followed_up={})
     story.outcome("follow_up", follow_up_failed={"why": "CANNOT_JOIN"})
+    told = story.last("StaffAlerted")
+    assert (told.text, told.owner) == ("C-2 could not be followed up: see to its customer", story.case.owner)
     assert linked(story) == {"C-1": "followed_up", "C-2": "not_followed_up", "C-3": "following_up"}
     assert waits(story) == ["the follow-up of C-2", "the follow-up of C-3"]
     for case_id in ("C-2", "C-3"):
@@ -866,6 +868,20 @@ def test_every_event_of_a_drill_says_so(story: Story) -> None:
     story.wait("2h")
     assert {event.drill_id for event in story.events} == {"DRL-1"}
     assert story.case.is_drill
+
+
+@pytest.mark.parametrize(("asked", "priority"), [({}, "urgent"), ({"priority": "low"}, "low")])
+def test_an_incident_is_urgent_unless_it_is_said_not_to_be(story: Story, asked: dict[str, str], priority: str) -> None:
+    story.declare(4, **asked)
+    assert word_of(Priority.DESCRIPTOR, story.case.priority) == priority
+
+
+def test_what_an_incident_does_not_have_is_named(story: Story) -> None:
+    graded(story, 4)
+    with refused("NOTHING_TO_DO", match="CASE-1 has no notice N9"):
+        story.executive().approve_notice("N9")
+    with refused("NOTHING_TO_DO", match="CASE-1 has no task T9"):
+        story.agent().accept_task("T9")
 
 
 # --- the policy ---

@@ -307,6 +307,7 @@ def test_a_handed_over_case_comes_to_its_end_by_itself(imported: Story) -> None:
     imported.importer().resolve("Done")
     imported.importer().inform("result")
     imported.at("+3650d").importer().hand_over()
+    assert imported.wake == "3653d"
     imported.wait("72h")
     assert imported.stage == "closed"
     assert imported.case.closure.how == imported.case.closure.HOW_UNRATED
