@@ -34,32 +34,9 @@ def begin(command: Command, at: Instant, rules: Rulebook) -> Draft:
     # A drill is part of itself: every event of it says so, from the first on.
     drill_id = command.case_id if asked.kind == Kind.KIND_DRILL else asked.drill_id
     draft = Draft(Case(case_id=command.case_id, drill_id=drill_id), at, command.actor, rules)
-    body = CaseOpened(
-        kind=asked.kind,
-        channel=asked.channel,
-        priority=asked.priority or _priority_of(asked.category, rules),
-        category=asked.category,
-        order_id=asked.order_id,
-        product_id=asked.product_id,
-        subject=asked.subject,
-        words=asked.words,
-        policy=rules.ref,
-        time_base=_time_base(asked, at),
-        silent=asked.silent,
-        source=asked.source,
-        drill_id=drill_id,
-        inject_id=asked.inject_id,
-    )
-    if asked.HasField("customer"):
-        body.customer.CopyFrom(asked.customer)
-    if asked.HasField("incident"):
-        body.incident.CopyFrom(incident.as_declared(command, rules))
-        body.priority = asked.priority or Priority.PRIORITY_URGENT
-    if asked.HasField("return_request"):
-        body.return_details.CopyFrom(_details(asked.return_request))
-        body.wanted.CopyFrom(asked.return_request.wanted)
     found_by = asked.incident.rule
-    draft.add(body, rule=found_by, inputs=dict(asked.incident.inputs) if found_by else None)
+    opened = _opened(command, at, rules, drill_id)
+    draft.add(opened, rule=found_by, inputs=dict(asked.incident.inputs) if found_by else None)
     if asked.kind == Kind.KIND_DRILL:
         drill.started(draft, asked.scenario)
         return draft
@@ -121,6 +98,35 @@ def change_policy(draft: Draft, command: ChangePolicy) -> None:
     draft.add(PolicyChanged(policy=draft.rules.ref, why=command.why))
     promises.rebase(draft)
     waiting.apply_rules(draft)
+
+
+def _opened(command: Command, at: Instant, rules: Rulebook, drill_id: str) -> CaseOpened:
+    asked = command.open
+    body = CaseOpened(
+        kind=asked.kind,
+        channel=asked.channel,
+        priority=asked.priority or _priority_of(asked.category, rules),
+        category=asked.category,
+        order_id=asked.order_id,
+        product_id=asked.product_id,
+        subject=asked.subject,
+        words=asked.words,
+        policy=rules.ref,
+        time_base=_time_base(asked, at),
+        silent=asked.silent,
+        source=asked.source,
+        drill_id=drill_id,
+        inject_id=asked.inject_id,
+    )
+    if asked.HasField("customer"):
+        body.customer.CopyFrom(asked.customer)
+    if asked.HasField("incident"):
+        body.incident.CopyFrom(incident.as_declared(command, rules))
+        body.priority = asked.priority or Priority.PRIORITY_URGENT
+    if asked.HasField("return_request"):
+        body.return_details.CopyFrom(_details(asked.return_request))
+        body.wanted.CopyFrom(asked.return_request.wanted)
+    return body
 
 
 def _become_return(draft: Draft, command: Reclassify, body: Reclassified) -> None:
