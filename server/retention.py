@@ -1,6 +1,6 @@
 """RetentionService: closed cases leave the database for an archive, with two people's agreement, and come back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -73,35 +73,20 @@ class RetentionServicer:
         Raises:
             Rejected: The caller has not the role, or no case may go.
         """
-        actor = _actor(principal)
-        now = datetime.now(UTC).replace(microsecond=0)
-        before = request.closed_before.ToDatetime(UTC) if request.HasField("closed_before") else now
-        proposal = ArchiveProposed(
-            archive_id=_archive_id(principal, request.request_id),
-            most_cases=request.most_cases or _MOST_CASES,
-            why=request.why,
-        )
-        proposal.closed_before.FromDatetime(before)
+        actor, now = _actor(principal), datetime.now(UTC).replace(microsecond=0)
+        proposal = _proposal(request, _archive_id(principal, request.request_id), now)
         known = None if request.dry_run else (await retention.archives(self._log)).get(proposal.archive_id)
         if known is not None:
-            said = known.proposed.archive_proposed
             if not request.HasField("closed_before"):
-                proposal.closed_before.CopyFrom(said.closed_before)
+                proposal.closed_before.CopyFrom(known.proposed.archive_proposed.closed_before)
             return ProposeArchiveResponse(archive=_archive(await retention.propose(self._log, proposal, actor)))
-        cases = await archivable(
-            self._log,
-            keep_closed(self._engine),
-            closed_before=before,
-            as_of=now,
-            most=proposal.most_cases,
-        )
-        proposal.cases, proposal.events, proposal.root = len(cases), sum(each.seq for each in cases), root_of(cases)
+        cases = await self._fill(proposal, now)
         listed = [_archivable(each) for each in cases]
         if request.dry_run:
-            dry = _proposed(proposal)
-            dry.archive_id = ""
-            return ProposeArchiveResponse(archive=dry, cases=listed)
+            proposal.archive_id = ""
+            return ProposeArchiveResponse(archive=_proposed(proposal), cases=listed)
         if not cases:
+            before = proposal.closed_before.ToDatetime(UTC)
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_NOTHING_TO_DO,
                 f"no case was closed before {before:%Y-%m-%dT%H:%M:%SZ} and kept for as long as its policies say",
@@ -109,6 +94,18 @@ class RetentionServicer:
             )
         made = await retention.propose(self._log, proposal, actor)
         return ProposeArchiveResponse(archive=_archive(made), cases=listed)
+
+    async def _fill(self, proposal: ArchiveProposed, now: datetime) -> Sequence[ClosedCase]:
+        """Find the cases that may go now, and have the proposal say so."""
+        cases = await archivable(
+            self._log,
+            keep_closed(self._engine),
+            closed_before=proposal.closed_before.ToDatetime(UTC),
+            as_of=now,
+            most=proposal.most_cases,
+        )
+        proposal.cases, proposal.events, proposal.root = len(cases), sum(each.seq for each in cases), root_of(cases)
+        return cases
 
     async def approve_archive(self, request: ApproveArchiveRequest, principal: Principal) -> ApproveArchiveResponse:
         """Write that the caller agrees.
@@ -204,6 +201,14 @@ def _actor(principal: Principal) -> Actor:
         RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED,
         f"archives are for administrators and auditors, and {principal.name!r} is neither",
     )
+
+
+def _proposal(request: ProposeArchiveRequest, archive_id: str, now: datetime) -> ArchiveProposed:
+    """What is asked for, without the cases; all that were closed until now where it does not say."""
+    proposal = ArchiveProposed(archive_id=archive_id, most_cases=request.most_cases or _MOST_CASES, why=request.why)
+    before = request.closed_before.ToDatetime(UTC) if request.HasField("closed_before") else now
+    proposal.closed_before.FromDatetime(before)
+    return proposal
 
 
 def _archive_id(principal: Principal, request_id: str) -> str:
