@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 import uvloop
@@ -92,31 +94,34 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         )
         port = await server.start(settings.address, certificates.credentials() if certificates else None)
         spare_what_stays()
-        async with asyncio.TaskGroup() as background:
-            tasks = [
-                background.create_task(server.watch_health()),
-                background.create_task(temporal.connect()),
-                background.create_task(proving.run()),
-            ]
-            if telemetry.measuring:
-                gauges = LogGauges(log), ProofGauges(log, proving.publisher, proving.witnesses)
-                tasks += (background.create_task(each.follow()) for each in gauges)
-                if certificates is not None:
-                    watch_certificate(lambda: certificates.until)
-            _log.info(
-                "serving",
-                port=port,
-                tls=certificates is not None,
-                log=stores.shown(settings.log),
-                policy=policy.policy_id,
-            )
+        _log.info(
+            "serving",
+            port=port,
+            tls=certificates is not None,
+            log=stores.shown(settings.log),
+            policy=policy.policy_id,
+        )
+        beside = [server.watch_health(), temporal.connect(), proving.run()]
+        if telemetry.measuring:
+            beside += [LogGauges(log).follow(), ProofGauges(log, proving.publisher, proving.witnesses).follow()]
+            if certificates is not None:
+                watch_certificate(lambda: certificates.until)
+        async with _running(beside):
             await stopping.wait()
             _log.info("stopping")
             await server.stop(settings.drain_seconds)
             await temporal.drain(settings.drain_seconds)
-            for task in tasks:
-                task.cancel()
     _log.info("stopped")
+
+
+@asynccontextmanager
+async def _running(beside: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Have all of this go on until the block ends; where one of it fails, so does the block."""
+    async with asyncio.TaskGroup() as background:
+        tasks = [background.create_task(each) for each in beside]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 async def _connect(telemetry: Telemetry, payloads: DataConverter) -> Client:
