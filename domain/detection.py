@@ -5,7 +5,8 @@ cases in live time count: not those of drills, of imported history, or on compre
 
 A matter is a rule and what it is about. It is declared once, and is quiet then for a while: cases of it that come
 meanwhile belong to that incident. When the log shows that the incident is over, the quiet is too, and counting begins
-anew. The request id follows from rule, matter, time and the incident that was over, not from where the fold began.
+anew, with those cases that came too late to be linked. The request id follows from rule, matter, time and the incident
+that was over, not from where the fold began.
 """
 
 from collections.abc import Iterable, Iterator
@@ -246,18 +247,24 @@ def _follow(state: DetectionState, event: Event) -> None:
     elif matter := state.incidents.get(event.case_id, ""):
         happened = event.WhichOneof("body") or ""
         if matter in state.quiet and state.quiet[matter].incident_id == event.case_id:
-            _end_or_go_on(state, matter, happened)
+            _learn(state, matter, event, happened)
         if happened == "case_closed":
             del state.incidents[event.case_id]
 
 
-def _end_or_go_on(state: DetectionState, matter: str, happened: str) -> None:
+def _learn(state: DetectionState, matter: str, event: Event, happened: str) -> None:
     if happened == "incident_reopened":
         state.quiet[matter].over = False
+    elif happened == "case_linked" and matter in state.sightings:
+        for sighting in state.sightings[matter].seen:
+            sighting.linked |= sighting.case_id == event.case_linked.case_id
     elif happened in _ENDS:
         state.quiet[matter].over = True
-        state.sightings.pop(matter, None)
         state.tallies.pop(matter, None)
+        late = Sightings(seen=[sighting for sighting in state.sightings[matter].seen if not sighting.linked])
+        del state.sightings[matter]
+        if late.seen:
+            state.sightings[matter].CopyFrom(late)
 
 
 def _forget(state: DetectionState) -> None:

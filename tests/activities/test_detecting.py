@@ -76,6 +76,20 @@ async def test_what_comes_later_belongs_to_the_incident_that_there_is(engine: En
     assert len((await engine.case(declared.case_id)).incident.cases) == 23
 
 
+async def test_a_case_that_comes_just_before_the_incidents_end_is_not_lost(engine: Engine, log: SqliteLog) -> None:
+    await complaints(engine, 20)
+    await look(engine, log)
+    (declared,) = await incidents(log)
+    late = await engine.execute(opening(Kind.KIND_COMPLAINT, category="payment"))
+    await engine.execute(command(declared.case_id, actor=DANIEL, dismiss_incident={"why": "an exercise"}))
+    await look(engine, log)
+    await complaints(engine, 19)
+    await look(engine, log)
+    first, second = [await engine.case(event.case_id) for event in await incidents(log)]
+    assert len(first.incident.cases) == len(second.incident.cases) == 20
+    assert second.incident.cases[0].case_id == late.case.case_id
+
+
 async def test_a_second_wave_after_a_closed_incident_is_declared_once_though_its_memory_is_lost(
     engine: Engine, log: SqliteLog
 ) -> None:

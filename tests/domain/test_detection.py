@@ -13,6 +13,7 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.detection_pb2 import DetectionState
 from casetrail.v1.event_pb2 import (
     CaseClosed,
+    CaseLinked,
     CaseOpened,
     Classified,
     ClockBreached,
@@ -204,6 +205,22 @@ def test_a_second_wave_after_the_incidents_end_is_counted_anew_and_is_another_in
     assert set(second.case_ids).isdisjoint(first.case_ids)
     assert len(second.case_ids) == 20
     protovalidate.validate(_numbered(declaration(second, POLICY)))
+
+
+@pytest.mark.parametrize("end", END)
+def test_what_came_too_late_for_an_incident_counts_towards_the_next(log: Log, end: str) -> None:
+    a_wave(log, 0)
+    first = found_in(log.events)[0]
+    incident = an_incident(log, 30, first)
+    for case_id in first.case_ids:
+        log.add(30, incident, case_linked=CaseLinked(case_id=case_id))
+    log.opened(40)
+    log.add(50, "C-21", classified=Classified(category="order"))
+    log.add(60, incident, **END[end])
+    a_wave(log, 70, 19)
+    second = found_in(log.events)[-1]
+    assert second.declare
+    assert second.case_ids == tuple(f"C-{n}" for n in range(21, 41))
 
 
 def test_a_third_wave_is_told_from_the_second(log: Log) -> None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61setrail/v1/detection.proto\x12\x0c\x63\x61setrail.v1\"\x9b\x04\n\x0e\x44\x65tectionState\x12\x10\n\x08position\x18\x01 \x01(\x03\x12>\n\tsightings\x18\x02 \x03(\x0b\x32+.casetrail.v1.DetectionState.SightingsEntry\x12:\n\x07tallies\x18\x03 \x03(\x0b\x32).casetrail.v1.DetectionState.TalliesEntry\x12\x36\n\x05quiet\x18\x04 \x03(\x0b\x32\'.casetrail.v1.DetectionState.QuietEntry\x12>\n\tincidents\x18\x05 \x03(\x0b\x32+.casetrail.v1.DetectionState.IncidentsEntry\x1aI\n\x0eSightingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.casetrail.v1.Sightings:\x02\x38\x01\x1a\x43\n\x0cTalliesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Tally:\x02\x38\x01\x1a\x41\n\nQuietEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Quiet:\x02\x38\x01\x1a\x30\n\x0eIncidentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"d\n\tSightings\x12.\n\x04seen\x18\x01 \x03(\x0b\x32 .casetrail.v1.Sightings.Sighting\x1a\'\n\x08Sighting\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\"i\n\x05Tally\x12)\n\x06slices\x18\x01 \x03(\x0b\x32\x19.casetrail.v1.Tally.Slice\x1a\x35\n\x05Slice\x12\x0e\n\x06\x62\x65gins\x18\x01 \x01(\x03\x12\x0c\n\x04kept\x18\x02 \x01(\x05\x12\x0e\n\x06\x62roken\x18\x03 \x01(\x05\"M\n\x05Quiet\x12\r\n\x05until\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12\x0c\n\x04over\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63\x61setrail/v1/detection.proto\x12\x0c\x63\x61setrail.v1\"\x9b\x04\n\x0e\x44\x65tectionState\x12\x10\n\x08position\x18\x01 \x01(\x03\x12>\n\tsightings\x18\x02 \x03(\x0b\x32+.casetrail.v1.DetectionState.SightingsEntry\x12:\n\x07tallies\x18\x03 \x03(\x0b\x32).casetrail.v1.DetectionState.TalliesEntry\x12\x36\n\x05quiet\x18\x04 \x03(\x0b\x32\'.casetrail.v1.DetectionState.QuietEntry\x12>\n\tincidents\x18\x05 \x03(\x0b\x32+.casetrail.v1.DetectionState.IncidentsEntry\x1aI\n\x0eSightingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.casetrail.v1.Sightings:\x02\x38\x01\x1a\x43\n\x0cTalliesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Tally:\x02\x38\x01\x1a\x41\n\nQuietEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.casetrail.v1.Quiet:\x02\x38\x01\x1a\x30\n\x0eIncidentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"t\n\tSightings\x12.\n\x04seen\x18\x01 \x03(\x0b\x32 .casetrail.v1.Sightings.Sighting\x1a\x37\n\x08Sighting\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06linked\x18\x03 \x01(\x08\"i\n\x05Tally\x12)\n\x06slices\x18\x01 \x03(\x0b\x32\x19.casetrail.v1.Tally.Slice\x1a\x35\n\x05Slice\x12\x0e\n\x06\x62\x65gins\x18\x01 \x01(\x03\x12\x0c\n\x04kept\x18\x02 \x01(\x05\x12\x0e\n\x06\x62roken\x18\x03 \x01(\x05\"M\n\x05Quiet\x12\r\n\x05until\x18\x01 \x01(\x03\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12\x0c\n\x04over\x18\x04 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,13 +50,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTIONSTATE_INCIDENTSENTRY']._serialized_start=538
   _globals['_DETECTIONSTATE_INCIDENTSENTRY']._serialized_end=586
   _globals['_SIGHTINGS']._serialized_start=588
-  _globals['_SIGHTINGS']._serialized_end=688
+  _globals['_SIGHTINGS']._serialized_end=704
   _globals['_SIGHTINGS_SIGHTING']._serialized_start=649
-  _globals['_SIGHTINGS_SIGHTING']._serialized_end=688
-  _globals['_TALLY']._serialized_start=690
-  _globals['_TALLY']._serialized_end=795
-  _globals['_TALLY_SLICE']._serialized_start=742
-  _globals['_TALLY_SLICE']._serialized_end=795
-  _globals['_QUIET']._serialized_start=797
-  _globals['_QUIET']._serialized_end=874
+  _globals['_SIGHTINGS_SIGHTING']._serialized_end=704
+  _globals['_TALLY']._serialized_start=706
+  _globals['_TALLY']._serialized_end=811
+  _globals['_TALLY_SLICE']._serialized_start=758
+  _globals['_TALLY_SLICE']._serialized_end=811
+  _globals['_QUIET']._serialized_start=813
+  _globals['_QUIET']._serialized_end=890
 # @@protoc_insertion_point(module_scope)

@@ -142,15 +142,19 @@ class Sightings(google.protobuf.message.Message):
 
         AT_FIELD_NUMBER: builtins.int
         CASE_ID_FIELD_NUMBER: builtins.int
+        LINKED_FIELD_NUMBER: builtins.int
         at: builtins.int
         case_id: builtins.str
+        linked: builtins.bool
+        """To the incident that was declared about the matter."""
         def __init__(
             self,
             *,
             at: builtins.int = ...,
             case_id: builtins.str = ...,
+            linked: builtins.bool = ...,
         ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["at", b"at", "case_id", b"case_id"]) -> None: ...
+        def ClearField(self, field_name: typing.Literal["at", b"at", "case_id", b"case_id", "linked", b"linked"]) -> None: ...
 
     SEEN_FIELD_NUMBER: builtins.int
     @property
