@@ -1,8 +1,10 @@
 """The client keeps its promises: safe retries, resumed watches, errors that say why."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar, get_args
 
 import grpc
@@ -22,6 +24,7 @@ from casetrail.v1.case_service_pb2 import (
     GetCaseResponse,
     ListCasesResponse,
     OpenCaseResponse,
+    Receipt,
     WatchCaseResponse,
 )
 from casetrail.v1.effect_pb2 import Purpose
@@ -115,6 +118,19 @@ async def test_a_batch_larger_than_the_contract_allows_is_sent_in_parts(service:
     agree = command_pb2.Agree()
     assert len(await client.batch(casetrail.command("A", agree) for _ in range(1002))) == 1002
     assert [len(request.commands) for request in service.requests("BatchExecute")] == [1000, 2]
+
+
+async def test_receipts_of_a_batch_are_kept_under_the_cases_that_were_written_to(
+    service: Service, tmp_path: Path
+) -> None:
+    events = [Event(case_id="INQ-1"), Event(case_id="INQ-1")]
+    opened = BatchResult(done=ExecuteResponse(events=events, receipt=Receipt(position=2)))
+    refused, repeated = BatchResult(), BatchResult(done=ExecuteResponse(receipt=Receipt(position=1)))
+    service.script("BatchExecute", BatchExecuteResponse(results=[opened, refused, repeated]))
+    kept = tmp_path / "receipts.jsonl"
+    async with Client(service.address, "secret", receipts=kept) as client:
+        await client.batch(casetrail.command(case_id, command_pb2.Agree()) for case_id in ("", "INQ-2", "INQ-3"))
+    assert [json.loads(line)["caseId"] for line in kept.read_text().splitlines()] == ["INQ-1", "INQ-3"]
 
 
 async def test_an_action_without_fields_is_sent(service: Service, client: Client) -> None:
@@ -305,9 +321,10 @@ async def test_a_watch_gives_up_when_the_service_stays_away(service: Service) ->
 
 
 async def test_a_case_is_asked_of_its_workflow_when_that_is_wanted(service: Service, client: Client) -> None:
-    service.script("GetCase", GetCaseResponse(case=Case(seq=3)))
+    service.script("GetCase", GetCaseResponse(case=Case(seq=3)), GetCaseResponse(case=Case(seq=4)))
     assert (await client.get("INQ-1", from_workflow=True)).seq == 3
-    assert service.requests("GetCase")[0].source == 1
+    assert (await client.get("INQ-1")).seq == 4
+    assert [request.source for request in service.requests("GetCase")] == [1, 0]
 
 
 async def test_a_replay_is_to_an_instant_or_to_an_event(service: Service, client: Client) -> None:

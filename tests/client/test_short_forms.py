@@ -49,6 +49,13 @@ def test_an_unknown_word_is_answered_with_the_known_ones(word: str) -> None:
         short_forms.enum_number(RemedyKind.DESCRIPTOR, word)
 
 
+@pytest.mark.parametrize(("known", "more"), [(16, ""), (17, ", …")])
+def test_of_very_many_known_words_the_first_are_named(known: int, more: str) -> None:
+    words = [f"k{number}" for number in range(known)]
+    assert short_forms.unknown("ZZZZ", words).endswith(f"known are {', '.join(words[:16])}{more}")
+    assert short_forms.unknown("ZZZZ", []) == '"ZZZZ" is unknown'
+
+
 def test_a_misspelt_word_is_answered_with_the_one_that_was_meant() -> None:
     with pytest.raises(ValueError, match='did you mean "exchange"'):
         short_forms.enum_number(RemedyKind.DESCRIPTOR, "exchnage")
