@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from audit.sqlite import SqliteLog
+from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Words
 from domain import Rejected, fold
 from engine.engine import Engine
+from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
 from tests.engine.conftest import MakeEngine, SetClock
 from tests.engine.logs import OftenUnavailable, as_log
@@ -69,6 +72,25 @@ async def test_time_that_passes_in_two_processes_at_once_happens_once(
     happened = names(await log.events(case_id))
     assert happened.count("clock_breached") == 1
     assert steps[0] == steps[1] == steps[2]
+
+
+async def test_a_log_that_was_put_back_to_an_earlier_state_is_believed(
+    log: SqliteLog, make_engine: MakeEngine, tmp_path: Path, policy: Policy
+) -> None:
+    engine = make_engine()
+    case = (await engine.execute(opening(request_id="r"))).case
+    await engine.execute(command(case.case_id, note={"words": Words(text="lost")}))
+    earlier = SqliteLog(tmp_path / "earlier.db")
+    await Rulebooks.keep(earlier, policy)
+    assert (await make_engine(earlier).execute(opening(request_id="r"))).case == case
+
+    engine._log = earlier
+
+    async with asyncio.timeout(10):
+        outcome = await engine.execute(command(case.case_id, assign={"to": "amy"}))
+    assert [event.seq for event in outcome.events] == [case.seq + 1]
+    assert outcome.case == await earlier.read_case(case.case_id)
+    await earlier.close()
 
 
 async def test_nothing_is_accepted_while_the_log_is_away_and_all_goes_on_when_it_is_back(
