@@ -1,7 +1,8 @@
 """What every store keeps to when cases leave it for an archive, and come back. Subclassed once for each database."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,7 +10,7 @@ from audit.envelope import StoredEvent
 from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
 from audit.own_events import record
 from audit.replay import replay
-from audit.retention import root_of, withdraw
+from audit.retention import approve, propose, root_of, withdraw
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import (
@@ -29,7 +30,15 @@ from tests.audit.given import NOON, Writer, note, opening
 
 ANNA = Actor(name="anna", role=Role.ROLE_ADMIN)
 BORIS = Actor(name="boris", role=Role.ROLE_AUDITOR)
+CARL = Actor(name="carl", role=Role.ROLE_AUDITOR)
 A1 = "archive-1"
+
+
+@contextmanager
+def reason(code: str, match: str | None = None) -> Iterator[None]:
+    with pytest.raises(Rejected, match=match) as refused:
+        yield
+    assert refused.value.code == code
 
 
 async def closed(log: Log, case_id: str) -> Writer:
@@ -141,6 +150,46 @@ class ArchiveContract:
             await archived(log, cases)
         assert len(await log.events("INQ-1")) == 3
         assert (await log.verify()).findings == ()
+
+    async def test_one_other_person_approves_and_no_third_one(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        await agreed(log, await closed_cases(log), approved_by=None)
+        with reason("SAME_PERSON"):
+            await approve(log, A1, ANNA)
+        approved = await approve(log, A1, BORIS)
+        assert await approve(log, A1, BORIS) == approved
+        with reason("ALREADY_SO", match="'boris' has approved"):
+            await approve(log, A1, CARL)
+
+    async def test_what_somebody_withdrew_is_neither_withdrawn_again_nor_approved(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        await agreed(log, await closed_cases(log), approved_by=None)
+        withdrawn = await withdraw(log, A1, "not this one", BORIS)
+        assert await withdraw(log, A1, "not this one", BORIS) == withdrawn
+        with reason("ALREADY_SO", match="'boris' has withdrawn"):
+            await withdraw(log, A1, "not this one", CARL)
+        with reason("ARCHIVE_WITHDRAWN", match="not this one"):
+            await approve(log, A1, CARL)
+
+    async def test_what_was_carried_out_is_not_withdrawn(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+        with reason("ARCHIVE_CARRIED_OUT", match="by 'boris'"):
+            await withdraw(log, A1, "not this one", ANNA)
+
+    async def test_one_id_is_of_one_proposal(self, log: Log) -> None:
+        proposal = ArchiveProposed(archive_id=A1, most_cases=10, why="room")
+        proposed = await propose(log, proposal, ANNA)
+        assert await propose(log, proposal, ANNA) == proposed
+        for changed, actor in (
+            (ArchiveProposed(archive_id=A1, most_cases=11, why="room"), ANNA),
+            (ArchiveProposed(archive_id=A1, most_cases=10, why="more room"), ANNA),
+            (proposal, BORIS),
+        ):
+            with reason("REQUEST_ID_REUSED"):
+                await propose(log, changed, actor)
 
     async def test_nothing_is_removed_when_one_of_the_cases_has_moved_on(self, log: Log) -> None:
         await closed(log, "INQ-1")
