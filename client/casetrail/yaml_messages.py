@@ -5,10 +5,6 @@ Fields have the names of the contract (`policy_id`, `within`), single values the
 at once; what only follows from another problem is left out.
 """
 
-import base64
-import binascii
-import math
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,18 +21,13 @@ from ruamel.yaml.reader import ReaderError
 from casetrail import short_forms
 from casetrail.broken_rules import broken_rules
 from casetrail.file_problems import FieldPath, FileError, Finding, Place, Problem, path_text
+from casetrail.single_values import nothing, scalar
 
 M = TypeVar("M", bound=Message)
 
 _MOST_VALUES = 100_000
 _NO_HINTS: Mapping[str, str] = MappingProxyType({})
 _NULL = "tag:yaml.org,2002:null"
-_LIMITS = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
-    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
-}
 _WRITTEN_AS_ONE_VALUE: dict[str, Callable[[str], Message]] = {
     "google.protobuf.Duration": short_forms.duration,
     "google.protobuf.Timestamp": short_forms.timestamp,
@@ -185,7 +176,7 @@ class _Walk:
                 continue
             value = self._scalar(item, kind, here)
             # What could not be read keeps its place, so that the others keep their numbers.
-            values.append(_nothing(kind) if value is None else value)
+            values.append(nothing(kind) if value is None else value)
 
     def _map(self, node: Node, entries: Any, entry: Descriptor, path: FieldPath) -> None:  # noqa: ANN401 - any message
         key_kind, value_kind = entry.fields_by_name["key"], entry.fields_by_name["value"]
@@ -199,7 +190,7 @@ class _Walk:
                 self._inner(value_node, entries[key], here)
                 continue
             value = self._scalar(value_node, value_kind, here)
-            entries[key] = _nothing(value_kind) if value is None else value
+            entries[key] = nothing(value_kind) if value is None else value
 
     def _entries(self, node: Node, path: FieldPath) -> Iterator[tuple[str, ScalarNode, Node]]:
         """The entries of a mapping, each key once."""
@@ -219,7 +210,7 @@ class _Walk:
                 yield key.value, key, value
 
     def _scalar(self, node: Node, kind: FieldDescriptor, path: FieldPath) -> Any:  # noqa: ANN401 - any protobuf scalar
-        return self._text(node, path, lambda text: _scalar(kind, text))
+        return self._text(node, path, lambda text: scalar(kind, text))
 
     def _text(self, node: Node, path: FieldPath, read: Callable[[str], Any]) -> Any:  # noqa: ANN401 - what `read` gives
         """What a single value means; nothing where it is none, which is then reported."""
@@ -298,59 +289,6 @@ def _shown(node: Node) -> str:
     if isinstance(node, ScalarNode):
         return f'"{node.value}"' if node.value else "an empty value"
     return "a list" if isinstance(node, SequenceNode) else "a mapping"
-
-
-def _nothing(kind: FieldDescriptor) -> Any:  # noqa: ANN401 - any protobuf scalar
-    return 0 if kind.enum_type is not None else kind.default_value
-
-
-def _scalar(kind: FieldDescriptor, text: str) -> Any:  # noqa: ANN401 - any protobuf scalar
-    """A single value of a field.
-
-    Raises:
-        ValueError: The text does not stand for one.
-    """
-    if kind.enum_type is not None:
-        return short_forms.enum_number(kind.enum_type, text)
-    if kind.cpp_type in _LIMITS:
-        return _whole_number(text, *_LIMITS[kind.cpp_type])
-    if kind.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        if text not in ("true", "false"):
-            raise ValueError(f'"{text}" is neither true nor false')
-        return text == "true"
-    if kind.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
-        return _number(text)
-    if kind.type == FieldDescriptor.TYPE_BYTES:
-        return _bytes(text)
-    if not text.isprintable() and any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # noqa: PLR2004 - surrogates
-        raise ValueError("holds half a character (a lone surrogate)")
-    return text
-
-
-def _whole_number(text: str, least: int, most: int) -> int:
-    if not re.fullmatch(r"[-+]?[0-9][0-9_]{0,30}", text):
-        raise ValueError(f'"{text}" is not a whole number')
-    number = int(text.replace("_", ""))
-    if not least <= number <= most:
-        raise ValueError(f"{text} is not between {least} and {most}")
-    return number
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f'"{text}" is not a number')
-    return number
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError("is not base64") from error
 
 
 def _once(problems: Iterable[Problem]) -> list[Problem]:
