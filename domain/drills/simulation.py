@@ -5,25 +5,25 @@ a person would do besides the script is not known, so that a run says how the sc
 """
 
 import heapq
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from statistics import NormalDist
-from typing import Any, Final
+from typing import Final
 
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Absorb, Command, RelayNotice, ReportOutcome
 from casetrail.v1.effect_pb2 import Effect, LinkAccepted, Outcome, RelayAccepted
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import FaultInject, Inject, SilenceInject
-from casetrail.v1.scenario_pb2 import Answer, Delay, Participant, Scenario
-from casetrail.v1.types_pb2 import Kind, Role
+from casetrail.v1.scenario_pb2 import Answer, Participant, Scenario
+from casetrail.v1.types_pb2 import Kind
 from domain.draft import SYSTEM
 from domain.drills import injects, script
+from domain.drills.climbs import OF_PROMISES, Climb, promises_in
+from domain.drills.delays import Draw, draw_delay
 from domain.drills.matching import History, Judgement, is_cue, judge, meets, points
 from domain.drills.moments import Meaning, Moment, World
 from domain.drills.moves import actor_of, command_of
@@ -31,41 +31,7 @@ from domain.instants import Instant
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
 
-Draw = Callable[[], float]
-"""Draws a number between 0 and 1, both excluded."""
-
 DRILL_ID = "DRL-SIMULATED"
-
-# What tells whether promises were kept, and how far their ladders were climbed.
-_OF_PROMISES = frozenset(
-    {
-        "clock_started",
-        "clock_met",
-        "clock_met_late",
-        "clock_cancelled",
-        "clock_breached",
-        "escalation_stepped",
-        "escalation_acknowledged",
-    }
-)
-
-_STANDARD = NormalDist()
-_AT_P90 = _STANDARD.inv_cdf(0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """A promise that was broken, and how far its ladder was climbed.
-
-    Attributes:
-        clock: The promise.
-        roles: To whom each step went.
-        answered: Whether somebody acknowledged the last one, or kept the promise late.
-    """
-
-    clock: str
-    roles: tuple[Role.ValueType, ...]
-    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +51,6 @@ class Run:
     score: float
     started: Counter[str]
     climbs: Sequence[Climb]
-
-
-def draw_delay(delay: Delay, draw: Draw) -> int | None:
-    """How many seconds somebody takes this time; None when the answer never comes."""
-    if draw() * 100 < delay.never_percent:
-        return None
-    median, p90 = delay.median.seconds, delay.p90.seconds
-    if p90 <= median:
-        return median
-    spread = math.log(p90 / median) / _AT_P90
-    return max(1, round(median * math.exp(spread * _STANDARD.inv_cdf(draw()))))
 
 
 class Simulator:
@@ -120,7 +75,7 @@ class Simulator:
         ]
         self._answers_to = _places(answer.to for _, _, answer in self.answers)
         self._expectations_of = _places(expectation.event for expectation in scenario.expectations)
-        self._told = {*self._answers_to, *self._expectations_of, *_OF_PROMISES}
+        self._told = {*self._answers_to, *self._expectations_of, *OF_PROMISES}
         self._world = World(rules, self._meaning, [*_outages(scenario, start)])
         self._openings: dict[tuple[str, int], Moment] = {}
 
@@ -145,7 +100,7 @@ class Simulator:
             place for place in self._answers_to.get(name, ()) if is_cue(self.answers[place][2], brought_by, event)
         ]
         met = [place for place in self._expectations_of.get(name, ()) if meets(expected[place], brought_by, event)]
-        promises = name in _OF_PROMISES
+        promises = name in OF_PROMISES
         return Meaning(event, answers, met, promises) if answers or met or promises else None
 
 
@@ -308,7 +263,9 @@ class _Rehearsal:
         started: Counter[str] = Counter()
         climbs: list[Climb] = []
         for course in self.courses.values():
-            _count_clocks([one.event for one in course.news if one.promises], started, climbs)
+            given, climbed = promises_in(one.event for one in course.news if one.promises)
+            started.update(given)
+            climbs += climbed
         return Run(judgements, seconds, won / script.max_score(self.script.scenario), started, climbs)
 
     def _histories(self) -> Sequence[Sequence[History]]:
@@ -322,28 +279,3 @@ class _Rehearsal:
             for place, events in told.items():
                 found[place].append(History(course.now.case.inject_id, events))
         return found
-
-
-def _count_clocks(events: Iterable[Event], started: Counter[str], climbs: list[Climb]) -> None:
-    names: dict[str, str] = {}
-    steps: dict[str, list[Role.ValueType]] = {}
-    answered: set[str] = set()
-    for event in events:
-        name = event.WhichOneof("body") or ""
-        if name == "escalation_stepped":
-            steps.setdefault(event.escalation_stepped.clock_id, []).append(event.escalation_stepped.role)
-            continue
-        if name == "escalation_acknowledged":
-            answered.add(event.escalation_acknowledged.clock_id)
-            continue
-        reckoning: Any = getattr(event, name).clock
-        if name == "clock_started":
-            names[reckoning.clock_id] = reckoning.name
-            started[reckoning.name] += 1
-        elif name in ("clock_met", "clock_met_late", "clock_cancelled"):
-            answered.add(reckoning.clock_id)
-        elif name == "clock_breached":
-            steps.setdefault(reckoning.clock_id, [])
-    for clock_id, roles in steps.items():
-        if clock_id in names:
-            climbs.append(Climb(names[clock_id], tuple(roles), clock_id in answered))

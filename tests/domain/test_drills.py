@@ -27,10 +27,11 @@ from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
 from domain import Rejected, act, fold, next_wake, pending_effects
 from domain.draft import SYSTEM
 from domain.drills import script
+from domain.drills.delays import draw_delay
 from domain.drills.injects import customer_turns_up, message_to, wave_offset
 from domain.drills.matching import History, judge, points, word_at
 from domain.drills.score import Tally, by_phase, by_role
-from domain.drills.simulation import Simulator, draw_delay
+from domain.drills.simulation import Simulator
 from tests.domain.rehearsal import LEAD, MINUTE, SCENARIO, Rehearsal
 from tests.domain.story import OPENED, RULES
 
