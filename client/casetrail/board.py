@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casetrail.sentences import Weight
+from casetrail.styles import STYLES
 from casetrail.timeline import printable, tell
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
@@ -29,14 +30,6 @@ _NO_LEVEL = ("NOT GRADED", "bold white on purple4")
 _BAR = 10
 _HOUR, _MINUTE = 3600, 60
 _NOTICES_SHOWN = 4
-_WEIGHTS = {
-    Weight.QUIET: "dim",
-    Weight.PLAIN: "",
-    Weight.SPOKEN: "cyan",
-    Weight.GOOD: "green",
-    Weight.WARNING: "yellow",
-    Weight.BAD: "bold red",
-}
 _TASK_STYLES = {
     IncidentTask.STATE_ASKED: "yellow",
     IncidentTask.STATE_ACCEPTED: "cyan",
@@ -220,7 +213,7 @@ def _notices(case: Case, now: int) -> RenderableType:
 def _last(view: View) -> RenderableType:
     events = view.events[-_room(view) :] if view.height else view.events
     lines = [
-        Text.assemble((f"{line.when[-len('00:00:00') :]}  {line.who:<22} ", "dim"), (line.what, _WEIGHTS[line.weight]))
+        Text.assemble((f"{line.when[-len('00:00:00') :]}  {line.who:<22} ", "dim"), (line.what, STYLES[line.weight]))
         for line in tell(events, view.zone, view.case.opened_at)
     ]
     for line in lines:

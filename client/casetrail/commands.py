@@ -59,10 +59,15 @@ def command(case_id: str, action: Action, **how: Unpack[How]) -> c.Command:
         actor=how.get("actor"),
         at=timestamp(at) if at else None,
     )
-    slot = getattr(made, _FIELDS[action.DESCRIPTOR.full_name])
+    slot = getattr(made, name_of(action))
     slot.SetInParent()  # an action without fields says all by being there
     slot.CopyFrom(action)
     return made
+
+
+def name_of(action: Action) -> str:
+    """What an action is called in a command, for example `draft_notice`."""
+    return _FIELDS[action.DESCRIPTOR.full_name]
 
 
 def new_request_id() -> str:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from casetrail.calling import Calls
-from casetrail.commands import How, new_request_id, words
+from casetrail.commands import How, name_of, new_request_id, words
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1 import incident_service_pb2 as wire
 from casetrail.v1.case_pb2 import Case
@@ -25,11 +25,6 @@ Step = (
 )  # fmt: skip
 """Everything that leads an incident on. Each is a command, and the call of the same name."""
 
-_FIELDS = {
-    field.message_type.name: field.name
-    for field in c.Command.DESCRIPTOR.oneofs_by_name["action"].fields
-    if field.message_type
-}
 _REQUESTS: Mapping[str, Any] = {
     step.DESCRIPTOR.name: getattr(wire, f"{step.DESCRIPTOR.name}Request") for step in get_args(Step)
 }
@@ -103,7 +98,7 @@ class Incidents:
             on_behalf_of=how.get("actor"),
             expected_seq=how.get("expected_seq"),
         )
-        request = _REQUESTS[name](call=call, **{_FIELDS[name]: step})
+        request = _REQUESTS[name](call=call, **{name_of(step): step})
         answer = await self._calls.ask(getattr(self._stub, name), request, call.request_id)
         written: wire.IncidentWritten = answer.written
         return written

@@ -13,21 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from casetrail.file_problems import FileError, Problem
-from casetrail.sentences import Weight
+from casetrail.styles import STYLES
 from casetrail.timeline import Line, event_type, heading, tell
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_service_pb2 import GetDrillReportResponse
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_service_pb2 import GetReportResponse
-
-_STYLES = {
-    Weight.QUIET: "dim",
-    Weight.PLAIN: "",
-    Weight.SPOKEN: "cyan",
-    Weight.GOOD: "green",
-    Weight.WARNING: "yellow",
-    Weight.BAD: "bold red",
-}
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -105,4 +96,4 @@ def print_written(case: Case, events: Iterable[Event], *, repeated: bool = False
 
 def print_line(line: Line, label: str = "") -> None:
     """Print an event; the label says of which case, where there are several."""
-    console.print(Text.assemble((f"{label}{line.columns}  ", "dim"), (line.what, _STYLES[line.weight])))
+    console.print(Text.assemble((f"{label}{line.columns}  ", "dim"), (line.what, STYLES[line.weight])))
