@@ -126,17 +126,20 @@ class Promise:
     since_opening: bool = False
 
 
+# What a customer takes for an answer.
+_ANSWERED: dict[str, Condition] = {
+    "replied": always,
+    "customer_told": _by_a_person,
+    "settlement_proposed": always,
+    "resolved": _with_words,
+}
+
 PROMISES = (
     Promise(
         "first_response",
         CUSTOMERS,
         begins={"case_opened": always},
-        kept={
-            "replied": always,
-            "customer_told": _by_a_person,
-            "settlement_proposed": always,
-            "resolved": _with_words,
-        },
+        kept=_ANSWERED,
     ),
     Promise(
         "next_response",
@@ -146,12 +149,7 @@ PROMISES = (
             "settlement_negotiated": _unanswered,
             "reopened": _came_back,
         },
-        kept={
-            "replied": always,
-            "customer_told": _by_a_person,
-            "settlement_proposed": always,
-            "resolved": _with_words,
-        },
+        kept=_ANSWERED,
     ),
     Promise(
         "acceptance",
