@@ -1,6 +1,7 @@
 """Drills that start by themselves: Temporal Schedules, made and looked at through DrillService."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,16 +104,15 @@ class DrillSchedules:
     async def list_schedules(self, _: ListDrillSchedulesRequest, __: Principal) -> ListDrillSchedulesResponse:
         """Answer all of them, by name."""
         client, schedules = self._client(), []
-        try:
+        with _refusing(""):
             names = [found.id async for found in await client.list_schedules() if found.id.startswith(_PREFIX)]
-        except RPCError as error:
-            raise _refusal(error, "") from error
         for name in sorted(names):
             try:
-                schedules.append(await self._described(client.get_schedule_handle(name)))
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:  # else it was deleted meanwhile
-                    raise _refusal(error, name) from error
+                with _refusing(name):
+                    schedules.append(await self._described(client.get_schedule_handle(name)))
+            except Rejected as refusal:
+                if refusal.reason != RefusalReason.REFUSAL_REASON_UNKNOWN_SCHEDULE:  # else it was deleted meanwhile
+                    raise
         return ListDrillSchedulesResponse(schedules=schedules)
 
     async def pause(self, request: PauseDrillScheduleRequest, principal: Principal) -> PauseDrillScheduleResponse:
@@ -122,11 +122,9 @@ class DrillSchedules:
             Rejected: There is none.
         """
         handle = self._handle(request.schedule_id, principal)
-        try:
+        with _refusing(request.schedule_id):
             await (handle.unpause if request.resume else handle.pause)(note=request.note or None)
             return PauseDrillScheduleResponse(schedule=await self._described(handle))
-        except RPCError as error:
-            raise _refusal(error, request.schedule_id) from error
 
     async def trigger(self, request: TriggerDrillScheduleRequest, principal: Principal) -> TriggerDrillScheduleResponse:
         """Start its drill now.
@@ -135,11 +133,9 @@ class DrillSchedules:
             Rejected: There is none.
         """
         handle = self._handle(request.schedule_id, principal)
-        try:
+        with _refusing(request.schedule_id):
             await handle.trigger()
             return TriggerDrillScheduleResponse(schedule=await self._described(handle))
-        except RPCError as error:
-            raise _refusal(error, request.schedule_id) from error
 
     async def delete(self, request: DeleteDrillScheduleRequest, principal: Principal) -> DeleteDrillScheduleResponse:
         """End a schedule.
@@ -147,10 +143,8 @@ class DrillSchedules:
         Raises:
             Rejected: There is none.
         """
-        try:
+        with _refusing(request.schedule_id):
             await self._handle(request.schedule_id, principal).delete()
-        except RPCError as error:
-            raise _refusal(error, request.schedule_id) from error
         return DeleteDrillScheduleResponse()
 
     async def _described(self, handle: ScheduleHandle) -> DrillSchedule:
@@ -217,10 +211,19 @@ def _require_director(principal: Principal) -> None:
         raise Rejected(RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED, f"{principal.name!r} may not schedule drills")
 
 
-def _refusal(error: RPCError, schedule_id: str) -> Rejected:
-    if error.status == RPCStatusCode.NOT_FOUND:
-        message = f"there is no schedule {schedule_id!r}"
-        return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_SCHEDULE, message, "schedule_id")
-    return Rejected(
-        RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE, f"Temporal cannot be asked now: {error.status.name}"
-    )
+@contextmanager
+def _refusing(schedule_id: str) -> Iterator[None]:
+    """Refuse where Temporal has no such schedule, or cannot be asked.
+
+    Raises:
+        Rejected: UNKNOWN_SCHEDULE, WORKFLOW_UNAVAILABLE.
+    """
+    try:
+        yield
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            message = f"there is no schedule {schedule_id!r}"
+            raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_SCHEDULE, message, "schedule_id") from error
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE, f"Temporal cannot be asked now: {error.status.name}"
+        ) from error
