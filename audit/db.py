@@ -7,6 +7,7 @@ role, never by the application's, so `init` and `upgrade` want its URL too.
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ _ADMIN = "CASETRAIL_DB_ADMIN"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 where the log can be worked with afterwards."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when nobody reads on, end as other tools do
     given = _parser().parse_args(arguments)
     try:
         url = given.log or stores.from_settings(os.environ, _data())

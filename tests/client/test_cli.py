@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -211,6 +213,25 @@ async def test_what_a_customer_wants_instead_is_counted_as_what_was_proposed(
     service.script("GetCase", GetCaseResponse(case=case))
     ran = await casetrail("do", "INQ-1", "negotiate", "--amount", "1.50")
     assert (ran.code, "in KWD" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("words", ["events INQ-7K3", "list", "list --json", "--help", "policy check no-such-file"])
+async def test_when_nobody_reads_on_a_command_ends_without_a_word(service: Service, words: str) -> None:
+    service.script("GetCase", GetCaseResponse(case=CASE))
+    service.script("ListEvents", ListEventsResponse(events=EVENTS))
+    service.script("ListCases", ListCasesResponse(cases=[CASE]))
+    reads, writes = os.pipe()
+    os.close(reads)
+    ended = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("casetrail"),
+        *words.split(),
+        env={**os.environ, "CASETRAIL_ADDRESS": service.address, "CASETRAIL_TOKEN": "secret"},
+        stdout=writes,
+        stderr=writes if "no-such-file" in words else asyncio.subprocess.PIPE,
+    )
+    os.close(writes)
+    _, said = await ended.communicate()
+    assert (ended.returncode, said or b"") == (-signal.SIGPIPE, b"")
 
 
 async def test_an_action_sends_what_can_be_said_with_every_action(

@@ -1,6 +1,8 @@
 """`casetrail-verify` as an auditor runs it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,15 @@ def test_an_untouched_log_is_a_success(folder: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "The log holds" in done.stdout
+
+
+def test_when_nobody_reads_the_verdict_it_ends_without_a_word_and_is_no_fault(folder: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+    done = subprocess.run(command, cwd=folder, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def test_a_fault_is_a_failure_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """The `casetrail-verify` command line."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,8 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    sys.stdout.write(f"{report.json if given.json else report.words}\n")
+    _tell(f"{report.json if given.json else report.words}\n")
     sys.exit(0 if report.holds else 1)
+
+
+def _tell(verdict: str) -> None:
+    try:
+        sys.stdout.write(verdict)
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on: end as other tools do, and not with the status of a fault
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,9 +1,11 @@
 """The `casetrail` command line.
 
-Exit status: 0 done, 1 refused or failed (why is on stderr), 2 wrong usage.
+Exit status: 0 done, 1 refused or failed (why is on stderr), 2 wrong usage. When nobody reads its output any more, it
+ends by SIGPIPE, as other tools do.
 """
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any, cast
@@ -72,6 +74,8 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; whatever goes wrong is said in words."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # ours: gRPC's lines on stderr are for its developers
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app(prog_name="casetrail")
     except SystemExit as end:
