@@ -209,6 +209,14 @@ def test_an_inject_silences_a_role_or_a_department_or_everybody(
     assert script.is_for(SilenceInject(role=role, department=department), participant) is silent
 
 
+def test_an_inject_by_hand_that_is_no_message_needs_nobody_to_hear_it() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    silence = Inject(id="away", title="All are away", silence=SilenceInject())
+    silence.silence.lasts.seconds = 60
+    assert drill.do(inject_by_hand=InjectByHand(inject=silence)) == ["inject_requested"]
+
+
 def test_a_system_that_fails_is_restored_when_its_time_is_over() -> None:
     drill = Rehearsal()
     drill.until(0)

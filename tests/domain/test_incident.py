@@ -572,6 +572,16 @@ def test_each_notice_promises_the_next_until_the_end(story: Story) -> None:
     assert story.clock("result_feedback") == "met"
 
 
+def test_an_incident_is_not_over_while_a_notice_lies_unsent(story: Story) -> None:
+    resolved(story)
+    story.agent().draft_notice("It is over", audience="all users")
+    assert "notice N1 (draft)" in waits(story)
+    with refused("NOT_YET", match="N1"):
+        story.executive().finish_follow_up()
+    story.executive().discard_notice("N1")
+    assert story.executive().finish_follow_up() == ["IncidentFollowedUp"]
+
+
 def test_a_notice_that_could_not_be_published_is_sent_again(story: Story) -> None:
     graded(story, 2)
     story.supervisor("sue").assume_command()

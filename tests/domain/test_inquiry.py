@@ -317,6 +317,18 @@ def test_a_wait_ends_with_the_case(story: Story) -> None:
     assert not story.case.HasField("waiting")
 
 
+def test_whoever_is_given_an_inquiry_has_accepted_it_unless_it_is_further_on(story: Story) -> None:
+    story.open("inquiry")
+    story.agent().assign("amy")
+    assert story.stage == "accepted"
+    story.agent().reply("Hello")
+    story.agent().assign("bob")
+    assert story.stage == "in_progress"
+    story.agent().resolve("Done")
+    story.agent().assign("amy")
+    assert story.stage == "resolved"
+
+
 def test_handing_a_case_on_keeps_its_record(story: Story) -> None:
     story.open("inquiry")
     story.agent("amy").assign("amy", team="chat")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_pb2 import Case, Parcel
 from casetrail.v1.types_pb2 import RemedyKind, Stage
 from casetrail.words import value_of, word_of
 from domain import expire
@@ -324,6 +324,20 @@ def test_a_lost_return_parcel_is_refunded(sent_back: Story) -> None:
     approval = next(event for event in sent_back.events if event.HasField("settlement_approved"))
     assert (approval.reason.rule, approval.settlement_approved.by_role) == ("return.eligible", 2)
     assert sent_back.last("RefundRequested").amount_minor == 5000
+
+
+def test_goods_that_are_here_have_come_with_the_parcel(sent_back: Story) -> None:
+    assert word_of(Parcel.State.DESCRIPTOR, sent_back.case.parcels[0].state) == "underway"
+    sent_back.agent().receive_goods()
+    assert word_of(Parcel.State.DESCRIPTOR, sent_back.case.parcels[0].state) == "delivered"
+    assert not sent_back.pending("tracking")
+
+
+@pytest.mark.parametrize("outcome", [{"order_found": DELIVERED}, {"order_not_found": {"order_id": "O-1"}}])
+def test_what_the_shop_said_of_the_order_is_on_record(story: Story, outcome: dict[str, Any]) -> None:
+    story.open("return")
+    story.outcome("order_lookup", **outcome)
+    assert (story.case.order.order_id, story.case.order.found) == ("O-1", "order_found" in outcome)
 
 
 def test_goods_that_turn_up_after_all_take_the_offer_back(sent_back: Story) -> None:
