@@ -267,6 +267,17 @@ def test_the_end_of_another_incident_ends_no_quiet(log: Log) -> None:
     assert rules_of(found_in(log.events)) == ["wave.category"]
 
 
+def test_the_end_of_a_matters_earlier_incident_does_not_end_its_later_one(log: Log) -> None:
+    a_wave(log, 0)
+    earlier = an_incident(log, 30, found_in(log.events)[0], 1)
+    log.add(40, earlier, incident_followed_up=IncidentFollowedUp())
+    a_wave(log, HOUR)
+    an_incident(log, HOUR + 30, found_in(log.events)[-1], 2)
+    log.add(HOUR + 40, earlier, case_closed=CaseClosed())
+    a_wave(log, 2 * HOUR)
+    assert rules_of(found_in(log.events)) == ["wave.category", "wave.category"]
+
+
 def test_broken_promises_after_the_incidents_end_are_counted_anew(log: Log) -> None:
     for number in range(50):
         log.promise(number, broken=True)

@@ -239,6 +239,16 @@ def test_an_abort_ends_the_drill_and_puts_everything_right() -> None:
     assert next_wake(drill.case) is None
 
 
+def test_an_abort_leaves_what_was_judged_as_it_was_judged() -> None:
+    drill = Rehearsal()
+    drill.until(61)
+    drill.report("judgement", "confirmed", expectation_missed=ExpectationMissed(expectation_id="confirmed"))
+    drill.do(abort_drill=AbortDrill(why="a real emergency"))
+    verdicts = {one.id: one.verdict for one in drill.case.drill.expectations}
+    assert verdicts.pop("confirmed") == DrillExpectation.VERDICT_MISSED
+    assert set(verdicts.values()) == {DrillExpectation.VERDICT_DROPPED}
+
+
 def test_a_fault_that_is_being_made_when_the_drill_is_aborted_is_undone_as_well() -> None:
     drill = Rehearsal()
     drill.until(0)

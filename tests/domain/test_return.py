@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from casetrail.v1.case_pb2 import Case, Parcel
+from casetrail.v1.case_pb2 import Case, Parcel, Settlement
 from casetrail.v1.types_pb2 import RemedyKind, Stage
 from casetrail.words import value_of, word_of
 from domain import expire
@@ -412,7 +412,8 @@ def test_an_exchange_without_an_article_is_for_the_same_one(story: Story) -> Non
 def test_an_exchange_that_is_out_of_stock_becomes_a_refund_offer(exchanging: Story) -> None:
     types = exchanging.outcome("exchange", exchange_unavailable={"sku": "MUG-02"})
     assert types == ["ExchangeUnavailable", "AlternativeOffered", "NotificationRequested"]
-    assert exchanging.stage == "proposed"
+    settlement = exchanging.case.settlement
+    assert (exchanging.stage, word_of(Settlement.State.DESCRIPTOR, settlement.state)) == ("proposed", "proposed")
     exchanging.customer().agree()
     assert exchanging.last("RefundRequested").amount_minor == 5000
     exchanging.outcome("refund", refunded={})
