@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from audit.envelope import EVENT_COLUMNS
-from audit.log import LOG_ITSELF, Checkpoint, Erasure
+from audit.log import LOG_ITSELF, Checkpoint, Erasure, LogDamagedError
 from audit.projection import Findable
 
 _ROWS: Final = (
@@ -113,6 +113,18 @@ def first_under_key(case_id: str, key: str) -> Question:
 def head() -> Question:
     """Id, size and frontier of the log."""
     return Question("SELECT log, size, frontier FROM log_head", {})
+
+
+def head_of(rows: Sequence[tuple[Any, ...]]) -> tuple[str, int, bytes]:
+    """What the head says.
+
+    Raises:
+        LogDamagedError: There is none.
+    """
+    if len(rows) != 1:
+        raise LogDamagedError(f"the log has {len(rows)} heads instead of one: restore the newest backup")
+    log, size, frontier = rows[0]
+    return log, size, frontier
 
 
 # Erasure

@@ -33,7 +33,7 @@ class _WholeLog:
 
     def __init__(self, select: Select) -> None:
         self._select = select
-        ((self.log, size, self.frontier),) = select(questions.head())
+        self.log, size, self.frontier = questions.head_of(list(select(questions.head())))
         self.size: int | None = size
 
     def subtrees(self) -> Iterator[Subtree]:

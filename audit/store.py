@@ -237,7 +237,7 @@ class Store(ABC):
 
     async def size(self) -> int:
         """The position of the last event."""
-        return await self._ask(questions.head(), lambda rows: int(rows[0][1]), brief=True)
+        return await self._ask(questions.head(), lambda rows: questions.head_of(rows)[1], brief=True)
 
     async def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process.
@@ -572,7 +572,7 @@ def _archived(case_id: str, archive_id: str) -> Rejected:
 
 
 def _tree_head(rows: Rows) -> TreeHead:
-    ((log, size, frontier),) = rows
+    log, size, frontier = questions.head_of(rows)
     try:
         return TreeHead(log, size, Frontier.parse(size, frontier).root)
     except ValueError as error:

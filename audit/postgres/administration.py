@@ -14,6 +14,7 @@ from audit import migrations
 from audit.log import LogUnavailableError
 from audit.postgres.schema import REVISION
 from audit.postgres.server import SCHEMA, Server
+from audit.questions import head, head_of
 from audit.state import State
 
 APPLICATION: Final = "casetrail_app"
@@ -85,7 +86,7 @@ def status(url: str) -> State:
         database, schema = f"PostgreSQL {_setting(connection, 'server_version')}", _schema_of(connection)
         if not schema:
             return State(database, schema="", newest=REVISION)
-        ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
+        log, size, _ = head_of(connection.execute(head().text).fetchall())
         return State(database, schema, REVISION, log, size, tuple(_warnings(connection)))
 
 

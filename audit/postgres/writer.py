@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 
+from audit import questions
 from audit.group import ARCHIVED, Fate, Group, Head, PreparedBatch, Tip, Written, besides
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError, LogUnavailableError
 from audit.merkle import Frontier
@@ -300,8 +301,8 @@ class Writer:
         )
 
     def _head(self, heads: Sequence[Row], last: Sequence[Row]) -> Head:
+        log, size, frontier = questions.head_of(heads)
         try:
-            ((log, size, frontier),) = heads
             return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
         except ValueError as error:
             raise LogDamagedError(f"the log {self._server.name} contradicts itself ({error}): run verify") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 
 from audit.log import LogDamagedError, LogUnavailableError
+from audit.questions import head, head_of
 from audit.sqlite.file import SCHEMA_VERSION
 from audit.state import State
 
@@ -25,7 +26,7 @@ def status(path: Path) -> State:
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             if not version:
                 return State(database, schema="", newest=newest)
-            ((log, size),) = connection.execute("SELECT log, size FROM log_head").fetchall()
+            log, size, _ = head_of(connection.execute(head().text).fetchall())
     except sqlite.Error as error:
         raise LogDamagedError(f"{path} cannot be read as a log: {error}") from error
     return State(database, f"{version:04d}", newest, log, size)

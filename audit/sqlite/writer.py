@@ -180,7 +180,7 @@ class Writer:
             connection.close()
 
     def _read_head(self, connection: Connection) -> Head:
-        ((log, size, frontier),) = connection.execute("SELECT log, size, frontier FROM log_head").fetchall()
+        log, size, frontier = questions.head_of(reading.answer(connection, questions.head()))
         if size == self._head.size:
             return self._head
         self._tips.clear()

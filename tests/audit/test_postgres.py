@@ -639,6 +639,19 @@ async def test_a_head_that_was_set_back_stops_all_writing(log: PostgresLog, tamp
         await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
 
 
+async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: PostgresLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper("DELETE FROM log_head")
+    for asking in (
+        log.size(),
+        log.tree_head(),
+        log.verify(),
+        log.append(Writer(log, "INQ-3").batch(opening(), key="open")),
+    ):
+        with pytest.raises(LogDamagedError, match="0 heads instead of one: restore the newest backup"):
+            await asking
+
+
 def reasons(findings: Sequence[Finding]) -> list[tuple[str, int]]:
     return [(finding.reason, finding.position) for finding in findings]
 

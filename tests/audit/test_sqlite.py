@@ -269,6 +269,19 @@ async def test_a_head_that_was_set_back_stops_all_writing(log: SqliteLog, tamper
     assert [f.reason for f in await findings_of(log)] == ["HEAD_WRONG"]
 
 
+async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: SqliteLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper("DELETE FROM log_head")
+    for asking in (
+        log.size(),
+        log.tree_head(),
+        log.verify(),
+        log.append(Writer(log, "INQ-3").batch(opening(), key="open")),
+    ):
+        with pytest.raises(LogDamagedError, match="0 heads instead of one: restore the newest backup"):
+            await asking
+
+
 def rehash(path: Path, position: int) -> None:
     from audit.envelope import leaf_hash  # noqa: PLC0415 - what a forger would use
 
