@@ -171,13 +171,11 @@ def verify(snapshot: Snapshot, keys: SubjectKeys | None = None, check: Check | N
     for digest, policy_id, body in snapshot.policies():
         if hashlib.sha256(body).hexdigest() != digest:
             found.add("POLICY_CHANGED", f"policy {policy_id} is not what its digest {digest} was made of")
-    return Verification(
-        events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order()[:_MOST_FINDINGS]
-    )
+    return Verification(events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order())
 
 
 class _Findings:
-    """What was found, up to a bound: a log that is wrong everywhere need not be listed everywhere."""
+    """What was found, the first up to a bound: a log that is wrong everywhere need not be listed everywhere."""
 
     def __init__(self) -> None:
         self._found: list[Finding] = []
@@ -198,10 +196,13 @@ class _Findings:
 
     def take(self, findings: Iterable[Finding]) -> None:
         """Add what was found elsewhere."""
-        self._found += islice(findings, max(0, _MOST_FINDINGS - len(self._found)))
+        self._found += findings
+        if len(self._found) > 2 * _MOST_FINDINGS:
+            self._found = list(self.in_order())
 
     def in_order(self) -> tuple[Finding, ...]:
-        return tuple(sorted(self._found, key=attrgetter("position")))
+        """Those with the lowest positions."""
+        return tuple(sorted(self._found, key=attrgetter("position"))[:_MOST_FINDINGS])
 
 
 class _Order:
@@ -277,9 +278,9 @@ class _Tree:
         self._leaves = []
         for level, number, root in growth.subtrees:
             if self._stored.pop((level, number), None) != root:
-                first = number * 256**level + 1
+                first, last = number * 256**level + 1, (number + 1) * 256**level
                 self._found.add(
-                    "TREE_WRONG", f"the stored subtree of level {level} is not over its events", position=first
+                    "TREE_WRONG", f"the stored subtree of events {first} to {last} is not over them", position=first
                 )
         if self._next is not None and self._next[0] == self._frontier.size:
             self._compare(self._next[1])

@@ -284,7 +284,12 @@ TAMPERINGS = [
     ),
     Tampering("HEAD_WRONG", EVENTS + 1, "the head says 261", after=lambda log: setattr(log, "size", EVENTS + 1)),
     Tampering("TREE_WRONG", EVENTS, "the head speaks of", after=lambda log: setattr(log, "frontier", bytes(64))),
-    Tampering("TREE_WRONG", 1, "is not over its events", after=lambda log: setattr(log, "trees", [(1, 0, bytes(32))])),
+    Tampering(
+        "TREE_WRONG",
+        1,
+        "of events 1 to 256 is not over them",
+        after=lambda log: setattr(log, "trees", [(1, 0, bytes(32))]),
+    ),
     Tampering("TREE_WRONG", 257, "that there is not", after=lambda log: log.trees.append(Subtree(1, 1, bytes(32)))),
     Tampering("LOG_SHORTENED", EVENTS + 1, "of 300 events", after=lambda log: log.notes.append((300, bytes(32)))),
     Tampering("CHECKPOINT_DIFFERS", 150, "rewritten", after=lambda log: log.notes.__setitem__(0, (150, bytes(32)))),
@@ -366,6 +371,17 @@ def test_what_was_tampered_with_is_found_by_one_check_alone(tampering: Tampering
     assert any(tampering.words in finding.message and finding.position == tampering.position for finding in findings), (
         findings
     )
+
+
+def test_what_is_wrong_everywhere_is_listed_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "_MOST_FINDINGS", 6)
+    log = a_log()
+    for position in range(1, EVENTS + 1):
+        column(position, key=f"another {position}")(log)
+
+    findings = verify(log.write()).findings
+
+    assert [finding.position for finding in findings] == [1, 2, 3, 4, 5, 6]
 
 
 def test_every_check_is_among_them() -> None:
