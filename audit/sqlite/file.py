@@ -25,6 +25,7 @@ _DAMAGED = {
     sqlite.SQLITE_NOTADB: "is no SQLite database",
     sqlite.SQLITE_FORMAT: "is no SQLite database",
 }
+_NO_TEXT = "Could not decode to UTF-8"
 _UNAVAILABLE = {
     sqlite.SQLITE_BUSY: "is locked by another process: end what holds it, then ask again",
     sqlite.SQLITE_LOCKED: "is locked by another process: end what holds it, then ask again",
@@ -165,9 +166,11 @@ class DatabaseFile:
         if isinstance(error, OSError):
             return LogUnavailableError(f"the log {self.path} cannot be opened: {error.strerror}")
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without its extension
-        if code in _DAMAGED:
+        # SQLite keeps any bytes as text; that they are none is found by the driver.
+        damaged = "holds text that is no UTF-8" if str(error).startswith(_NO_TEXT) else _DAMAGED.get(code)
+        if damaged:
             return LogDamagedError(
-                f"the log {self.path} {_DAMAGED[code]} ({error}): keep a copy of it, restore the newest backup",
+                f"the log {self.path} {damaged} ({error}): keep a copy of it, restore the newest backup",
             )
         return LogUnavailableError(f"the log {self.path} {_UNAVAILABLE.get(code, 'cannot be used')} ({error})")
 

@@ -1,8 +1,10 @@
 """Asking the file."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Final
+
+import pysqlite3.dbapi2 as sqlite
 
 from audit.questions import Answer, Question
 from audit.sqlite.file import Connection
@@ -19,8 +21,13 @@ def answer(connection: Connection, question: Question) -> list[tuple[Any, ...]]:
 
 def rows(connection: Connection, question: Question) -> Iterator[tuple[Any, ...]]:
     """The rows that a question asks for, one by one; the read ends with the iterator."""
-    with closing(connection.execute(question.text, question.values)) as cursor:
-        yield from cursor
+    cursor = connection.execute(question.text, question.values)
+    try:
+        for row in cursor:  # noqa: UP028 - `yield from` would close the cursor by itself
+            yield row
+    finally:
+        with suppress(sqlite.ProgrammingError):  # the connection was closed first, and the read with it
+            cursor.close()
 
 
 def change(connection: Connection, question: Question) -> Answer:

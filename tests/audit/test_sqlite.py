@@ -282,6 +282,14 @@ async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: SqliteLog,
             await asking
 
 
+async def test_text_that_is_none_is_damage_to_whoever_reads_it(log: SqliteLog, tamper: Callable[..., None]) -> None:
+    await two_cases(log)
+    tamper("UPDATE event SET key = CAST(x'ff' AS TEXT) WHERE pos = 3")
+    for asking in (log.verify(), log.events("INQ-1")):
+        with pytest.raises(LogDamagedError, match=r"holds text that is no UTF-8 .*column 'key'"):
+            await asking
+
+
 def rehash(path: Path, position: int) -> None:
     from audit.envelope import leaf_hash  # noqa: PLC0415 - what a forger would use
 
