@@ -165,14 +165,23 @@ class DatabaseFile:
     def _translated(self, error: Exception) -> LogUnavailableError | LogDamagedError:
         if isinstance(error, OSError):
             return LogUnavailableError(f"the log {self.path} cannot be opened: {error.strerror}")
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # without its extension
         # SQLite keeps any bytes as text; that they are none is found by the driver.
-        damaged = "holds text that is no UTF-8" if str(error).startswith(_NO_TEXT) else _DAMAGED.get(code)
+        damaged = "holds text that is no UTF-8" if str(error).startswith(_NO_TEXT) else _DAMAGED.get(_code_of(error))
         if damaged:
             return LogDamagedError(
                 f"the log {self.path} {damaged} ({error}): keep a copy of it, restore the newest backup",
             )
-        return LogUnavailableError(f"the log {self.path} {_UNAVAILABLE.get(code, 'cannot be used')} ({error})")
+        return LogUnavailableError(f"the log {self.path} {trouble_of(error)} ({error})")
+
+
+def trouble_of(error: Exception) -> str:
+    """Why a file cannot be used now, and what to do."""
+    return _UNAVAILABLE.get(_code_of(error), "cannot be used")
+
+
+def _code_of(error: Exception) -> int:
+    """SQLite's code of an error, without its extension; 0 where it has none."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def check_sqlite(version: str) -> None:

@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as sqlite
 from audit.key_table import Run
 from audit.log import LogUnavailableError
 from audit.sqlite import reading
-from audit.sqlite.file import Connection, check_sqlite
+from audit.sqlite.file import Connection, check_sqlite, trouble_of
 
 _SCHEMA: Final = Path(__file__).parents[2] / "migrations" / "keys.sqlite.sql"
 _VERSION: Final = 1
@@ -52,7 +52,8 @@ class SqliteKeys:
             try:
                 done = work(lambda question: reading.change(self._connection, question))
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite ends it by itself where the disk is full
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
             return done
@@ -67,7 +68,7 @@ class SqliteKeys:
         try:
             yield
         except sqlite.Error as error:
-            raise LogUnavailableError(f"the subjects' keys {self.name} cannot be used ({error})") from error
+            raise LogUnavailableError(f"the subjects' keys {self.name} {trouble_of(error)} ({error})") from error
         except OSError as error:
             raise LogUnavailableError(f"the subjects' keys {self.name} cannot be opened: {error.strerror}") from error
 

@@ -15,11 +15,14 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
+from audit.key_encryption import KeyEncryptionKeys
 from audit.listing import UNSERVED
 from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import check_sqlite
+from audit.sqlite.keys import SqliteKeys
 from audit.stores import KeySettings, open_keys, sqlite_url
+from audit.subject_keys import SubjectKeys
 from tests.audit.archive_contract import ArchiveContract
 from tests.audit.contract import Clock, LogContract, opened, take
 from tests.audit.given import Writer, note, opening, reply
@@ -346,6 +349,22 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(log: SqliteLog) ->
     assert isinstance(await log.append(large), Appended)
     assert isinstance(await log.append(small), Appended)
     assert (await log.verify()).findings == ()
+
+
+async def test_keys_that_find_the_disk_full_say_so_and_go_on_when_there_is_room(tmp_path: Path) -> None:
+    keys = SqliteKeys(tmp_path / "keys.db")
+    subjects = SubjectKeys(keys, KeyEncryptionKeys(tmp_path / "kek"))
+    subjects.begin()
+    first = await subjects.of("customer:C-1")
+    keys._connection.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(LogUnavailableError, match=r"keys\.db cannot grow because the disk is full: free some space"):
+        await asyncio.gather(*(subjects.of(f"customer:{'x' * 1000}-{number}") for number in range(50)))
+
+    keys._connection.execute("PRAGMA max_page_count = 1000")
+    assert await subjects.of("customer:C-2")
+    subjects.forget()
+    assert (await subjects.of("customer:C-1")).key_id == first.key_id
+    await subjects.close()
 
 
 def writers_connection(log: SqliteLog) -> Any:  # noqa: ANN401 - the driver has no types
