@@ -158,8 +158,8 @@ class Client(Verbs):
         self._cases: CaseServiceAsyncStub = CaseServiceStub(channel)
         self._audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.archives = Archives(self._calls)
-        self.drills = Drills(self._calls)
-        self.incidents = Incidents(self._calls)
+        self.drills = Drills(self._calls, self._keep)
+        self.incidents = Incidents(self._calls, self._keep)
         return self
 
     async def __aexit__(

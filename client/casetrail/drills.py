@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 from casetrail.calling import Calls
 from casetrail.commands import How, new_request_id
 from casetrail.patience import Patience
+from casetrail.receipts import Keep
 from casetrail.v1 import drill_service_pb2 as wire
 from casetrail.v1.drill_service_pb2_grpc import DrillServiceStub
 from casetrail.v1.inject_pb2 import Inject
@@ -22,10 +23,11 @@ _SIMULATION = Patience(attempt=600.0, overall=900.0)
 class Drills:
     """The drills of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, keep: Keep) -> None:
         """Made by the client, over its own channel."""
         self._stub: DrillServiceAsyncStub = DrillServiceStub(calls.channel)
         self._calls = calls
+        self._keep_receipt = keep
 
     async def start(self, scenario: Scenario, *, scale: float = 0, **how: Unpack[How]) -> wire.StartDrillResponse:
         """Begin a drill.
@@ -41,7 +43,9 @@ class Drills:
             scenario=scenario,
             scale=scale,
         )
-        return await self._calls.ask(self._stub.StartDrill, request, request.request_id)
+        started = await self._calls.ask(self._stub.StartDrill, request, request.request_id)
+        self._keep_receipt(started.drill.case_id, request.request_id, started.receipt)
+        return started
 
     async def get(self, case_id: str) -> wire.GetDrillResponse:
         """The drill as it is now, its scenario, and the cases in it."""
@@ -64,13 +68,13 @@ class Drills:
         """Let something happen now that the script does not have."""
         request = wire.InjectIntoDrillRequest(call=_call(case_id, how), inject=inject)
         answer = await self._calls.ask(self._stub.InjectIntoDrill, request, request.call.request_id)
-        return answer.written
+        return self._kept(answer.written, request.call.request_id)
 
     async def abort(self, case_id: str, why: str, **how: Unpack[How]) -> wire.DrillWritten:
         """End a drill before its time."""
         request = wire.AbortDrillRequest(call=_call(case_id, how), why=why)
         answer = await self._calls.ask(self._stub.AbortDrill, request, request.call.request_id)
-        return answer.written
+        return self._kept(answer.written, request.call.request_id)
 
     async def remark(
         self, case_id: str, *, problem: str = "", improvement: str = "", **how: Unpack[How]
@@ -78,7 +82,7 @@ class Drills:
         """Note what went badly, or is to become better, for the report."""
         request = wire.RemarkDrillRequest(call=_call(case_id, how), problem=problem, improvement=improvement)
         answer = await self._calls.ask(self._stub.RemarkDrill, request, request.call.request_id)
-        return answer.written
+        return self._kept(answer.written, request.call.request_id)
 
     async def report(self, case_id: str, *, html: bool = False, locale: str = "") -> wire.GetDrillReportResponse:
         """《演练报告》, made from the log: the same log gives the same bytes.
@@ -160,6 +164,11 @@ class Drills:
         """End a schedule."""
         request = wire.DeleteDrillScheduleRequest(schedule_id=schedule_id)
         await self._calls.ask(self._stub.DeleteDrillSchedule, request)
+
+    def _kept(self, written: wire.DrillWritten, request_id: str) -> wire.DrillWritten:
+        """What was written, once its receipt is kept."""
+        self._keep_receipt(written.drill.case_id, request_id, written.receipt)
+        return written
 
 
 def _call(case_id: str, how: How) -> wire.DrillCall:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from casetrail.calling import Calls
 from casetrail.commands import How, name_of, new_request_id, words
+from casetrail.receipts import Keep
 from casetrail.v1 import command_pb2 as c
 from casetrail.v1 import incident_service_pb2 as wire
 from casetrail.v1.case_pb2 import Case
@@ -33,10 +34,11 @@ _REQUESTS: Mapping[str, Any] = {
 class Incidents:
     """The incidents of a service. Writes carry request ids and are retried, as everywhere in the client."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, keep: Keep) -> None:
         """Made by the client, over its own channel."""
         self._stub: IncidentServiceAsyncStub = IncidentServiceStub(calls.channel)
         self._calls = calls
+        self._keep_receipt = keep
 
     async def declare(  # noqa: PLR0913 - what an incident can begin with, each by its name
         self,
@@ -87,7 +89,7 @@ class Incidents:
             scale=scale,
         )
         answer = await self._calls.ask(self._stub.DeclareIncident, request, request.request_id)
-        return answer.written
+        return self._kept(answer.written, request.request_id)
 
     async def lead(self, case_id: str, step: Step, **how: Unpack[How]) -> wire.IncidentWritten:
         """Lead an incident on, such as `lead(case_id, GradeIncident(level=2, why="checkout is down"))`."""
@@ -100,8 +102,7 @@ class Incidents:
         )
         request = _REQUESTS[name](call=call, **{name_of(step): step})
         answer = await self._calls.ask(getattr(self._stub, name), request, call.request_id)
-        written: wire.IncidentWritten = answer.written
-        return written
+        return self._kept(answer.written, call.request_id)
 
     async def list(
         self, *, open_only: bool = False, levels: Sequence[int] = (), include_drills: bool = False, page_size: int = 0
@@ -141,3 +142,8 @@ class Incidents:
         form = wire.GetReportRequest.FORM_HTML if html else wire.GetReportRequest.FORM_MARKDOWN
         request = wire.GetReportRequest(case_id=case_id, form=form, locale=locale)
         return await self._calls.ask(self._stub.GetReport, request)
+
+    def _kept(self, written: wire.IncidentWritten, request_id: str) -> wire.IncidentWritten:
+        """What was written, once its receipt is kept."""
+        self._keep_receipt(written.case.case_id, request_id, written.receipt)
+        return written

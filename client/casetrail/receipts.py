@@ -1,6 +1,7 @@
 """Receipts that are kept: a line for each acknowledged write, so that one can hold them against the log years later."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -8,6 +9,9 @@ from typing import Self
 from google.protobuf.json_format import MessageToDict
 
 from casetrail.v1.case_service_pb2 import Receipt
+
+Keep = Callable[[str, str, Receipt], None]
+"""Keeps the receipt of a write where they are to be kept: case, request id, receipt."""
 
 
 class ReceiptFile:

@@ -22,6 +22,7 @@ from casetrail.proof import ProofError
 from casetrail.proof.note import SignedNote, TreeNote, VerifierKey
 from casetrail.proof.receipts import Kept, ReceiptError, check, kept_in
 from casetrail.proof.tree import check_consistency, check_inclusion
+from casetrail.scenario_file import load
 from casetrail.v1.audit_service_pb2 import (
     GetCheckpointRequest,
     GetCheckpointResponse,
@@ -31,13 +32,15 @@ from casetrail.v1.audit_service_pb2 import (
     RotateSigningKeyRequest,
 )
 from casetrail.v1.case_service_pb2 import BatchExecuteRequest, Receipt
-from casetrail.v1.command_pb2 import Command
+from casetrail.v1.command_pb2 import Command, ConfirmNature
+from casetrail.v1.inject_pb2 import Inject, MessageInject
 from server.proving import ProofSettings, Proving
 from server.witnessed import Ending, ending
 from tests.server.running import Running, refusal, serving, token
 from tests.witness.standing import Standing, listening
 
 PATIENCE = 20
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
 
 
 async def become_true(check_it: Callable[[], Awaitable[bool]]) -> None:
@@ -258,6 +261,23 @@ async def test_receipts_that_a_client_keeps_hold_against_the_log(running: Runnin
         path.write_text(path.read_text().replace(kept[2].receipt.hash, "00" * 32))
         with pytest.raises(ReceiptError, match="line 3: the leaf is not in the tree"):
             await check_all(client, path, vkeys)
+
+
+async def test_receipts_of_incidents_and_drills_are_kept_as_those_of_cases(running: Running, tmp_path: Path) -> None:
+    path = tmp_path / "receipts.jsonl"
+    async with Client(running.address, "chloe-secret", receipts=path) as lead:
+        incident = (await lead.incidents.declare(subject="Paying fails", request_id="r1")).case.case_id
+        await lead.incidents.lead(incident, ConfirmNature(nature="The gateway is down"), request_id="r2")
+        drill = (await lead.drills.start(load(SCENARIO), request_id="r3")).drill.case_id
+        press = Inject(id="press", title="The press", message=MessageInject(to="outage", text="Well?", sender="press"))
+        await lead.drills.inject(drill, press, request_id="r4")
+        await lead.drills.remark(drill, problem="Nobody knew the number", request_id="r5")
+        await lead.drills.abort(drill, "enough", request_id="r6")
+        await running.proving.publisher.publish()
+
+        kept = [(each.case_id, each.request_id) for each in kept_in(path)]
+        assert kept == [(incident, "r1"), (incident, "r2"), *((drill, f"r{number}") for number in (3, 4, 5, 6))]
+        await check_all(lead, path, [str(key) for key in running.proving.notary.keys])
 
 
 async def test_a_log_that_was_rewritten_does_not_continue_what_receipts_say(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from casetrail import short_forms
 from casetrail.cli import drill_injects, drill_schedules, options, output
 from casetrail.cli.options import Why
 from casetrail.cli.scenario import FileArgument, Scale, read_scenario
-from casetrail.cli.terms import RequestId, Terms, WriteTerms, call, follow, spread
+from casetrail.cli.terms import Terms, WriteTerms, call, follow, spread
 from casetrail.client import Client
 from casetrail.scenario_file import load
 from casetrail.timeline import tell
@@ -60,18 +60,17 @@ def _praise(scenario: Scenario) -> str:
 def start(
     file: FileArgument,
     scale: Scale = 0,
-    request_id: RequestId = "",
     watched: Annotated[
         bool, typer.Option("--watch", help="Follow it to its end; Ctrl-C ends the watching only.")
     ] = False,
     *,
-    terms: Terms,
+    terms: WriteTerms,
 ) -> None:
     """Begin a drill."""
     scenario = read_scenario(file, scale)
 
     async def begin(client: Client) -> None:
-        started = await client.drills.start(scenario, scale=scale, request_id=request_id)
+        started = await client.drills.start(scenario, scale=scale, **terms.how())
         drill = started.drill
         if not terms.as_json:
             typer.echo(f"{drill.case_id}  {drill.subject}")
