@@ -82,7 +82,8 @@ def _connect(path: Path) -> Connection:
         check_same_thread=False,
     )
     connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    # A commit is the removal of the journal: without the folder on the disk, losing power would take it back.
+    connection.execute("PRAGMA synchronous = EXTRA")
     return connection
 
 

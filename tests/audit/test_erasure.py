@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 
 from audit.log import Batch, Log
+from audit.questions import Question
+from audit.sqlite.keys import SqliteKeys
 from audit.stores import KeySettings, open_log, sqlite_url
 from tests.audit.erasure_contract import ErasureContract, Find
 from tests.audit.given import Writer, opening
@@ -74,6 +76,12 @@ class TestSqlite(ErasureContract):
         assert wrapped in _bytes_of(tmp_path)
         await log.destroy_keys(await log.keys_of("cu-1"))
         assert wrapped not in _bytes_of(tmp_path)
+
+    def test_power_that_goes_takes_no_key_back(self, tmp_path: Path) -> None:
+        """What is committed is so by the removal of the journal: EXTRA has that on the disk before it goes on."""
+        extra = 3
+        with closing(SqliteKeys(tmp_path / "keys.db")) as keys:
+            assert keys.within(lambda run: run(Question("PRAGMA synchronous", {}))).rows == [(extra,)]
 
 
 class TestPostgres(ErasureContract):
