@@ -1,4 +1,4 @@
-"""An archive's folder: written so that it is there whole or not at all, and read by somebody who trusts none of it.
+"""An archive's folder, read by somebody who trusts none of it.
 
 `proofs.jsonl`    an extract of the log (docs/proof.md): envelopes, payloads, inclusion proofs, the signed checkpoint
 `events.parquet`  the same events as a table, for reading and searching
@@ -9,32 +9,27 @@ Nothing in it is encrypted here, and nothing decrypted: payloads are the bytes t
 
 import hashlib
 import json
-import os
-import shutil
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, Final
 
 from audit import facts
-from audit.durable import sync_folder
 from audit.envelope import StoredEvent, leaf_hash
 from audit.log import CaseEnd
 from audit.sealing import seal_root
 from casetrail.proof import ProofError
 from casetrail.proof.note import SignedNote, VerifierKey
 from casetrail.proof.tree import check_inclusion
-from server.export_lines import Line, encoded, event_line
+from server.export_lines import Line
 
 PROOFS: Final = "proofs.jsonl"
 EVENTS: Final = "events.parquet"
 MANIFEST: Final = "manifest.json"
 
-_FORMAT: Final = "casetrail-archive"
-_VERSION: Final = 1
+FORMAT: Final = "casetrail-archive"
+VERSION: Final = 1
 _CHUNK: Final = 1 << 20
 
 
@@ -58,105 +53,6 @@ class Manifest:
     def ends(self) -> list[CaseEnd]:
         """The last event of each of its cases."""
         return [CaseEnd(case_id, seq, bytes.fromhex(leaf)) for case_id, seq, leaf in self.facts["case_list"]]
-
-
-class ArchiveWriter:
-    """Writes an archive beside its place; a context after which what is not whole is gone."""
-
-    def __init__(self, place: Path) -> None:
-        """Begin an archive.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        self.events = 0
-        self._place = place
-        self._part = place.with_name(f".{place.name}.{os.getpid()}.part")
-        self._lines = 0
-        self._digest = hashlib.sha256()
-        self._ends: dict[str, CaseEnd] = {}
-
-    def __enter__(self) -> Self:
-        """Make the folder.
-
-        Raises:
-            OSError: It cannot be made.
-        """
-        # What a crash has left of earlier attempts holds what customers said, and is of no use.
-        for left in self._place.parent.glob(f".{self._place.name}.*.part"):
-            shutil.rmtree(left, ignore_errors=True)
-        self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._part.mkdir(mode=0o700)
-        self._proofs: BinaryIO = (self._part / PROOFS).open("wb")
-        from server.archive_table import Table  # noqa: PLC0415 - Parquet's library is large, and seldom needed
-
-        self._table = Table(self._part / EVENTS)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove what is not in its place."""
-        self._proofs.close()
-        with suppress(Exception):
-            self._table.close()
-        shutil.rmtree(self._part, ignore_errors=True)
-
-    def write(self, lines: Iterable[Line]) -> None:
-        """Write lines that are about no event."""
-        for line in lines:
-            self._write(line)
-
-    def add(self, rows: Sequence[tuple[StoredEvent, Sequence[bytes]]]) -> None:
-        """Write events, each with its inclusion proof.
-
-        Raises:
-            ArchiveDamagedError: One has no payload.
-        """
-        for row, inclusion in rows:
-            if row.payload is None:
-                raise ArchiveDamagedError(f"the payload of {row.event_id} is gone from the log: run verify")
-            self._write(event_line(row) | {"inclusion": [encoded(node) for node in inclusion]})
-            self._ends[row.case_id] = CaseEnd(row.case_id, row.seq, row.leaf_hash)
-        self._table.add([row for row, _ in rows])
-        self.events += len(rows)
-
-    def finish(self, facts: Mapping[str, Any]) -> None:
-        """Make the archive whole and put it into its place; what the disk then has is not yet checked.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        last = json.dumps({"kind": "end", "lines": self._lines, "sha256": self._digest.hexdigest()}).encode()
-        self._proofs.write(last + b"\n")
-        self._proofs.flush()
-        os.fsync(self._proofs.fileno())
-        self._proofs.close()
-        self._table.close()
-        _sync(self._part / EVENTS)
-        ends = sorted(self._ends.values(), key=lambda end: end.case_id.encode())
-        manifest = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            **facts,
-            "cases": len(ends),
-            "events": self.events,
-            "cases_root": seal_root(ends).hex(),
-            "files": {name: _described(self._part / name) for name in (PROOFS, EVENTS)},
-            "case_list": [[end.case_id, end.seq, end.leaf_hash.hex()] for end in ends],
-        }
-        path = self._part / MANIFEST
-        path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        _sync(path)
-        sync_folder(self._part)
-        self._part.rename(self._place)
-        sync_folder(self._place.parent)
-
-    def _write(self, line: Line) -> None:
-        written = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        self._proofs.write(written)
-        self._digest.update(written)
-        self._lines += 1
 
 
 class ArchiveFolder:
@@ -185,7 +81,7 @@ class ArchiveFolder:
                 f"{path / MANIFEST} has the SHA-256 {self.manifest.sha256}, and the log says {manifest_sha256}"
             )
         for name in (PROOFS, EVENTS):
-            if _described(path / name) != self.manifest.facts["files"].get(name):
+            if described(path / name) != self.manifest.facts["files"].get(name):
                 raise ArchiveDamagedError(f"{path / name} is not the file that the manifest has the digest of")
 
     def check(self, keys: Iterable[VerifierKey], witnesses: Iterable[VerifierKey]) -> None:
@@ -214,11 +110,11 @@ class ArchiveFolder:
                 raise self._wrong(f"{EVENTS} does not have {row.event_id} as {PROOFS} has it")
         if next(table, None) is not None:
             raise self._wrong(f"{EVENTS} has more events than {PROOFS}")
-        described = self.manifest.facts
+        said = self.manifest.facts
         in_order = sorted(ends.values(), key=lambda end: end.case_id.encode())
-        if in_order != self.manifest.ends or seal_root(in_order).hex() != described["cases_root"]:
+        if in_order != self.manifest.ends or seal_root(in_order).hex() != said["cases_root"]:
             raise self._wrong("its events are not those of the cases that the manifest lists")
-        if (count, len(ends)) != (described["events"], described["cases"]):
+        if (count, len(ends)) != (said["events"], said["cases"]):
             raise self._wrong("it has not as many events and cases as the manifest says")
         self._check_signatures(list(keys), list(witnesses))
 
@@ -251,7 +147,7 @@ class ArchiveFolder:
             yield row
 
     def _check_signatures(self, keys: list[VerifierKey], witnesses: list[VerifierKey]) -> None:
-        facts = self.manifest.facts
+        said = self.manifest.facts
         for line in self._lines("checkpoint"):
             try:
                 note = SignedNote.parse(line["note"])
@@ -260,7 +156,7 @@ class ArchiveFolder:
             except ProofError as error:
                 raise self._wrong(f"its checkpoint does not hold: {error}") from error
             tree = (note.tree.origin, note.tree.size, note.tree.root.hex())
-            if tree == (facts["origin"], facts["size"], facts["root"]) and signed:
+            if tree == (said["origin"], said["size"], said["root"]) and signed:
                 if unseen := sorted({key.name for key in witnesses} - seen):
                     raise self._wrong(f"its checkpoint was not signed by {', '.join(unseen)}")
                 return
@@ -284,14 +180,14 @@ class ArchiveFolder:
 def _manifest(path: Path) -> Manifest:
     data = (path / MANIFEST).read_bytes()
     try:
-        facts = json.loads(data)
-        manifest = Manifest(facts, hashlib.sha256(data).hexdigest())
-        known = (facts["format"], facts["version"]) == (_FORMAT, _VERSION)
-        _ = (manifest.ends, facts["files"].get, bytes.fromhex(facts["root"]), facts["size"], facts["origin"])
+        said = json.loads(data)
+        manifest = Manifest(said, hashlib.sha256(data).hexdigest())
+        known = (said["format"], said["version"]) == (FORMAT, VERSION)
+        _ = (manifest.ends, said["files"].get, bytes.fromhex(said["root"]), said["size"], said["origin"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArchiveDamagedError(f"{path / MANIFEST} is no manifest of an archive") from error
     if not known:
-        raise ArchiveDamagedError(f"{path / MANIFEST} is of another version than {_VERSION}")
+        raise ArchiveDamagedError(f"{path / MANIFEST} is of another version than {VERSION}")
     return manifest
 
 
@@ -311,14 +207,10 @@ def _row(line: Line) -> StoredEvent:
     )
 
 
-def _described(path: Path) -> dict[str, Any]:
+def described(path: Path) -> dict[str, Any]:
+    """What a manifest says of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
         return {"bytes": file.tell(), "sha256": digest.hexdigest()}
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

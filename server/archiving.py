@@ -25,7 +25,8 @@ from casetrail.v1.event_pb2 import CaseRestored, CasesArchived, Event
 from casetrail.v1.types_pb2 import Actor
 from domain import fold
 from domain.refusal import Rejected
-from server.archive_folder import ArchiveDamagedError, ArchiveFolder, ArchiveWriter
+from server.archive_folder import ArchiveDamagedError, ArchiveFolder
+from server.archive_writer import ArchiveWriter
 from server.export_lines import checkpoint_line, header_line, policy_lines
 from server.proving import Proving
 from server.witnessed import PATIENCE, Ending, ending

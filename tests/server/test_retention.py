@@ -339,7 +339,7 @@ async def test_what_a_crash_left_half_written_is_not_taken_for_an_archive(
     archive_id = (await proposed(filled)).archive.archive_id
     await approved(filled, archive_id)
     with monkeypatch.context() as dying:
-        dying.setattr("server.archive_folder.ArchiveWriter.finish", _dying)
+        dying.setattr("server.archive_writer.ArchiveWriter.finish", _dying)
         assert (await refused(carried_out(filled, archive_id))).reason == "INTERNAL"
     assert list((tmp_path / "archives").iterdir()) == []
     (tmp_path / "archives" / f".{archive_id}.1.part").mkdir()  # as a process leaves it that is killed
