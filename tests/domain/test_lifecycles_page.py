@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from casetrail.v1.types_pb2 import Stage
+from casetrail.v1.types_pb2 import Kind, Stage
 from domain.decide import ACTIONS
-from domain.promises import PROMISES
+from domain.kinds import ALL, CUSTOMERS, DRILL, Kinds
+from domain.promises import PROMISES, Promise
 from tests.domain.story import POLICY
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,21 @@ RULES = {
 }
 
 
+KINDS = {
+    "all": ALL,
+    "all but drills": ALL - DRILL,
+    "customers’": CUSTOMERS,
+    **{name.removeprefix("KIND_").lower(): frozenset({kind}) for name, kind in Kind.items()},
+}
+
+
+def kinds_in_rows_of(name: str) -> Kinds:
+    """The kinds in the second column of the rows that begin with a name; what else it says there is of some cases."""
+    rows = [line.split("|") for line in PAGE.splitlines() if line.startswith("|") and f"`{name}`" in line.split("|")[1]]
+    words = [word.strip() for row in rows for word in row[2].split(",")]
+    return frozenset().union(*(KINDS[word] for word in words if word in KINDS))
+
+
 @pytest.mark.parametrize("name", ["open", *ACTIONS, *(promise.name for promise in PROMISES), *sorted(RULES)])
 def test_it_names_every_action_clock_and_rule(name: str) -> None:
     assert name in NAMED
@@ -29,6 +45,16 @@ def test_its_diagrams_show_every_stage() -> None:
     diagrams = "".join(re.findall(r"```mermaid(.*?)```", PAGE, re.DOTALL))
     stages = {name.removeprefix("STAGE_").lower() for name in Stage.keys()} - {"unspecified"}  # noqa: SIM118 - no dict
     assert stages <= set(re.findall(r"[a-z_]+", diagrams))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_it_says_which_kinds_have_an_action(action: str) -> None:
+    assert kinds_in_rows_of(action) == ACTIONS[action].kinds
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+def test_it_says_which_kinds_have_a_clock(promise: Promise) -> None:
+    assert kinds_in_rows_of(promise.name) == promise.kinds
 
 
 @pytest.mark.parametrize("clock", [promise.name for promise in PROMISES])
