@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,6 +109,15 @@ def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
     for command in ("init", "upgrade", "status"):
         status, words = casetrail_db(command, log=url)
         assert (status, "schema    0005 (this Casetrail: 0005)" in words) == (0, True), words
+
+
+def test_when_nobody_reads_on_it_ends_without_a_word(tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [str(PROGRAM), "init", "--log", stores.sqlite_url(tmp_path / "log.db")]
+    ended = subprocess.run(command, cwd="/", stdout=writes, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writes)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")
 
 
 async def test_a_server_is_prepared_from_nothing_and_as_often_as_one_likes(postgres: PostgresServer) -> None:
