@@ -7,7 +7,7 @@ The file of witnesses has one a line, its address and its verifier key:
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -188,10 +188,3 @@ class HttpWitness:
             else:
                 _log.info("a witness co-signs again", witness=self.address.key.name, size=self.size)
         self.trouble = trouble
-
-
-async def run_all(witnesses: Sequence[HttpWitness]) -> None:
-    """Ask all of them, each in its own time, until cancelled."""
-    async with asyncio.TaskGroup() as group:
-        for witness in witnesses:
-            group.create_task(witness.run())
