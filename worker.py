@@ -17,6 +17,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.converter import DataConverter
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import GrpcCompression
+from temporalio.worker import Worker
 
 from activities.directory import Directory, DirectoryError
 from activities.drill_systems import FaultSwitches
@@ -89,9 +90,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)
         shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))
-
         rehearsal = await _rehearsal(settings, ending)
-
         client = await _connect(telemetry, payloads, stop)
         if client is None:
             return
@@ -104,27 +103,31 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
             drain=timedelta(seconds=settings.drain_seconds),
         )
         spare_what_stays()
-        async with asyncio.TaskGroup() as running:
-            running.create_task(worker.run())
-            running.create_task(Sweep(log, client, waker).run(stop))
-            standing = (
-                running.create_task(keep_schedule(client, TASK_QUEUE)),
-                running.create_task(keep_detection(client, CRITICAL_QUEUE)),
-            )
-            _log.info(
-                "working",
-                queue=settings.queue,
-                namespace=client.namespace,
-                log=stores.shown(settings.log),
-                policy=policy.policy_id,
-            )
-            await stop.wait()
-            _log.info("stopping")
-            for task in standing:
-                task.cancel()
-            await worker.shutdown()
+        _log.info(
+            "working",
+            queue=settings.queue,
+            namespace=client.namespace,
+            log=stores.shown(settings.log),
+            policy=policy.policy_id,
+        )
+        await _work_until(stop, worker, Sweep(log, client, waker), client)
         await waker.drain(settings.drain_seconds)
     _log.info("stopped")
+
+
+async def _work_until(stop: asyncio.Event, worker: Worker, sweep: Sweep, client: Client) -> None:
+    async with asyncio.TaskGroup() as running:
+        running.create_task(worker.run())
+        running.create_task(sweep.run(stop))
+        standing = (
+            running.create_task(keep_schedule(client, TASK_QUEUE)),
+            running.create_task(keep_detection(client, CRITICAL_QUEUE)),
+        )
+        await stop.wait()
+        _log.info("stopping")
+        for task in standing:
+            task.cancel()
+        await worker.shutdown()
 
 
 def _mailer(settings: Settings, server: tuple[str, int]) -> SmtpMailer:

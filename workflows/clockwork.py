@@ -32,6 +32,7 @@ _AGAIN: Final = timedelta(minutes=5)
 _SHORTEST: Final = timedelta(seconds=1)
 
 _Answer = TypeVar("_Answer")
+
 Process = Callable[["Clockwork", PendingEffect], Awaitable[None]]
 """How an effect is seen to, from its demand to its outcome."""
 
