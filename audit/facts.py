@@ -23,7 +23,7 @@ EARLIEST: Final = -62_135_596_800
 LATEST: Final = 253_402_300_799
 """The end of the year 9999."""
 
-_LARGEST_EXACT: Final = 2**53  # the integers that every JSON reader keeps exactly
+_LARGEST_EXACT: Final = 2**53 - 1  # the integers that every JSON reader keeps exactly
 _HASH: Final = 43  # characters of a hash
 _OWN_KEY: Final = "the envelope names a correlation that is its own key"
 _BY_REQUEST: Final = "request:"

@@ -66,6 +66,7 @@ NEXT_KEY = Key(f"casetrail/{LOG}", 1, 2)
 FOREIGN_KEY = Key(f"casetrail/{OTHER_LOG}", 1, 3)
 WITNESS = Key("witness.example", 4, 4)
 THIRD_KEY = Key(f"casetrail/{LOG}", 1, 5)
+FOURTH_KEY = Key(f"casetrail/{LOG}", 1, 7)
 COSIGNING_KEY = Key(f"casetrail/{LOG}", 4, 6)
 
 

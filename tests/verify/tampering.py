@@ -24,6 +24,7 @@ from tests.verify.forging import (
     ABSENT,
     COSIGNING_KEY,
     FOREIGN_KEY,
+    FOURTH_KEY,
     LOG,
     LOG_KEY,
     NEXT_KEY,
@@ -297,6 +298,13 @@ def skipped_position(world: World) -> None:
     write_again(world, signed=True, trusting=True)
 
 
+def more_than_announced(world: World) -> None:
+    """One event stands behind the tree that the header speaks of, and nothing that was signed is of as many."""
+    world.header = {"size": SIZE - 1, "root": root(leaves_of(world.rows[: SIZE - 1])).hex()}
+    world.notes[-1] = (SIZE - 1, note(world.rows, SIZE - 1, *world.witnesses))
+    world.kept = []
+
+
 def time_backwards(world: World) -> None:
     world.drafts[24].said["recorded"] = microseconds("2026-11-22T11:00:00.000000Z")
     write_again(world, signed=True, trusting=True)
@@ -328,6 +336,13 @@ def along_with_itself(world: World) -> None:
     draft = world.drafts[17]
     draft.said |= {"cause": "time", "digest": ABSENT, "correlation": draft.key}
     write_again(world, signed=True, trusting=True)
+
+
+def changed_from_an_old_key(world: World) -> None:
+    """Whoever holds a key that the log has changed twice since changes it to one of their own."""
+    world.drafts += [key_change(LOG_KEY, NEXT_KEY), key_change(NEXT_KEY, THIRD_KEY), key_change(NEXT_KEY, FOURTH_KEY)]
+    write_again(world, signed=True, trusting=True)
+    world.notes[-1] = (43, note(world.rows, 43, *world.witnesses, key=THIRD_KEY))
 
 
 def changed_key(draft: Draft) -> Callable[[World], None]:
@@ -556,6 +571,7 @@ TAMPERINGS = [
     ),
     Tampering("a number of a case skipped, with the key", Check.SEQ_WRONG, 40, skipped_seq),
     Tampering("a position skipped, with the key", Check.POSITION_WRONG, 40, skipped_position),
+    Tampering("an event more than the header says, with the key", Check.POSITION_WRONG, SIZE, more_than_announced),
     Tampering("time turned back, with the key", Check.TIME_BACKWARDS, 25, time_backwards),
     # Another log
     Tampering("an event of another log, with the key", Check.EVENT_FOREIGN, 20, said("log", OTHER_LOG, 20)),
@@ -615,6 +631,7 @@ TAMPERINGS = [
         41,
         changed_key(key_change(NEXT_KEY, THIRD_KEY)),
     ),
+    Tampering("a change from a key that the log has no more", Check.KEY_CHANGE_WRONG, 43, changed_from_an_old_key),
     Tampering(
         "a change to another log's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, FOREIGN_KEY))
     ),

@@ -7,7 +7,7 @@ import pytest
 
 from casetrail_verify import Check, Report, verify
 from casetrail_verify.faults import Fault, Faults
-from tests.verify.forging import World, receipt
+from tests.verify.forging import World, b64, leaf, listed, receipt, stored
 
 MISSING = Fault(Check.POSITION_WRONG, "position 7 is missing", 7)
 BROKEN = Fault(Check.CHAIN_BROKEN, "`prev` is wrong", 9, "INQ-1", 1200)
@@ -114,6 +114,19 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     fault = next(each for each in verify(world.evidence(tmp_path)).faults if each.check is Check.POSITION_WRONG)
 
     assert fault.message == "positions 25 to 26 are missing"
+
+
+def test_cases_of_which_an_extract_has_a_part_are_counted(tmp_path: Path) -> None:
+    world = World().write_down()
+    rows = [row for row in world.rows if row["case_id"] == "INQ-0"]
+    whole = {"seq": len(rows), "leaf_hash": leaf(stored(rows[-1])).hex(), "body": b64(listed("INQ-0", rows))}
+    world.positions = [1, 6, 11]
+    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "case").update(whole))
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+    assert "1 cases of which the extract has not all events" in report.open
 
 
 def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:

@@ -175,6 +175,19 @@ def test_any_other_way_to_write_an_envelope_is_refused(change: Callable[[str], s
         envelope.read(change(text))
 
 
+@pytest.mark.parametrize("row", [FIRST, OF_VERSION_2])
+def test_a_number_that_json_may_round_is_text_and_no_other_is(row: int) -> None:
+    said = json.loads(stored(World().write_down().rows[row]))
+    for number in (1, 2**53 - 1, "9007199254740992", "9223372036854775807"):
+        assert envelope.read(rfc8785.dumps(said | {"pos": number}).decode()).pos == int(number)
+    for wrong in (
+        *(0, -1, True, 1.5, None, "", "7", "1e20", "9007199254740991", "09007199254740993", "-9007199254740993"),
+        *(2**53, "\uff19007199254740993", " 9007199254740993", "9" * 5000),
+    ):
+        with pytest.raises(EnvelopeError):
+            envelope.read(json.dumps(said | {"pos": wrong}, sort_keys=True, separators=(",", ":")))
+
+
 def test_an_envelope_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     world = World().write_down()
     row = world.rows[1]

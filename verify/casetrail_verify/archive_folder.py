@@ -5,6 +5,7 @@ digest is compared here.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ _MANIFEST: Final = "manifest.json"
 _FILES: Final = (PROOFS, "events.parquet")
 _VERSION: Final = 1
 _CHUNK: Final = 1 << 20
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class ArchiveFolder:
@@ -78,13 +80,19 @@ def _ends(manifest: Line) -> list[tuple[str, int, str]]:
     Raises:
         LineError: The list is none.
     """
-    try:
-        listed = [(str(case_id), int(seq), bytes.fromhex(leaf).hex()) for case_id, seq, leaf in manifest["case_list"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise LineError("the manifest has no list of cases that can be read") from error
-    if any(not 0 <= seq < 1 << 63 for _, seq, _ in listed):
-        raise LineError("the manifest lists a case with a number that no case has")
-    return listed
+    listed = manifest.get("case_list")
+    if not isinstance(listed, list) or not all(map(_is_end, listed)):
+        raise LineError("the manifest has no list of cases that can be read")
+    return [(case_id, seq, leaf) for case_id, seq, leaf in listed]
+
+
+def _is_end(one: object) -> bool:
+    """Whether this is a case, the number of its last event, and that one's hash in hex."""
+    match one:
+        case [str(), int(seq), str(leaf)]:
+            return type(seq) is int and 0 <= seq < 1 << 63 and _SHA256.fullmatch(leaf) is not None
+        case _:
+            return False
 
 
 def _described(path: Path) -> dict[str, Any]:

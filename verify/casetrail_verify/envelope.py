@@ -14,7 +14,8 @@ import rfc8785
 from casetrail_verify.faults import Check
 from casetrail_verify.moments import EARLIEST, LATEST, microseconds, seconds
 
-_LARGEST_EXACT: Final = 2**53
+_LARGEST_EXACT: Final = 2**53 - 1
+_LARGE: Final = re.compile(r"[1-9][0-9]{15,18}")
 
 _DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -212,7 +213,7 @@ def _is_text_or_null(value: object) -> bool:
 def _is_number(value: object) -> bool:
     """An integer from 1; as decimal text where a JSON reader might round it."""
     if isinstance(value, str):
-        return value.isascii() and value.isdecimal() and value[0] != "0" and int(value) > _LARGEST_EXACT
+        return _LARGE.fullmatch(value) is not None and int(value) > _LARGEST_EXACT
     return type(value) is int and 1 <= value <= _LARGEST_EXACT
 
 
