@@ -3,8 +3,11 @@
 import base64
 import hashlib
 import json
+from typing import Final
 
 from casetrail.v1.case_service_pb2 import CaseFilter
+
+_MOST: Final = 2**63 - 1  # what a database takes for a number
 
 
 def page_token(case_filter: CaseFilter, opened: int) -> str:
@@ -24,11 +27,11 @@ def page_start(case_filter: CaseFilter, token: str) -> int | None:
     try:
         said = json.loads(base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True))
         opened, digest = said["opened"], said["filter"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("this is no page token: take it as the last page gave it") from error
     if digest != _digest(case_filter):
         raise ValueError("this page token is of another filter: keep the filter, or begin without a token")
-    if type(opened) is not int:
+    if type(opened) is not int or not 0 <= opened <= _MOST:
         raise ValueError("this is no page token: take it as the last page gave it")
     return opened
 

@@ -1,6 +1,5 @@
 """AuditService: reads and checks the log."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
@@ -17,10 +16,9 @@ from casetrail.v1.audit_service_pb2 import (
     WatchEventsRequest,
     WatchEventsResponse,
 )
-from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain.instants import instant
-from domain.refusal import Rejected
+from server import page_tokens
 from server.calls import Stream, Unary
 from server.errors import unknown_case
 from server.principals import Principal
@@ -53,15 +51,17 @@ class AuditServicer:
             Rejected: No such case, or the page token is not of this query.
         """
         size = request.page_size or _PAGE
-        after = _after(request)
+        after = page_tokens.after(request.case_id, request.page_token)
         if request.case_id:
             events = await self._of_case(request.case_id, after, request.after_position, size + 1)
         else:
             position = max(after, request.after_position)
             events = await self._log.scan(after_position=position, limit=size + 1)
         page = _fitting(events[:size])
-        token = _token(request.case_id, page[-1]) if len(page) < len(events) else ""
-        return ListEventsResponse(events=page, next_page_token=token)
+        if len(page) == len(events):
+            return ListEventsResponse(events=page)
+        last = page[-1].seq if request.case_id else page[-1].position
+        return ListEventsResponse(events=page, next_page_token=page_tokens.token(request.case_id, last))
 
     async def _of_case(self, case_id: str, after_seq: int, after_position: int, size: int) -> Sequence[Event]:
         found: list[Event] = []
@@ -134,21 +134,3 @@ def _fitting(events: Sequence[Event]) -> Sequence[Event]:
         if size > _PAGE_BYTES and n:
             return events[:n]
     return events
-
-
-def _token(case_id: str, last: Event) -> str:
-    """Write a page token: what was asked for, and how far the page got in it."""
-    return urlsafe_b64encode(f"{case_id}:{last.seq if case_id else last.position}".encode()).decode()
-
-
-def _after(request: ListEventsRequest) -> int:
-    """Read a page token: the seq, or of all cases the position, after which the page begins."""
-    if not request.page_token:
-        return 0
-    try:
-        case_id, _, number = urlsafe_b64decode(request.page_token).decode().partition(":")
-        if case_id == request.case_id:
-            return int(number)
-    except ValueError:
-        pass
-    raise Rejected(RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN, "the page token is of another query", "page_token")

@@ -1,6 +1,5 @@
 """The part of AuditService that proves: checkpoints, inclusion, consistency, and the change of the signing key."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
 
@@ -26,6 +25,7 @@ from casetrail.v1.audit_service_pb2 import (
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.refusal import Rejected
+from server import page_tokens
 from server.calls import Stream, Unary
 from server.principals import Principal
 from server.proving import Proving
@@ -87,12 +87,12 @@ class ProofServicer:
             Rejected: The page token is not of this query.
         """
         size = request.page_size or _PAGE
-        after = max(_after(request.page_token), request.after_size)
+        after = max(page_tokens.after(_PAGES, request.page_token), request.after_size)
         found = await self._log.checkpoints(after_size=after, limit=size + 1)
         page = found[:size]
         return ListCheckpointsResponse(
             checkpoints=[_checkpoint(each) for each in page],
-            next_page_token=_token(page[-1].size) if len(found) > size else "",
+            next_page_token=page_tokens.token(_PAGES, page[-1].size) if len(found) > size else "",
         )
 
     async def prove_inclusion(self, request: ProveInclusionRequest, _: Principal) -> ProveInclusionResponse:
@@ -172,19 +172,3 @@ def _checkpoint(published: Published) -> Checkpoint:
 
 def _invalid(field: str, message: str) -> Rejected:
     return Rejected(RefusalReason.REFUSAL_REASON_INVALID, message, field)
-
-
-def _token(size: int) -> str:
-    return urlsafe_b64encode(f"{_PAGES}:{size}".encode()).decode()
-
-
-def _after(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        kind, _, size = urlsafe_b64decode(token).decode().partition(":")
-        if kind == _PAGES:
-            return int(size)
-    except ValueError:
-        pass
-    raise Rejected(RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN, "the page token is of another query", "page_token")

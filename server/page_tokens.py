@@ -1,0 +1,36 @@
+"""Where a page of a list ended: a token that only the same query takes."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+from casetrail.v1.errors_pb2 import RefusalReason
+from domain.refusal import Rejected
+
+_MOST: Final = 2**63 - 1  # what a database takes for a number
+
+
+def token(query: str, last: int) -> str:
+    """The token of the page after one that ended at a place.
+
+    Args:
+        query: What tells the query from others.
+        last: The place.
+    """
+    return urlsafe_b64encode(f"{query}:{last}".encode()).decode()
+
+
+def after(query: str, given: str) -> int:
+    """The place after which a page begins; 0 without a token.
+
+    Raises:
+        Rejected: BAD_PAGE_TOKEN: it is none of this query.
+    """
+    if not given:
+        return 0
+    try:
+        of, _, last = urlsafe_b64decode(given).decode().rpartition(":")
+        if of == query and 0 <= (place := int(last)) <= _MOST:
+            return place
+    except ValueError:
+        pass
+    raise Rejected(RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN, "the page token is of another query", "page_token")
