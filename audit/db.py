@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audit import key_writing, payload_key, stores
+from audit.durable import make_folder
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import administration as postgres
 from audit.sqlite import administration as sqlite
@@ -89,7 +90,7 @@ def _upgrade(url: str, admin: str) -> list[str]:
 
 
 def _open_file(path: Path) -> list[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     DatabaseFile(path, busy_timeout=5.0)
     return []
 

@@ -13,6 +13,19 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing: names on the disk, for their owner alone.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(path.parent)
+
+
 def write_private(path: Path, text: str, *, anew: bool = False) -> None:
     """Write a file that only its owner can read: whole or not at all, and on the disk.
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 
-from audit.durable import write_private
+from audit.durable import make_folder, write_private
 from casetrail.key_file import KEY_BYTES, KeyFile, KeyFileError
 
 _ID_BYTES: Final = 8
@@ -45,7 +45,7 @@ def keep_only(file: KeyFile, key_id: str) -> dict[str, bytes]:
 def _write(file: KeyFile, keys: Mapping[str, bytes], *, anew: bool = False) -> None:
     text = "".join(f"{file.head} {key_id} {b64encode(key).decode()}\n" for key_id, key in keys.items())
     try:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.path.parent)
         write_private(file.path, text, anew=anew)
     except OSError as error:
         raise KeyFileError(f"{file.path} cannot be written: {error.strerror}") from error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audit.durable import sync_folder, write_private
+from audit.durable import make_folder, sync_folder, write_private
 from audit.log import LOG_ITSELF, Checkpoint, Log
 from audit.own_events import record
 from casetrail.proof.note import NoteError, SignedNote, SigningKey, TreeNote, VerifierKey, signature_line, signed
@@ -230,7 +230,7 @@ async def _changes(log: Log) -> list[Event]:
 
 def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpoint | None) -> SigningKey:
     """The key that signs now. Finishes a change that was interrupted after its event was written."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     current = changes[-1].signing_key_changed.new_key if changes else None
     following = _next_path(folder)
     if following.exists():

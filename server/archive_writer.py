@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from audit.durable import sync_folder
+from audit.durable import make_folder, sync_folder
 from audit.envelope import StoredEvent
 from audit.log import CaseEnd
 from audit.sealing import seal_root
@@ -43,7 +43,7 @@ class ArchiveWriter:
         # What a crash has left of earlier attempts holds what customers said, and is of no use.
         for left in self._place.parent.glob(f".{self._place.name}.*.part"):
             shutil.rmtree(left, ignore_errors=True)
-        self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._place.parent)
         self._part.mkdir(mode=0o700)
         self._proofs: BinaryIO = (self._part / PROOFS).open("wb")
         from server.archive_table import Table  # noqa: PLC0415 - Parquet's library is large, and seldom needed
