@@ -152,7 +152,7 @@ def read(path: Path) -> Staff:
     """
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, RecursionError, YAMLError) as error:
         raise DirectoryError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("people"), list):
         raise DirectoryError(f"{path} must have a list `people`")

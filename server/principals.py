@@ -118,7 +118,7 @@ def load(path: Path) -> Sequence[Principal]:
     """
     try:
         content = YAML(typ="safe").load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, ValueError, RecursionError, YAMLError) as error:
         raise PrincipalsError(f"{path} cannot be read: {error}") from error
     entries = content.get("principals") if isinstance(content, dict) else None
     if not isinstance(entries, list):
@@ -152,7 +152,7 @@ def _roles(names: Any, where: str) -> frozenset[Role.ValueType]:  # noqa: ANN401
         raise PrincipalsError(f"{where} must be a list of roles")
     known = {word(Role, role): role for role in Role.values() if role not in _NOT_FOR_CALLERS}
     for name in names or []:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise PrincipalsError(f"{where}: {name!r} is no role of a caller; known are {', '.join(known)}")
     return frozenset(known[name] for name in names or [])
 

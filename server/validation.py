@@ -1,6 +1,6 @@
 """Reads requests and checks them against the rules that stand in the contract."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 import protovalidate
@@ -50,22 +50,21 @@ def warm(kind: type[Message]) -> None:
 def _zero_character(message: Message) -> str:
     """Path of the first text with a zero character; empty where there is none."""
     for field, value in message.ListFields():
-        if field.type == field.TYPE_STRING:
-            if any("\0" in text for text in ([value] if isinstance(value, str) else value)):
+        for each in _parts(value):
+            if isinstance(each, str) and "\0" in each:
                 return field.name
-        elif field.message_type is not None:
-            for each in _messages(value):
-                if below := _zero_character(each):
-                    return f"{field.name}.{below}"
+            if isinstance(each, Message) and (below := _zero_character(each)):
+                return f"{field.name}.{below}"
     return ""
 
 
-def _messages(value: Any) -> Iterable[Message]:  # noqa: ANN401 - whatever such a field holds
-    """The messages of a field: one, or many, or the values of a map."""
-    if isinstance(value, Message):
+def _parts(value: Any) -> Iterable[object]:  # noqa: ANN401 - whatever a field holds
+    """What a field holds: one value, or many, or the keys and values of a map."""
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    if isinstance(value, Message | str | bytes) or not isinstance(value, Iterable):
         return [value]
-    values = value.values() if hasattr(value, "values") else value
-    return [each for each in values if isinstance(each, Message)]
+    return value
 
 
 def _violation(found: protovalidate.Violation) -> Violation:

@@ -121,6 +121,7 @@ def test_a_notice_is_published_where_its_audience_is_or_where_all_others_are(fil
 @pytest.mark.parametrize(
     ("more", "what"),
     [
+        ("departments: [{name: 2026-13-45}]\n", "cannot be read"),
         ("departments: {}\n", "`departments` must be a list"),
         ("departments: [{name: it, people: [nobody]}]\n", "there is nobody called 'nobody', whom a department names"),
         ("departments: [{name: it}]\n", "department 1: it needs `people` or an `email`"),

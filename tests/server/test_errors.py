@@ -49,6 +49,10 @@ def test_an_invalid_request_is_told_with_all_that_is_wrong() -> None:
     assert told.code == grpc.StatusCode.INVALID_ARGUMENT
     assert told.message == "a: too long, and 1 more"
     assert [each.field for each in told.violations] == ["a", "b"]
+    assert explain(InvalidRequest([Violation("a", "too long")])).message == "a: too long"
+    assert (
+        explain(InvalidRequest([Violation("", "no message"), Violation("b", "x")])).message == "no message, and 1 more"
+    )
 
 
 def test_a_log_that_cannot_be_written_is_told_as_worth_another_try() -> None:

@@ -41,6 +41,13 @@ def test_a_text_with_a_zero_character_is_refused_on_every_database() -> None:
         with pytest.raises(InvalidRequest) as refused:
             read(OpenCaseRequest, request(**{where: text}).SerializeToString())
         assert where in str(refused.value.violations[0])
+    declaring = DeclareIncidentRequest(request_id="r-1", subject="down")
+    for inputs in ({"payments": "4\0"}, {"pay\0ments": "40%"}):
+        declaring.incident.inputs.clear()
+        declaring.incident.inputs.update(inputs)
+        with pytest.raises(InvalidRequest) as refused:
+            read(DeclareIncidentRequest, declaring.SerializeToString())
+        assert [violation.field for violation in refused.value.violations] == ["incident.inputs"]
     listing = ListCasesRequest()
     listing.filter.order_id = "o\0"
     with pytest.raises(InvalidRequest):
