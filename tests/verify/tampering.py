@@ -117,6 +117,15 @@ def deleted(world: World) -> None:
     world.header = {"size": SIZE}
 
 
+def deleted_alone(world: World) -> None:
+    """Nothing else in the export is made to fit, as where it was deleted in the database."""
+
+    def change(lines: list[Line]) -> None:
+        lines[:] = [line for line in lines if (line["kind"], line.get("pos")) != ("event", 25)]
+
+    world.changes.append(change)
+
+
 def inserted(world: World) -> None:
     world.rows.insert(24, world.rows[24] | {"event_id": "INQ-9:1", "case_id": "INQ-9", "seq": 1})
     world.header = {"size": SIZE}
@@ -494,6 +503,7 @@ TAMPERINGS = [
     # Rows
     Tampering("two events swapped", Check.POSITION_WRONG, 11, swapped),
     Tampering("an event deleted", Check.POSITION_WRONG, 25, deleted),
+    Tampering("an event deleted, the list of cases as it was", Check.POSITION_WRONG, 25, deleted_alone),
     Tampering("an event inserted", Check.POSITION_WRONG, 25, inserted),
     Tampering("an event duplicated", Check.POSITION_WRONG, 24, duplicated),
     Tampering("the last events cut off", Check.POSITION_WRONG, 38, last_lines_gone),

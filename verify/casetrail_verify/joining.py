@@ -18,7 +18,7 @@ class CaseState(NamedTuple):
         seq: Of its last event.
         leaf: That one's hash, hex.
         at: When that one happened, in case time: seconds since 1970.
-        folded: What its events make of it; None where one of them cannot be read.
+        folded: What its events make of it; None where one of them is missing or cannot be read.
     """
 
     opened: int
@@ -81,7 +81,7 @@ class Joined:
         if known is not None:
             if edge.seq != known.seq + 1 or edge.prev != known.leaf:
                 chained(case_id, edge, Last(known.seq, known.leaf), self._found)
-            folded = _folded(known.folded, edge, self._found)
+            folded = _folded(known.folded, edge, self._found) if edge.seq == known.seq + 1 else None
             return CaseState(known.opened, known.first_seq, edge.last_seq, edge.last_leaf, edge.last_at, folded)
         # An extract may begin in the middle of a case.
         if edge.seq == 1 or self._tree.whole:

@@ -86,7 +86,7 @@ class Edge(NamedTuple):
         last_seq: Number of its last event in the stretch.
         last_leaf: That one's hash, hex.
         last_at: When that one happened, in case time: seconds since 1970.
-        steps: What the fold needs of its events; None where one of them cannot be read.
+        steps: What the fold needs of its events; None where one of them is missing or cannot be read.
     """
 
     pos: int
@@ -223,6 +223,7 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
             steps[case_id] = []
         elif row.seq != previous.seq + 1 or prev != previous.leaf:
             chained(case_id, _edge(row, row, None), Last(previous.seq, previous.leaf), found)
+            steps[case_id] = steps[case_id] if row.seq == previous.seq + 1 else None
         last[case_id] = row
         if row.said is None or row.said.type in folding.TYPES:
             steps[case_id] = _stepped(steps[case_id], row, found)
