@@ -423,8 +423,8 @@ class World:
             export=export,
             log_keys=[key.verifier for key in self.log_keys],
             witness_keys=[key.verifier for key in self.witnesses],
-            checkpoints=[kept],
-            receipts=[receipts],
+            checkpoints=[kept] if self.kept else [],
+            receipts=[receipts] if self.kept_receipts else [],
         )
 
 

@@ -97,6 +97,45 @@ def test_another_key_under_the_name_of_this_log_is_suspected(folder: Path, capsy
     assert "is the key that was given the key of this log?" in out
 
 
+def test_a_truncated_export_says_nothing_of_what_may_stand_in_the_rest(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = folder / "export.jsonl"
+    export.write_bytes(b"".join(export.read_bytes().splitlines(keepends=True)[:30]))
+
+    status, out, _ = run(capsys, export, "--log-key", LOG_KEY.vkey, "--json")
+
+    assert status == 1
+    assert {fault["reason"] for fault in json.loads(out)["faults"]} == {
+        *("EXPORT_TRUNCATED", "POSITION_WRONG", "TAIL_UNSIGNED")
+    }
+
+
+def test_a_receipt_without_a_line_end_is_checked_like_any_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receipts = folder / "receipts.jsonl"
+    first = receipts.read_text().splitlines()[0]
+    receipts.write_text(first.replace(json.loads(first)["caseId"], "INQ-9"))
+
+    status, out, _ = run(capsys, folder / "export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", receipts)
+
+    assert status == 1
+    assert "RECEIPT_WRONG" in out
+
+
+def test_a_report_that_cannot_be_written_is_no_verdict(folder: Path) -> None:
+    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        "casetrail-verify: the report cannot be written: No space left on device\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -133,7 +172,10 @@ def test_what_is_no_export_is_said_to_be_none(
         (["export.jsonl", "--log-key", "none.vkey"], "none.vkey holds no key"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "missing"], "missing cannot be read"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "empty"], "holds no checkpoints"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "nothing"], "nothing holds no checkpoints"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "missing"], "missing cannot be read"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "nothing"], "nothing holds no receipts"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "torn"], "torn holds no receipts"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "0"], "less than 1"),
     ],
 )
@@ -142,6 +184,8 @@ def test_wrong_words_are_told_apart_from_a_wrong_log(
 ) -> None:
     monkeypatch.chdir(folder)
     (folder / "empty").mkdir()
+    (folder / "nothing").touch()
+    (folder / "torn").write_text('{"caseId":"INQ-')
     (folder / "none.vkey").write_text("# the log's key\n\n")
 
     status, out, err = run(capsys, *arguments)

@@ -54,6 +54,10 @@ def _tell(verdict: str) -> None:
     except BrokenPipeError:  # nobody reads on: end as other tools do, and not with the status of a fault
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)
+    except OSError as error:
+        sys.stderr.write(f"casetrail-verify: the report cannot be written: {error.strerror}\n")
+        sys.stderr.flush()
+        os._exit(2)  # in order, it would be tried again, and the status would be another
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from casetrail_verify import lines
+from casetrail_verify.lines import LineError
 from casetrail_verify.notes import LOG_KEY, WITNESS_KEY, NoteError, VerifierKey
 
 
@@ -30,6 +32,20 @@ class Evidence:
     checkpoints: Sequence[Path] = ()
     receipts: Sequence[Path] = ()
     archived: bool = False
+
+    def check_kept(self) -> None:
+        """Make sure that there is something in each file of what was kept elsewhere: nothing would pass for all.
+
+        Raises:
+            EvidenceError: There is not.
+            OSError: One cannot be read.
+        """
+        for path in self.checkpoints:
+            if not any(map(_holds_an_entry, notes_in(path))):
+                raise EvidenceError(f"{path} holds no checkpoints")
+        for path in self.receipts:
+            if not _holds_an_entry(path):
+                raise EvidenceError(f"{path} holds no receipts")
 
 
 def keys(given: Sequence[str], kind: int) -> list[VerifierKey]:
@@ -69,6 +85,16 @@ def notes_in(path: Path) -> list[Path]:
     return files
 
 
+def _holds_an_entry(path: Path) -> bool:
+    """Whether there is more than a line that a crash cut off."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return line.endswith(b"\n") or bool(lines.parse(line))
+    except LineError:
+        return False
+
+
 def _vkeys(given: str) -> Iterator[tuple[str, str]]:
     path = Path(given)
     if not path.is_file():
@@ -77,10 +103,10 @@ def _vkeys(given: str) -> Iterator[tuple[str, str]]:
         yield given, "the key"
         return
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{path} is no file of keys") from error
-    named = [(line.strip(), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    named = [(line.strip(), f"{path}, line {number}") for number, line in enumerate(text.splitlines(), 1)]
     wanted = [(line, where) for line, where in named if line and not line.startswith("#")]
     if not wanted:
         raise EvidenceError(f"{path} holds no key")

@@ -127,19 +127,20 @@ class Export:
             self._end = (number, line)
         return str(kind)
 
-    def finish(self) -> None:
-        """Check that the file is all there, once all has been read."""
+    def finish(self) -> bool:
+        """Check that the file is all there, once all has been read; whether its end is."""
         if self._end is None:
             self._found.add(
                 Check.EXPORT_TRUNCATED, f"the file ends after {self.lines} lines without an `end`: it was cut off"
             )
-            return
+            return False
         number, line = self._end
         if line.get("lines") != number - 1 or line.get("sha256") != self._hash.hexdigest():
             self._found.add(
                 Check.EXPORT_ALTERED,
                 f"the last line speaks of {line.get('lines')!r} lines with another hash than those of this file",
             )
+        return True
 
     def _take(self, most: int | None) -> int:
         """Read whole lines, no more than so many; returns how many bytes they are."""

@@ -39,6 +39,7 @@ def verify(evidence: Evidence, *, processes: int | None = None) -> Report:
         EvidenceError: What was brought cannot be used at all.
         OSError: A file cannot be read.
     """
+    evidence.check_kept()
     found = Faults()
     path, folder = evidence.export, None
     try:
@@ -77,8 +78,8 @@ class _Verification:
         if first_behind is not None:
             self._read_behind(export, chain([first_behind], behind), events, signed, projection, archives)
         self._read_elsewhere(events, signed)
-        export.finish()
-        projection.finish(archives.alone)
+        if export.finish():  # else the other cases may stand in what was cut off
+            projection.finish(archives.alone)
         archives.finish(self._joined.gone, excused=self._evidence.archived)
         signed.finish()
         if self._folder is not None:
@@ -187,16 +188,15 @@ class _Verification:
         signed.note(checkpoint, Source(str(path), elsewhere=True))
 
     def _lines(self, path: Path, check: Check) -> Iterator[tuple[Line, Source]]:
-        """The lines of a file that was only ever added to: a last one without its end was cut off by a crash."""
+        """The lines of a file that was only ever added to: a crash may have cut off the last one."""
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
-                if not raw.endswith(b"\n"):
-                    return
                 where = Source(f"{path}, line {number}", elsewhere=True)
                 try:
                     yield lines.parse(raw), where
                 except LineError as error:
-                    self._found.add(check, f"{where}: {error}")
+                    if raw.endswith(b"\n"):
+                        self._found.add(check, f"{where}: {error}")
 
     def _report(self, seals: Seals, signed: Signed, projection: Projection, archives: Archives) -> Report:
         tree = self._header.tree
