@@ -504,6 +504,19 @@ def test_wrong_usage_ends_with_2_before_anything_is_sent(words: str) -> None:
     assert ran.stdout == ""
 
 
+def test_an_export_does_not_take_the_place_of_a_link(tmp_path: Path) -> None:
+    """/dev/stdout is one."""
+    link = tmp_path / "newest.jsonl"
+    link.symlink_to(tmp_path / "today.jsonl")
+    for there in (False, True):
+        if there:
+            (tmp_path / "today.jsonl").touch()
+        ran = CliRunner().invoke(app, ["export", "--format", "jsonl", str(link)])
+        assert ran.exit_code == 2
+        assert "an export would take its place" in " ".join(ran.stderr.split())
+    assert link.is_symlink()
+
+
 async def test_a_policy_that_is_missing_is_told_in_words(casetrail: Casetrail) -> None:
     ran = await casetrail("policy", "check", "nope.yaml")
     assert ran.code == 1

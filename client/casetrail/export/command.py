@@ -37,8 +37,8 @@ _WRITERS: dict[Format, Callable[[Client, Selection, BinaryIO], Awaitable[int]]] 
 
 
 def _replaceable(file: Path) -> Path:
-    """Refuse what is no file: an export takes the place of what is there, even of a device."""
-    if file.exists() and not file.is_file():
+    """Refuse what is no file: an export takes the place of what is there, even of a device, or of a link to it."""
+    if file.is_symlink() or (file.exists() and not file.is_file()):
         raise typer.BadParameter(f"{file} is there, and no file: an export would take its place")
     return file
 
