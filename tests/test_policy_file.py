@@ -516,6 +516,10 @@ def test_a_value_that_an_alias_repeats_is_complained_about_once(file: Path) -> N
         (b"", "is empty"),
         (b"# nothing\n", "is empty"),
         (b"- a list\n", "1:1 a list is not a mapping; write its fields as name: value"),
+        (
+            b"number,state\n" * 1000,
+            f'1:1 "{("number,state " * 8)[:100]}…" is not a mapping; write its fields as name: value',
+        ),
         (b"policy_id: a\ntitle: \xff\n", "2:8 is not UTF-8 text"),
         (b"[" * 10_000, "is nested too deeply"),
     ],
