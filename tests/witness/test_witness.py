@@ -1,6 +1,8 @@
 """The witness: what it signs, what it refuses, and that it never forgets."""
 
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from http import HTTPStatus
 from pathlib import Path
@@ -233,3 +235,14 @@ async def test_what_is_wrong_is_said_in_words(tmp_path: Path, log: ALog) -> None
     (tmp_path / "w" / "seen").rmdir()
     code, said = await run("serve", "--data", folder)
     assert (code, "is missing: a witness that forgets" in said) == (1, True)
+
+
+def test_without_what_it_needs_it_says_what_to_install() -> None:
+    start = "import sys; sys.modules['cryptography'] = None; from casetrail.witness.starting import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        "casetrail-witness: this needs `cryptography`: pip install 'casetrail[witness]'.\n",
+    )
