@@ -15,7 +15,7 @@ from casetrail.stepping import Key, Player, Step, keys_in
 from casetrail.v1.audit_service_pb2 import ListEventsResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import GetCaseResponse, WatchCaseResponse
-from casetrail.v1.event_pb2 import Event
+from casetrail.v1.event_pb2 import Event, LogSealed
 from domain import fold
 from tests.audit.recorded import Recorded
 from tests.client.conftest import Ran
@@ -224,3 +224,13 @@ async def test_an_event_that_the_case_does_not_have_is_refused(
     ran = await casetrail("why", "CASE-1", "99")
     assert ran.code == 1
     assert ran.err == f"Refused: CASE-1 has events 1 to {len(story.events)}, and no event 99\n"
+
+
+async def test_an_event_of_the_log_itself_is_under_no_policy(service: Service, casetrail: Casetrail) -> None:
+    seal = Event(event_id="@log:1", seq=1, key="seal 2026-11-21", log_sealed=LogSealed(day="2026-11-21"))
+    service.script("ListEvents", ListEventsResponse(events=[seal]), ListEventsResponse())
+    ran = await casetrail("why", "@log", "1")
+    assert "2026-11-21 sealed" in ran.out
+    assert "policy  " not in ran.out
+    none = await casetrail("why", "@log", "1")
+    assert none.err == "Refused: @log has no events yet\n"

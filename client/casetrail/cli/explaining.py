@@ -32,7 +32,8 @@ def why(
 
     history = call(terms, read)
     if not 1 <= seq <= len(history):
-        output.refuse(f"{case} has events 1 to {len(history)}, and no event {seq}")
+        there = f"has events 1 to {len(history)}, and no event {seq}" if history else "has no events yet"
+        output.refuse(f"{case} {there}")
     asked = history[seq - 1]
     if terms.as_json:
         typer.echo(json.dumps(_why_as_json(asked, history), ensure_ascii=False, indent=2))
@@ -55,7 +56,8 @@ def _why(asked: Event, history: Sequence[Event]) -> Iterator[Text]:
     yield Text(f"  who       {_line(asked, history).who}{_when(asked, history)}")
     for text in _rule(asked, history):
         yield Text(f"  {text}")
-    yield Text(f"  policy    {policy.policy_id} (digest {policy.digest[:12]}…), in force for the case at the time")
+    if policy.policy_id:
+        yield Text(f"  policy    {policy.policy_id} (digest {policy.digest[:12]}…), in force for the case at the time")
     yield Text(f"  proof     leaf {asked.hash}")
     steps = list(causes.chain(asked, history))
     if not steps:

@@ -146,7 +146,8 @@ def _of_witnesses(written: jsonl.Written) -> Iterator[str]:
     left_out = written.there - written.size
     if left_out:
         yield f"It ends at position {written.size:,}, the last that all witnesses have signed."
-        yield f"{left_out:,} later event{'' if left_out == 1 else 's'} of the log are not in it{why}."
+        later = "event of the log is" if left_out == 1 else "events of the log are"
+        yield f"{left_out:,} later {later} not in it{why}."
         yield "With --unwitnessed nothing is left out."
     elif written.witnessed:
         yield f"All witnesses of the log have signed it, up to position {written.size:,}."
