@@ -149,6 +149,15 @@ def test_the_default_policy_promises_what_the_operating_rules_ask(clock: str, se
     assert [target.within.seconds for target in rule.targets] == seconds
 
 
+def test_shifts_may_stand_in_any_order(file: Path) -> None:
+    early, late = (
+        '      - begins: "08:00"\n        ends: "12:00"\n',
+        '      - begins: "13:00"\n        ends: "24:00"\n',
+    )
+    file.write_text(changed(early + late, late + early))
+    assert [shift.ends for shift in policy_file.load(file).calendars["desk"].monday] == ["24:00", "12:00"]
+
+
 def test_in_the_default_policy_every_ladder_climbs_to_the_executives() -> None:
     for ladder in policy_file.load(DEFAULT).ladders.values():
         assert ladder.steps[-1].role == Role.ROLE_EXECUTIVE

@@ -132,6 +132,7 @@ BODY = TREE.body
         f"{BODY}\nno line\n",
         f"{BODY}\n— name\n",
         f"{BODY}\n— name AAAA\n",
+        f"{BODY}\n— name AAAAAA==\n",
         f"{BODY}\n{PETERS_LINE}"[:-1],
         f"{ORIGIN}\n7\n\n{PETERS_LINE}",
         BODY.replace("\n7\n", "\n07\n") + f"\n{PETERS_LINE}",

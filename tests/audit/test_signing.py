@@ -73,6 +73,12 @@ async def test_a_log_that_was_signed_is_not_signed_with_a_new_key(log: SqliteLog
     assert not (keys / "log.key").exists()
 
 
+async def test_a_log_that_was_signed_goes_on_with_the_key_that_signed_it(log: SqliteLog, keys: Path) -> None:
+    first = await Notary.open(log, keys)
+    await publish(log, first)
+    assert (await Notary.open(log, keys)).keys == first.keys
+
+
 async def test_another_key_than_the_one_that_signed_is_refused(log: SqliteLog, keys: Path) -> None:
     notary = await Notary.open(log, keys)
     await publish(log, notary)

@@ -30,6 +30,7 @@ from casetrail.v1.case_service_pb2 import (
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_pb2 import CrisisClass
+from casetrail.v1.incident_service_pb2 import GradeIncidentResponse
 from casetrail.v1.types_pb2 import (
     Cause,
     Channel,
@@ -80,6 +81,35 @@ async def test_an_opening_that_is_retried_keeps_its_request_id(service: Service,
     one, two = service.requests("OpenCase")
     assert one == two
     assert one.request_id
+
+
+async def test_before_each_further_attempt_there_is_a_pause(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    service.script("OpenCase", BUSY, LATE, BUSY, OpenCaseResponse())
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    await client.open(kind="inquiry", customer="C-1", channel="email", subject="Hello?")
+    assert len(pauses) == 3
+    assert all(0 <= pause <= bound for pause, bound in zip(pauses, (0.01, 0.02, 0.04), strict=True))
+
+
+@pytest.mark.parametrize("given", ["r-1", ""])
+async def test_a_step_of_an_incident_goes_out_under_the_request_id_that_was_given_or_under_its_own(
+    service: Service, client: Client, given: str
+) -> None:
+    service.script("GradeIncident", GradeIncidentResponse())
+    step = command_pb2.GradeIncident(level=2, why="down")
+    await client.incidents.lead("INC-1", step, request_id=given, expected_seq=3)
+    call = service.requests("GradeIncident")[0].call
+    assert (call.case_id, call.expected_seq) == ("INC-1", 3)
+    assert call.request_id == given if given else len(call.request_id) > 8
 
 
 async def test_two_writes_have_two_request_ids(service: Service, client: Client) -> None:
