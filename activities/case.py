@@ -13,6 +13,7 @@ from casetrail.v1.case_service_pb2 import ExecuteResponse, Receipt
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Role
 from casetrail.v1.workflow_pb2 import AdvanceRun, Step
+from domain.authority import ENGINE_ONLY, IMPORTERS_ONLY
 from engine.engine import Engine
 
 VIA: Final = "temporal"
@@ -20,12 +21,8 @@ VIA: Final = "temporal"
 
 _SENT_OTHERWISE: Final = {
     "open": "open a case over gRPC; its workflow starts by itself",
-    "absorb": "only the engine itself sends this",
-    "report_outcome": "only the engine itself sends this",
-    "relay_notice": "only the engine itself sends this",
-    "end_incident": "only the engine itself sends this",
-    "import_row": "an importer sends this over gRPC",
-    "close": "an importer sends this over gRPC",
+    **dict.fromkeys(ENGINE_ONLY, "only the engine itself sends this"),
+    **dict.fromkeys(IMPORTERS_ONLY, "an importer sends this over gRPC"),
 }
 _OTHERS_ROLES: Final = (Role.ROLE_UNSPECIFIED, Role.ROLE_SYSTEM, Role.ROLE_IMPORTER)
 

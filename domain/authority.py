@@ -79,6 +79,13 @@ _MAY: dict[str, Roles] = {
 }
 
 
+ENGINE_ONLY = frozenset(action for action, roles in _MAY.items() if roles == ENGINE)
+"""Actions that only the engine itself sends."""
+
+IMPORTERS_ONLY = frozenset(action for action, roles in _MAY.items() if roles == IMPORTERS)
+"""Actions that only an importer sends."""
+
+
 def roles_for(action: str) -> Roles:
     """The roles that may carry out an action, by its name in Command."""
     return _MAY.get(action, STAFF)

@@ -6,14 +6,11 @@ from typing import Final
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Actor, Role
-from domain.authority import roles_for
+from domain.authority import ENGINE_ONLY, IMPORTERS_ONLY, roles_for
 from domain.refusal import Rejected
 from domain.words import word
 from server.principals import Principal
 
-# Only the engine itself sends these.
-_ENGINE_ONLY: Final = frozenset({"end_drill_case", "absorb", "report_outcome", "relay_notice", "end_incident"})
-_IMPORTER_ONLY: Final = frozenset({"import_row", "close"})
 # In which of its roles a principal acts when it does not say: the first here that fits.
 _PREFERENCE: Final[Sequence[Role.ValueType]] = (
     Role.ROLE_EXECUTIVE,
@@ -38,7 +35,7 @@ def actor_of(command: Command, principal: Principal) -> Actor:
             path from the command.
     """
     action = command.WhichOneof("action") or ""
-    if action in _ENGINE_ONLY:
+    if action in ENGINE_ONLY:
         raise _not_allowed(f"only the engine itself sends {action}", action)
     importers = _importers_field(command, action)
     if importers and Role.ROLE_IMPORTER not in principal.roles:
@@ -56,7 +53,7 @@ def _importers_field(command: Command, action: str) -> str:
         return "case_id"
     if action == "open" and command.open.source:
         return "open.source"
-    return action if action in _IMPORTER_ONLY else ""
+    return action if action in IMPORTERS_ONLY else ""
 
 
 def _named(named: Actor, principal: Principal, action: str) -> Actor:
