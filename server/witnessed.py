@@ -19,6 +19,10 @@ PATIENCE: Final = 10.0
 
 _BETWEEN_LOOKS: Final = 0.1
 
+_UNPUBLISHED: Final = (
+    "there is no checkpoint of them: what was published is gone, or publishing fails, and the server's log says why",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -28,7 +32,8 @@ class Ending:
         size: How many events the tree has that it is as of.
         there: How many the log has at least.
         witnessed: Whether all witnesses of the log have signed that tree.
-        trouble: Why they have not signed all that there is; empty when they have, or nobody waited for them.
+        trouble: Why they have not signed all that there is; empty when they have, or nobody waited for them. Or why the
+            log itself has not.
     """
 
     size: int
@@ -45,10 +50,12 @@ async def ending(log: Log, proving: Proving, *, patience: float = PATIENCE) -> E
         proving: Who publishes it, and who are to sign it.
         patience: For how many seconds witnesses are waited for; with 0 it ends at the newest event whoever has signed.
     """
+    size = await log.size()
     await proving.publisher.attempt()
     newest = await log.newest_checkpoint()
-    if newest is None:
-        return Ending(0, 0)
+    signed_to = newest.size if newest is not None else 0
+    if newest is None or signed_to < size:
+        return Ending(signed_to, size, trouble=_UNPUBLISHED if size else ())
     names = [witness.address.key.name for witness in proving.witnesses]
     if not names or not patience:
         return Ending(newest.size, newest.size)

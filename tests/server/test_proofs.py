@@ -6,9 +6,11 @@ import resource
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import grpc
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -519,6 +521,21 @@ async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
         assert f"ends at position {size}, the last that all witnesses have signed" in said
         assert f"{there - size} later events of the log are not in it" in said
         assert f"{there} events written" in await export(running, tmp_path, "--unwitnessed")
+
+
+async def test_an_export_says_what_it_leaves_out_because_its_checkpoints_are_gone(
+    running: Running, tmp_path: Path
+) -> None:
+    await running.open()
+    await running.proving.publisher.publish()
+    with closing(sqlite.connect(running.log.path, isolation_level=None)) as administrator:
+        administrator.execute("DROP TRIGGER checkpoint_undeletable")
+        administrator.execute("DELETE FROM checkpoint")
+
+    said = await export(running, tmp_path)
+
+    assert "It ends at position 0, the last of which there is a checkpoint." in said
+    assert f"{await running.log.size()} later events of the log are not in it: there is no checkpoint of them" in said
 
 
 async def test_a_full_disk_leaves_no_half_export(running: Running, tmp_path: Path) -> None:

@@ -145,10 +145,12 @@ def _of_witnesses(written: jsonl.Written) -> Iterator[str]:
     why = f": {'; '.join(written.trouble)}" if written.trouble else ""
     left_out = written.there - written.size
     if left_out:
-        yield f"It ends at position {written.size:,}, the last that all witnesses have signed."
+        signed = "that all witnesses have signed" if written.witnessed else "of which there is a checkpoint"
+        yield f"It ends at position {written.size:,}, the last {signed}."
         later = "event of the log is" if left_out == 1 else "events of the log are"
         yield f"{left_out:,} later {later} not in it{why}."
-        yield "With --unwitnessed nothing is left out."
+        if written.witnessed:
+            yield "With --unwitnessed nothing is left out."
     elif written.witnessed:
         yield f"All witnesses of the log have signed it, up to position {written.size:,}."
     elif why:
