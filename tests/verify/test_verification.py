@@ -267,6 +267,15 @@ def test_an_extract_holds_and_says_what_it_leaves_open(tmp_path: Path) -> None:
     assert any("extract" in each for each in report.open)
 
 
+def test_what_the_log_had_besides_is_not_covered(tmp_path: Path) -> None:
+    world = World(header={"log_size": 42}).write_down()
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds
+    assert "the 2 newest events that the log had by its own account: the export leaves them out" in report.open
+
+
 def test_an_extract_that_leaves_out_an_event_between_two_is_refused(tmp_path: Path) -> None:
     world = World().write_down()
     world.positions = [1, 11]

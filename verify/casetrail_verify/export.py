@@ -29,11 +29,13 @@ class Header(NamedTuple):
         tree: That its events are in.
         origin: The log's name in checkpoints.
         exported_at: When it was made.
+        log_size: How many events the log had then.
     """
 
     tree: Tree
     origin: str
     exported_at: str
+    log_size: int
 
 
 class Export:
@@ -83,7 +85,8 @@ class Export:
         tree = Tree(lines.text(line, "log"), lines.integer(line, "size"), lines.hashed(line, "root"), scope == "log")
         if tree.size < 0:
             raise LineError(f"no log has {tree.size} events")
-        return Header(tree, lines.text(line, "origin"), lines.text(line, "exported_at"))
+        log_size = lines.integer({"log_size": tree.size} | line, "log_size")
+        return Header(tree, lines.text(line, "origin"), lines.text(line, "exported_at"), log_size)
 
     def seals(self) -> list[Line]:
         """Read the lines that announce seals."""

@@ -224,6 +224,7 @@ class _Verification:
     def _open(self, signed: Signed, projection: Projection, archives: Archives) -> Sequence[str]:
         """What these files cannot show."""
         evidence, whole = self._evidence, self._header.tree.whole
+        later = self._header.log_size - self._header.tree.size
         said = [
             (True, "whether what was written was true"),
             (
@@ -231,6 +232,7 @@ class _Verification:
                 "whether the cases' clocks, settlements, parcels, … are their fold (`casetrail verify` folds all)",
             ),
             (True, "members that are there for reading only, as `columns`: payload and envelope count"),
+            (later > 0, f"the {later:,} newest events that the log had by its own account: the export leaves them out"),
             (
                 not evidence.checkpoints,
                 "a rewritten or shortened log: no checkpoints that were kept elsewhere were given",
