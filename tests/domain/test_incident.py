@@ -491,6 +491,41 @@ def test_a_task_that_is_not_there_or_not_so_far_is_refused(
         getattr(story.lead(), action)(**fields)
 
 
+def test_a_department_that_refused_can_be_given_the_task_again(story: Story) -> None:
+    graded(story, 4)
+    department = story.case.incident.tasks[0].department
+    story.agent().accept_task("T1")
+    with refused("ALREADY_SO"):
+        story.lead().reassign_task("T1", department=department, owner="amy")
+    story.agent().refuse_task("T1", why="Not ours")
+    assert story.case.incident.tasks[0].remark == "Not ours"
+    assert "TaskRequested" in story.lead().reassign_task("T1", department=department, owner="amy")
+    assert task_state(story) == "asked"
+
+
+def test_a_task_that_is_opened_again_is_settled_no_more(story: Story) -> None:
+    graded(story, 4)
+    story.agent().complete_task("T1")
+    assert story.case.incident.tasks[0].HasField("settled_at")
+    story.lead().reopen_task("T1")
+    assert not story.case.incident.tasks[0].HasField("settled_at")
+
+
+def test_whoever_leads_and_still_may_is_not_looked_for_at_another_level(story: Story) -> None:
+    graded(story, 3)
+    story.executive().assume_command()
+    told = len(story.bodies("StaffAlerted"))
+    story.lead().grade_incident(4)
+    assert not [body for body in story.bodies("StaffAlerted")[told:] if "needs somebody to lead" in body.text]
+
+
+def test_without_a_level_nobody_approves_a_notice(story: Story) -> None:
+    story.declare()
+    story.agent().draft_notice("We are on it", audience="all users")
+    with refused("NOT_YET", match="no level"):
+        story.executive().approve_notice("N1")
+
+
 # --- notices ---
 
 

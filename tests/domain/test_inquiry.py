@@ -162,6 +162,40 @@ def test_pauses_are_booked_on_whom_the_case_waited_for(story: Story) -> None:
     assert clock.elapsed_seconds == 2 * 3600
 
 
+def test_every_wait_stops_the_clocks_anew_and_what_is_stopped_has_no_due_time(story: Story) -> None:
+    story.open("inquiry")
+    for hour in (1, 3):
+        story.at(f"+{hour}h").agent().wait("customer")
+        assert story.clock("resolution") == "paused"
+        assert not story.find("resolution").HasField("due_at")
+        story.at(f"+{hour + 1}h").agent().resume()
+        assert story.clock("resolution") == "running"
+    assert story.due("resolution") == "1d2h"
+
+
+def test_what_is_solved_waits_for_nobody(story: Story) -> None:
+    story.open("inquiry")
+    story.agent().wait("vendor")
+    assert "WaitEnded" in story.agent().resolve("Done")
+    assert not story.case.HasField("waiting")
+
+
+def test_only_the_result_that_is_told_is_waited_on_for_a_confirmation(story: Story) -> None:
+    story.open("inquiry", customer={"customer_id": "c-1"})
+    story.agent().resolve("Done")
+    story.agent().inform("offer")
+    assert (story.stage, list(story.case.alarms)) == ("resolved", [])
+    story.agent().inform("result")
+    assert (story.stage, len(story.case.alarms)) == ("told", 1)
+
+
+def test_whoever_gives_a_case_to_somebody_may_name_a_team_and_leaves_it_otherwise(story: Story) -> None:
+    story.open("inquiry")
+    story.agent().assign("amy", team="logistics")
+    story.agent().assign("bob")
+    assert (story.case.owner, story.case.team) == ("bob", "logistics")
+
+
 def test_whoever_confirms_has_been_told(story: Story) -> None:
     story.open("inquiry")
     story.at("+5s").agent().resolve("Like this")

@@ -213,6 +213,26 @@ def test_a_promise_that_begins_during_a_wait_stands_where_that_stops_it(
     assert story.due("review") == ("5h10s" if review == "paused" else review)
 
 
+def test_a_longer_target_warns_and_flags_later(story: Story) -> None:
+    def twice_as_long(policy: Policy) -> None:
+        for clock in ("first_response", "resolution"):
+            for target in policy.clocks[clock].targets:
+                target.within.seconds *= 2
+                for field in ("warn_before", "flag_after"):
+                    if target.HasField(field):
+                        getattr(target, field).seconds *= 2
+
+    story.open("inquiry")
+    before = {clock.name: (clock.warn_at.seconds, clock.flag_at.seconds) for clock in story.case.clocks}
+    story.change_policy(rules_with(twice_as_long))
+    after = {clock.name: (clock.warn_at.seconds, clock.flag_at.seconds) for clock in story.case.clocks}
+    for name, marks in before.items():
+        for was, is_now in zip(marks, after[name], strict=True):
+            assert is_now - story.opened == 2 * (was - story.opened) if was else is_now == 0
+    assert before["first_response"][1] > 0
+    assert before["resolution"][0] > 0
+
+
 def test_a_promise_that_is_over_has_nothing_to_come(story: Story) -> None:
     story.open("return")
     story.at("+10s").agent().wait("customer")
@@ -293,6 +313,27 @@ def test_what_time_had_in_store_is_as_far_ahead_after_the_sleep(imported: Story)
     assert imported.case.waiting.until.seconds == imported.now + 10 * HOUR
     imported.wait("10h")
     assert not imported.case.HasField("waiting")
+
+
+def test_only_a_result_that_was_told_is_confirmed_by_silence_after_the_sleep(imported: Story) -> None:
+    imported.at("+3650d").importer().hand_over()
+    assert not imported.case.alarms
+
+
+def test_a_call_that_is_owed_is_as_far_ahead_after_the_sleep(story: Story) -> None:
+    story.open("complaint", by="importer", source="CMP1")
+    for action in ("accept", "investigate", "resolve"):
+        getattr(story.importer(), action)()
+    story.importer().inform("result")
+    [pending] = story.pending("callback")
+    ahead = [story.case.callback.not_before.seconds, story.case.callback.due_at.seconds]
+    story.at("+3650d").importer().hand_over()
+    asleep = story.last("HandedOver").slept_seconds
+    [later] = story.pending("callback")
+    assert asleep > 3649 * 86_400
+    for call, known in ((story.case.callback, ahead), (later.callback, ahead)):
+        assert [call.not_before.seconds, call.due_at.seconds] == [each + asleep for each in known]
+    assert later.effect_id == pending.effect_id
 
 
 def test_an_escalation_sleeps_with_its_case(imported: Story) -> None:

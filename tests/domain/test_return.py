@@ -379,6 +379,11 @@ def test_what_was_ordered_and_is_lost_is_made_good_unless_something_was_agreed_o
     assert [word_of(RemedyKind.DESCRIPTOR, kind) for body in found for kind in body.alternatives] == offered
 
 
+def test_where_a_parcel_was_last_seen_is_on_record(sent_back: Story) -> None:
+    sent_back.at("+2h").outcome("tracking", parcel_scanned={"scan": {"place": "Hangzhou", "scanned_at": "2h"}})
+    assert sent_back.case.parcels[0].last_scan_at.seconds == sent_back.opened + 7200
+
+
 # --- the remedy ---
 
 
