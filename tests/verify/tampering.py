@@ -192,6 +192,10 @@ def with_seal_line(world: World) -> None:
     world.changes.append(lambda lines: lines.insert(1, seal))
 
 
+def seal_without_payload(world: World) -> None:
+    world.changes.append(lambda lines: next(line for line in lines if line.get("pos") == 20).update(payload=None))
+
+
 def sealed_with_itself(world: World) -> None:
     """The seal says that it stands in the part of the log that it seals."""
     world.drafts[19] = sealed("2026-11-21", 20)
@@ -413,6 +417,11 @@ def listed_case(change: dict[str, Any]) -> Callable[[World], None]:
     return do
 
 
+def listed_as_it_once_was(world: World) -> None:
+    rows = [row for row in world.rows if row["case_id"] == "INQ-2"][:3]
+    listed_case({"seq": 3, "leaf_hash": rows[-1]["leaf_hash"], "body": b64(listed("INQ-2", rows))})(world)
+
+
 def folded_otherwise(**differing: int) -> Callable[[World], None]:
     """List a case with something that its events do not make of it."""
 
@@ -530,6 +539,12 @@ TAMPERINGS = [
     Tampering("an envelope with a null, with the key", Check.ENVELOPE_MALFORMED, 17, said("via", None)),
     Tampering("an envelope with an empty text, with the key", Check.ENVELOPE_MALFORMED, 17, said("via", "")),
     Tampering("an envelope of an unknown version, with the key", Check.ENVELOPE_MALFORMED, 17, said("v", 3)),
+    Tampering(
+        "an envelope of a version that is no number, with the key", Check.ENVELOPE_MALFORMED, 7, said("v", True, 7)
+    ),
+    Tampering(
+        "an envelope due in the year 10000, with the key", Check.ENVELOPE_MALFORMED, 17, said("due", 253402300800)
+    ),
     Tampering("an envelope with a time in words, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", "noon")),
     Tampering("an envelope of the year 10000, with the key", Check.ENVELOPE_MALFORMED, 17, said("at", 253402300800)),
     Tampering("a hash in hex, with the key", Check.ENVELOPE_MALFORMED, 17, said("prev", "ab" * 32)),
@@ -663,8 +678,10 @@ TAMPERINGS = [
     Tampering("a seal that is not announced", Check.SEAL_UNANNOUNCED, 20, without_seal_line),
     Tampering("a seal that seals itself, with the key", Check.SEAL_WRONG, 20, sealed_with_itself),
     Tampering("a seal under another day's key, with the key", Check.SEAL_WRONG, 20, sealed_under_another_day),
+    Tampering("a seal of which the payload is gone", Check.SEAL_WRONG, 20, seal_without_payload),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
+    Tampering("a case listed as it once was", Check.CASE_WRONG, 2, listed_as_it_once_was),
     Tampering("a case listed with another hash", Check.CASE_WRONG, 2, listed_case({"leaf_hash": "ab" * 32})),
     Tampering("a case listed with another beginning", Check.CASE_WRONG, 2, listed_case({"opened": 3})),
     Tampering("a case listed with another's body", Check.CASE_WRONG, 2, listed_case({"body": b64(b"\x0a\x01x")})),

@@ -213,7 +213,7 @@ def test_each_of_the_keys_of_a_log_signs_from_its_change_to_the_next(tmp_path: P
     world = World()
     world.drafts += [key_change(LOG_KEY, NEXT_KEY), Draft("INQ-1", key="note"), key_change(NEXT_KEY, THIRD_KEY)]
     world.write_down()
-    signers = [(40, LOG_KEY), (41, NEXT_KEY), (42, NEXT_KEY), (43, THIRD_KEY)]
+    signers = [(0, LOG_KEY), (40, LOG_KEY), (41, NEXT_KEY), (42, NEXT_KEY), (43, THIRD_KEY)]
     world.notes = [(size, note(world.rows, size, WITNESS, key=key)) for size, key in signers]
     world.kept = []
 
@@ -223,6 +223,26 @@ def test_each_of_the_keys_of_a_log_signs_from_its_change_to_the_next(tmp_path: P
         for other in (key for key in (LOG_KEY, NEXT_KEY, THIRD_KEY) if key is not signer):
             world.kept = [(size, note(world.rows, size, WITNESS, key=other))]
             assert faults(verify(world.evidence(tmp_path))) == {Check.CHECKPOINT_UNSIGNED: (size, 1)}
+
+
+def test_a_log_that_says_nothing_of_a_change_has_signed_with_its_first_key(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.log_keys = [LOG_KEY, NEXT_KEY]
+    assert verify(world.evidence(tmp_path)).holds
+    world.kept = [(30, note(world.rows, 30, key=NEXT_KEY))]
+
+    assert faults(verify(world.evidence(tmp_path))) == {Check.CHECKPOINT_UNSIGNED: (30, 1)}
+
+
+@pytest.mark.parametrize(("header", "words"), [({"size": -1}, "no log has -1 events"), ({"scope": "part"}, "'part'")])
+def test_a_header_that_no_export_has_is_refused(header: dict[str, Any], words: str, tmp_path: Path) -> None:
+    world = World().write_down()
+    world.header = header
+
+    [fault] = verify(world.evidence(tmp_path)).faults
+
+    assert fault.check is Check.EXPORT_MALFORMED
+    assert words in fault.message
 
 
 def test_an_extract_that_has_the_change_of_key_holds_by_either_key(tmp_path: Path) -> None:
