@@ -44,6 +44,18 @@ def name_it(lines: list[Line]) -> None:
     lines.insert(behind, named | {name: case[name] for name in ("case_id", "opened", "seq", "leaf_hash")})
 
 
+def restored(position: int) -> Callable[[list[Line]], None]:
+    """Name it as archived once, beside the line of the case that it is again."""
+
+    def name(lines: list[Line]) -> None:
+        case = next(line for line in lines if line["kind"] == "case" and line["case_id"] == CASE)
+        name_it(lines)
+        next(line for line in lines if line["kind"] == "archived")["restored"] = position
+        lines.insert(next(n for n, line in enumerate(lines) if line["kind"] == "case"), case)
+
+    return name
+
+
 def archived_line(**differing: Any) -> Callable[[World], None]:  # noqa: ANN401 - of any member
     def do(world: World) -> None:
         archived(world)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from casetrail_verify import Check, Report, verify
-from tests.verify.archiving import archived, folder_of, payload_changed
-from tests.verify.forging import World
+from casetrail_verify.archived import Removal, _Case, _wrong, root_over
+from tests.verify.archiving import ARCHIVE, CASE, REMOVED, archived, folder_of, payload_changed, restored
+from tests.verify.forging import Draft, World, proto
 
 
 def judged(world: World, folder: Path) -> Report:
@@ -44,6 +45,54 @@ def test_a_restored_case_must_be_listed_and_an_event_must_say_so(tmp_path: Path)
     found = {fault.check for fault in judged(world, tmp_path).faults}
 
     assert found == {Check.ARCHIVE_WRONG, Check.CASE_WRONG, Check.PAYLOAD_MISSING}
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"), [((ARCHIVE, CASE), True), ((ARCHIVE, "INQ-1"), False), (("another", CASE), False)]
+)
+def test_a_case_that_an_event_says_was_restored_is_as_any_other(
+    said: tuple[str, str], tmp_path: Path, *, holds: bool
+) -> None:
+    world = archived(World().write_down())
+    body = proto((1, said[0]), (2, said[1]))
+    world.drafts.append(Draft("@log", "CaseRestored", f"restore {CASE}", payload=proto((197, body))))
+    world.write_down()  # its payloads are back
+    world.changes = [restored(42)]
+
+    report = judged(world, tmp_path)
+
+    assert [(fault.check, fault.position) for fault in report.faults] == ([] if holds else [(Check.ARCHIVE_WRONG, 42)])
+
+
+CASES = [
+    _Case(ARCHIVE, "INQ-1", 1, 3, "ab" * 32, REMOVED, None),
+    _Case(ARCHIVE, "INQ-2", 2, 4, "cd" * 32, REMOVED, None),
+]
+AGREED = Removal(ARCHIVE, 2, root_over((each.case_id, each.seq, each.leaf) for each in CASES), "ef", "anna", "boris")
+
+
+@pytest.mark.parametrize(
+    ("said", "cases", "words"),
+    [
+        (AGREED, CASES, ""),
+        (AGREED, CASES[::-1], ""),
+        (None, CASES, "no event says so"),
+        (AGREED, CASES[:1], "not those that were agreed to"),
+        (AGREED._replace(cases=3), CASES, "not those that were agreed to"),
+        (AGREED, [CASES[0], CASES[1]._replace(seq=5)], "not those that were agreed to"),
+        (AGREED, [CASES[0], CASES[1]._replace(archive_id="x")], "not those that were agreed to"),
+        (AGREED, [CASES[0], CASES[1]._replace(seq=-1)], "numbers that no case has"),
+        (AGREED, [CASES[0], CASES[1]._replace(seq=1 << 64)], "numbers that no case has"),
+        (AGREED._replace(approved_by="anna"), CASES, "not proposed by one and approved by another"),
+        (AGREED._replace(approved_by=""), CASES, "not proposed by one and approved by another"),
+        (AGREED._replace(proposed_by=""), CASES, "not proposed by one and approved by another"),
+    ],
+)
+def test_what_was_archived_at_once_is_what_two_people_agreed_to(
+    said: Removal | None, cases: list[_Case], words: str
+) -> None:
+    assert words in _wrong(said, cases)
+    assert bool(words) == bool(_wrong(said, cases))
 
 
 def test_what_an_archive_is_named_cannot_write_to_the_terminal(tmp_path: Path) -> None:

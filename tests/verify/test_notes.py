@@ -45,6 +45,7 @@ def test_a_checkpoint_may_say_more_below_its_root() -> None:
         lambda note: note.replace(b64(ROOT), b64(ROOT).rstrip("=")),
         lambda note: note.replace(b64(ROOT), ""),
         lambda note: note.replace("\n\n", "\n\nmore\n\n"),
+        lambda note: note.replace("\n\n", "\n\n\n"),
         lambda note: note.replace("—", "-", 1),
         lambda note: note.replace(f"— {WITNESS.name}", "— a+b"),
         lambda note: note.replace(f"— {WITNESS.name} ", "— "),
