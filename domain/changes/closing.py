@@ -1,10 +1,22 @@
 """From the solution to the end of a case, and back again."""
 
-from typing import Any
-
 from casetrail.v1.case_pb2 import Alarm, Callback, Case, Closure, DecisionRequest, Satisfaction, Settlement
-from casetrail.v1.effect_pb2 import Purpose
-from casetrail.v1.event_pb2 import CallbackMade, Event
+from casetrail.v1.effect_pb2 import CallbackScheduled, Purpose
+from casetrail.v1.event_pb2 import (
+    CallbackAbandoned,
+    CallbackMade,
+    CallbackOpened,
+    CaseClosed,
+    Confirmed,
+    CustomerTold,
+    DissatisfactionReviewed,
+    Event,
+    Rated,
+    Reopened,
+    Resolved,
+    SurveyLapsed,
+    SurveySent,
+)
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain.changes import incident
 from domain.changes.alarms import clear_alarms, set_alarm
@@ -23,14 +35,14 @@ _ENDS_WITH_THE_CASE = frozenset({"tracking", "carrier_question", "task"})
 
 
 @CHANGES.on("resolved")
-def _resolved(case: Case, event: Event, body: Any) -> None:
+def _resolved(case: Case, event: Event, body: Resolved) -> None:
     case.stage = Stage.STAGE_RESOLVED
     case.resolved_at.seconds = event.at.seconds
     take_offer_back(case)
 
 
 @CHANGES.on("customer_told")
-def _customer_told(case: Case, event: Event, body: Any) -> None:
+def _customer_told(case: Case, event: Event, body: CustomerTold) -> None:
     # What is still to be decided cannot have been told.
     if body.purpose == Purpose.PURPOSE_DECISION and case.decision.state != DecisionRequest.STATE_ASKED:
         case.ClearField("decision")
@@ -43,19 +55,19 @@ def _customer_told(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("confirmed")
-def _confirmed(case: Case, event: Event, body: Any) -> None:
+def _confirmed(case: Case, event: Event, body: Confirmed) -> None:
     case.stage = Stage.STAGE_CONFIRMED
     clear_alarms(case, Alarm.NAME_CONFIRMATION_LAPSES)
 
 
 @CHANGES.on("survey_sent")
-def _survey_sent(case: Case, event: Event, body: Any) -> None:
+def _survey_sent(case: Case, event: Event, body: SurveySent) -> None:
     case.counters.surveys += 1
     set_alarm(case, Alarm.NAME_SURVEY_LAPSES, body.lapses_at.seconds)
 
 
 @CHANGES.on("rated")
-def _rated(case: Case, event: Event, body: Any) -> None:
+def _rated(case: Case, event: Event, body: Rated) -> None:
     case.satisfaction.score = body.score
     _judge(case, satisfied=body.satisfied)
     # The answer came after the case had been closed without one.
@@ -64,24 +76,24 @@ def _rated(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("survey_lapsed")
-def _survey_lapsed(case: Case, event: Event, body: Any) -> None:
+def _survey_lapsed(case: Case, event: Event, body: SurveyLapsed) -> None:
     case.satisfaction.verdict = Satisfaction.VERDICT_UNANSWERED
     clear_alarms(case, Alarm.NAME_SURVEY_LAPSES)
 
 
 @CHANGES.on("callback_scheduled")
-def _callback_scheduled(case: Case, event: Event, body: Any) -> None:
+def _callback_scheduled(case: Case, event: Event, body: CallbackScheduled) -> None:
     case.callback.CopyFrom(Callback(not_before=body.not_before, due_at=body.due_at))
     set_alarm(case, Alarm.NAME_CALLBACK_OPENS, body.not_before.seconds)
 
 
 @CHANGES.on("callback_opened")
-def _callback_opened(case: Case, event: Event, body: Any) -> None:
+def _callback_opened(case: Case, event: Event, body: CallbackOpened) -> None:
     clear_alarms(case, Alarm.NAME_CALLBACK_OPENS)
 
 
 @CHANGES.on("callback_made")
-def _callback_made(case: Case, event: Event, body: Any) -> None:
+def _callback_made(case: Case, event: Event, body: CallbackMade) -> None:
     if body.result == CallbackMade.RESULT_NOT_REACHED:
         case.callback.attempts += 1
         return
@@ -91,18 +103,18 @@ def _callback_made(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("callback_abandoned")
-def _callback_abandoned(case: Case, event: Event, body: Any) -> None:
+def _callback_abandoned(case: Case, event: Event, body: CallbackAbandoned) -> None:
     _end_callback(case)
     incident.follow_ups_done(case)
 
 
 @CHANGES.on("dissatisfaction_reviewed")
-def _dissatisfaction_reviewed(case: Case, event: Event, body: Any) -> None:
+def _dissatisfaction_reviewed(case: Case, event: Event, body: DissatisfactionReviewed) -> None:
     case.review_owed = False
 
 
 @CHANGES.on("reopened")
-def _reopened(case: Case, event: Event, body: Any) -> None:
+def _reopened(case: Case, event: Event, body: Reopened) -> None:
     case.round = body.round
     case.counters.reopenings += 1
     case.counters.repeat_contacts += body.repeat_contact
@@ -117,7 +129,7 @@ def _reopened(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("case_closed")
-def _case_closed(case: Case, event: Event, body: Any) -> None:
+def _case_closed(case: Case, event: Event, body: CaseClosed) -> None:
     case.stage = Stage.STAGE_CLOSED
     case.closed_at.seconds = event.at.seconds
     case.closure.CopyFrom(body.closure)

@@ -1,11 +1,23 @@
 """What becomes of a drill."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject
-from casetrail.v1.event_pb2 import Event
+from casetrail.v1.effect_pb2 import (
+    CueSeen,
+    ExpectationMet,
+    ExpectationMetLate,
+    ExpectationMissed,
+    InjectFailed,
+    InjectMade,
+    InjectRequested,
+    JudgementRequested,
+    MoveFailed,
+    MoveRequested,
+    RestorationRequested,
+)
+from casetrail.v1.event_pb2 import DrillAborted, DrillEnded, DrillRemarked, DrillStarted, Event
 from casetrail.v1.types_pb2 import Stage
 from domain.changes.table import Changes
 from domain.drills import script
@@ -21,7 +33,7 @@ _VERDICTS = {
 
 
 @CHANGES.on("drill_started")
-def _drill_started(case: Case, event: Event, body: Any) -> None:
+def _drill_started(case: Case, event: Event, body: DrillStarted) -> None:
     case.stage = Stage.STAGE_IN_PROGRESS
     case.drill.CopyFrom(
         Drill(
@@ -37,13 +49,13 @@ def _drill_started(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("drill_aborted")
-def _drill_aborted(case: Case, event: Event, body: Any) -> None:
+def _drill_aborted(case: Case, event: Event, body: DrillAborted) -> None:
     case.drill.aborted = True
     case.drill.why_aborted = body.why
 
 
 @CHANGES.on("drill_ended")
-def _drill_ended(case: Case, event: Event, body: Any) -> None:
+def _drill_ended(case: Case, event: Event, body: DrillEnded) -> None:
     case.stage = Stage.STAGE_RETROSPECTIVE
     case.drill.ended_at.seconds = event.at.seconds
     case.drill.score = body.score
@@ -61,7 +73,7 @@ def _drill_ended(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("drill_remarked")
-def _drill_remarked(case: Case, event: Event, body: Any) -> None:
+def _drill_remarked(case: Case, event: Event, body: DrillRemarked) -> None:
     case.drill.remarks.append(body.remark)
 
 
@@ -69,14 +81,14 @@ def _drill_remarked(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("inject_requested")
-def _inject_requested(case: Case, event: Event, body: Any) -> None:
+def _inject_requested(case: Case, event: Event, body: InjectRequested) -> None:
     if body.by_hand:
         case.drill.injects.add(inject=body.inject, by_hand=True).due_at.seconds = event.at.seconds
     script.find_inject(case.drill, body.inject.id).state = DrillInject.STATE_DUE
 
 
 @CHANGES.on("inject_made")
-def _inject_made(case: Case, event: Event, body: Any) -> None:
+def _inject_made(case: Case, event: Event, body: InjectMade) -> None:
     planned = script.find_inject(case.drill, body.inject_id)
     planned.state = DrillInject.STATE_MADE
     planned.case_ids[:] = body.case_ids
@@ -88,7 +100,7 @@ def _inject_made(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("inject_failed")
-def _inject_failed(case: Case, event: Event, body: Any) -> None:
+def _inject_failed(case: Case, event: Event, body: InjectFailed) -> None:
     planned = script.find_inject(case.drill, body.inject_id)
     planned.state = DrillInject.STATE_FAILED
     planned.why_failed = body.why
@@ -100,7 +112,7 @@ def _inject_failed(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("restoration_requested")
-def _restoration_requested(case: Case, event: Event, body: Any) -> None:
+def _restoration_requested(case: Case, event: Event, body: RestorationRequested) -> None:
     script.find_inject(case.drill, body.inject_id).ClearField("until")
 
 
@@ -108,17 +120,16 @@ def _restoration_requested(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("judgement_requested")
-def _judgement_requested(case: Case, event: Event, body: Any) -> None:
+def _judgement_requested(case: Case, event: Event, body: JudgementRequested) -> None:
     _find_expectation(case.drill, body.expectation_id).verdict = DrillExpectation.VERDICT_EXPIRED
 
 
 @CHANGES.on("expectation_met", "expectation_met_late", "expectation_missed")
-def _judged(case: Case, event: Event, body: Any) -> None:
-    name = event.WhichOneof("body") or ""
+def _judged(case: Case, event: Event, body: ExpectationMet | ExpectationMetLate | ExpectationMissed) -> None:
     judged = _find_expectation(case.drill, body.expectation_id)
-    judged.verdict = _VERDICTS[name]
+    judged.verdict = _VERDICTS[event.WhichOneof("body") or ""]
     judged.event_ids[:] = body.event_ids
-    if name != "expectation_missed":
+    if not isinstance(body, ExpectationMissed):
         judged.score = body.score
         judged.met_at.CopyFrom(body.met_at)
         case.drill.score += body.score
@@ -129,7 +140,7 @@ def _judged(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("cue_seen")
-def _cue_seen(case: Case, event: Event, body: Any) -> None:
+def _cue_seen(case: Case, event: Event, body: CueSeen) -> None:
     participant, answer = script.answer_of(script.scenario_of(case.drill.scenario), body.move_id)
     due = body.happened_at.seconds + script.delay_of(participant, answer).median.seconds
     move = case.drill.moves.add(move_id=body.move_id, case_id=body.case_id, event_id=body.event_id)
@@ -139,7 +150,7 @@ def _cue_seen(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("move_requested", "move_failed")
-def _move_begun(case: Case, event: Event, body: Any) -> None:
+def _move_begun(case: Case, event: Event, body: MoveRequested | MoveFailed) -> None:
     left = [move for move in case.drill.moves if move.move_id != body.move_id]
     del case.drill.moves[:]
     case.drill.moves.extend(left)

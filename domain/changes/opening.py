@@ -1,13 +1,12 @@
 """How a case begins, and how it comes under another kind, priority, policy or time."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail.v1.case_pb2 import Alarm, Callback, Case
 from casetrail.v1.effect_pb2 import CallbackScheduled
-from casetrail.v1.event_pb2 import Event
+from casetrail.v1.event_pb2 import CaseOpened, Event, HandedOver, PolicyChanged, Prioritized, Reclassified
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain.changes.alarms import set_alarm
 from domain.changes.table import Changes
@@ -16,7 +15,7 @@ CHANGES = Changes()
 
 
 @CHANGES.on("case_opened")
-def _case_opened(case: Case, event: Event, body: Any) -> None:
+def _case_opened(case: Case, event: Event, body: CaseOpened) -> None:
     case.case_id = event.case_id
     case.kind = body.kind
     case.stage = Stage.STAGE_OPENED
@@ -49,12 +48,12 @@ def _case_opened(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("prioritized")
-def _prioritized(case: Case, event: Event, body: Any) -> None:
+def _prioritized(case: Case, event: Event, body: Prioritized) -> None:
     case.priority = body.priority
 
 
 @CHANGES.on("reclassified")
-def _reclassified(case: Case, event: Event, body: Any) -> None:
+def _reclassified(case: Case, event: Event, body: Reclassified) -> None:
     if body.category:
         case.category = body.category
     if body.order_id:
@@ -74,12 +73,12 @@ def _reclassified(case: Case, event: Event, body: Any) -> None:
 
 
 @CHANGES.on("policy_changed")
-def _policy_changed(case: Case, event: Event, body: Any) -> None:
+def _policy_changed(case: Case, event: Event, body: PolicyChanged) -> None:
     case.policy.CopyFrom(body.policy)
 
 
 @CHANGES.on("handed_over")
-def _handed_over(case: Case, event: Event, body: Any) -> None:
+def _handed_over(case: Case, event: Event, body: HandedOver) -> None:
     case.time_base.CopyFrom(body.time_base)
     case.silent = body.silent
     # The case slept on the importer's clock: what time would have brought is as far ahead as it was.

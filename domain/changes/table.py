@@ -7,6 +7,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 
 Change = Callable[[Case, Event, Any], None]
+"""What an event, whose body is the last argument, does to a case."""
 
 
 class Changes(dict[str, Change]):
