@@ -161,8 +161,8 @@ def _token(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     for key, value in metadata:
         if key == "authorization":
             scheme, _, token = str(value).partition(" ")
-            if scheme.lower() == "bearer" and token:
-                return token.strip()
+            if scheme.lower() == "bearer" and (given := token.strip()):
+                return given
             raise _unknown("the authorization must be `Bearer TOKEN`")
     raise _unknown("a call needs the metadata `authorization: Bearer TOKEN`")
 

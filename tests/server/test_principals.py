@@ -56,6 +56,13 @@ def test_a_call_that_nobody_can_be_held_to_is_refused(file: Path, metadata: list
     assert caught.value.reason == RefusalReason.REFUSAL_REASON_UNKNOWN_PRINCIPAL
 
 
+def test_an_empty_token_is_nobodys(file: Path) -> None:
+    rewrite(file, "principals:\n" + entry("amy", ""))
+    for metadata in (bearer(""), [("authorization", "Bearer")], [("authorization", "Bearer  ")]):
+        with pytest.raises(Rejected):
+            Principals(file).authenticate(metadata)
+
+
 def test_a_principal_does_not_show_the_hash_of_its_token(file: Path) -> None:
     assert sha256(b"a-secret").hexdigest() not in repr(Principals(file).authenticate(bearer("a-secret")))
 

@@ -48,6 +48,12 @@ def test_a_text_with_a_zero_character_is_refused_on_every_database() -> None:
         with pytest.raises(InvalidRequest) as refused:
             read(DeclareIncidentRequest, declaring.SerializeToString())
         assert [violation.field for violation in refused.value.violations] == ["incident.inputs"]
+    words = Words(
+        text="Look", attachments=[Attachment(uri=uri, sha256="0" * 64) for uri in ("file:///a", "file:///a\0")]
+    )
+    with pytest.raises(InvalidRequest) as refused:
+        read(ExecuteRequest, executing("reply", words).SerializeToString())
+    assert [violation.field for violation in refused.value.violations] == ["command.reply.words.attachments.uri"]
     listing = ListCasesRequest()
     listing.filter.order_id = "o\0"
     with pytest.raises(InvalidRequest):

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import closing
 from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 
 import aiohttp
@@ -177,6 +179,16 @@ async def test_it_answers_over_http(witness: Witness, log: ALog, standing: Stand
                 assert answer.status == 404
             async with session.get(f"{url}/add-checkpoint") as answer:
                 assert answer.status == 501
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "+3", "1e3", "65537", "9" * 5000])
+def test_a_body_of_no_known_length_is_not_read(witness: Witness, length: str) -> None:
+    with listening(witness) as url, closing(HTTPConnection(url.removeprefix("http://"), timeout=5)) as connection:
+        connection.putrequest("POST", "/add-checkpoint")
+        connection.putheader("Content-Length", length)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Connection")) == (413, "close")
 
 
 async def test_a_failing_memory_is_an_error_without_a_signature(

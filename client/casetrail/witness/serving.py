@@ -1,5 +1,6 @@
 """The witness on HTTP. Put a proxy with TLS before it where others than this machine ask."""
 
+import re
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from casetrail.witness.memory import MemoryLostError
 from casetrail.witness.witness import Answer, Witness
 
 _LONGEST: Final = 64 * 1024
+_LENGTH: Final = re.compile(r"[0-9]{1,9}")
 _IDLE_SECONDS: Final = 60
 
 
@@ -39,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(Answer(HTTPStatus.NOT_FOUND, "there is only /add-checkpoint\n"), last=True)
             return
         length = self.headers.get("Content-Length") or ""
-        if not length.isdecimal() or int(length) > _LONGEST:
+        if not _LENGTH.fullmatch(length) or int(length) > _LONGEST:
             self._answer(
                 Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {_LONGEST} bytes, and say how many\n"), last=True
             )
