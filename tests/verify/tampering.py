@@ -42,6 +42,7 @@ from tests.verify.forging import (
     microseconds,
     note,
     note_of,
+    proto,
     root,
     rows_of,
     sealed,
@@ -436,6 +437,23 @@ def folded_otherwise(**differing: int) -> Callable[[World], None]:
     return do
 
 
+def listed_twice(world: World) -> None:
+    def do(lines: list[Line]) -> None:
+        at = next(n for n, line in enumerate(lines) if line.get("case_id") == "INQ-2" and line["kind"] == "case")
+        lines.insert(at, lines[at])
+
+    world.changes.append(do)
+
+
+def listed_without_events(world: World) -> None:
+    def do(lines: list[Line]) -> None:
+        at = next(n for n, line in enumerate(lines) if line["kind"] == "case")
+        body = b64(proto((1, "INQ-9"), (4, 1)))
+        lines.insert(at, lines[at] | {"case_id": "INQ-9", "opened": 41, "seq": 1, "body": body})
+
+    world.changes.append(do)
+
+
 def unlisted_case(world: World) -> None:
     world.changes.append(
         lambda lines: lines.remove(
@@ -694,6 +712,8 @@ TAMPERINGS = [
         2,
         rewritten(2, signed=True, trusting=True, payload=b"\x82\x01\x02ho"),
     ),
+    Tampering("a case listed twice", Check.CASE_WRONG, 2, listed_twice),
+    Tampering("a case that is listed and has no events", Check.CASE_WRONG, 41, listed_without_events),
     Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
     Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
     # The file

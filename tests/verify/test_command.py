@@ -143,6 +143,8 @@ def test_a_report_that_cannot_be_written_is_no_verdict(folder: Path) -> None:
         (b"PAR1", "no JSON"),
         (b"[]\n", "no JSON object"),
         (b'{"kind":"event"}\n', "does not begin with the header"),
+        (b'{"kind":"event","format":"casetrail-export","version":1}\n', "does not begin with the header"),
+        (b'{"kind":"header","format":"another","version":1}\n', "does not begin with the header"),
         (b'{"kind":"header","format":"casetrail-export","version":2}\n', "this program reads version 1"),
     ],
 )

@@ -315,6 +315,18 @@ def test_payloads_of_archived_cases_may_be_gone_when_the_auditor_says_so(tmp_pat
     assert any("1 events" in each for each in report.open)
 
 
+def test_what_is_wrong_outside_of_it_does_not_blur_where_a_log_was_rewritten(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.drafts[16] = replace(world.drafts[16], payload=b"\x82\x01\x02ho")
+    world.write_down(sign=False, elsewhere=False)
+    for position in (3, 30):
+        world.rows[position - 1]["dek_id"] = "k"
+
+    found = faults(verify(world.evidence(tmp_path)))
+
+    assert (found[Check.ROOT_WRONG][0], found[Check.COLUMN_CHANGED]) == (13, (3, 2))
+
+
 def test_text_that_needs_escapes_is_no_fault(tmp_path: Path) -> None:
     world = World()
     world.drafts[0] = Draft("INQ-0", key='a "quoted" \\ key', said={"actor": "李雷"})
