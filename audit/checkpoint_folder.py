@@ -85,7 +85,7 @@ def _trees(path: Path) -> Iterator[TreeNote]:
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):  # what stands after the last line feed was cut off by a crash
         try:
-            yield SignedNote.parse(json.loads(line)["note"]).tree
+            yield SignedNote.parse(str(json.loads(line)["note"])).tree
         except (ValueError, KeyError, TypeError, NoteError) as error:
             if _is_cut_off(line):
                 continue

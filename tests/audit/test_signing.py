@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import AsyncIterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest_asyncio
 
 from audit import signing
 from audit.log import LOG_ITSELF, Checkpoint, Log, LogUnavailableError
+from audit.sealing import seal
 from audit.signing import KeyRefusedError, Notary, change_statement
 from audit.sqlite import SqliteLog
 from casetrail.proof.note import SignedNote, SigningKey, VerifierKey, keys_of
@@ -76,6 +78,15 @@ async def test_a_log_that_was_signed_is_not_signed_with_a_new_key(log: SqliteLog
 async def test_a_log_that_was_signed_goes_on_with_the_key_that_signed_it(log: SqliteLog, keys: Path) -> None:
     first = await Notary.open(log, keys)
     await publish(log, first)
+    assert (await Notary.open(log, keys)).keys == first.keys
+
+
+async def test_a_seal_changes_no_key(log: SqliteLog, keys: Path) -> None:
+    first = await Notary.open(log, keys)
+    await seal(log, date(2026, 11, 22))
+    assert (await Notary.open(log, keys)).keys == first.keys
+    await first.change_key(request_id="r1", actor=ADMIN)
+    await seal(log, date(2026, 11, 23))
     assert (await Notary.open(log, keys)).keys == first.keys
 
 

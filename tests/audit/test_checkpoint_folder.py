@@ -1,0 +1,63 @@
+"""Checkpoints outside the database: a line each, and the newest of a log is found among others'."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
+from audit.log import Checkpoint
+from tests.verify.forging import FOREIGN_KEY, LOG_KEY, leaf, note_of
+
+PUBLISHED = 1_795_000_000_123_456
+
+
+def line(size: int, origin: str = LOG_KEY.name, root: bytes | None = None) -> str:
+    return json.dumps({"note": note_of(origin, size, root or leaf(bytes([size]))), "size": size}) + "\n"
+
+
+def newest(folder: Path) -> int | None:
+    tree = CheckpointFolder(folder).newest(LOG_KEY.name)
+    return None if tree is None else tree.size
+
+
+def test_a_line_has_the_checkpoint_with_its_cosignatures_and_when_it_was_published(tmp_path: Path) -> None:
+    note = note_of(LOG_KEY.name, 3, leaf(b""))
+    for cosignatures in ((), ("— w1 AAAA\n", "— w2 BBBB\n")):
+        CheckpointFolder(tmp_path).add(Checkpoint(3, leaf(b""), note, PUBLISHED, cosignatures))
+
+    [file] = tmp_path.iterdir()
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first == {"note": note, "published_at": "2026-11-18T11:06:40.123456Z", "size": 3}
+    assert second == first | {"note": f"{note}— w1 AAAA\n— w2 BBBB\n"}
+    assert datetime.fromisoformat(first["published_at"]) == datetime.fromtimestamp(PUBLISHED / 1e6, UTC)
+
+
+def test_the_largest_tree_of_the_last_day_that_has_one_is_the_newest(tmp_path: Path) -> None:
+    assert newest(tmp_path) is None
+    (tmp_path / "2026-11-20.jsonl").write_text(line(9))
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(7) + line(6) + line(7))
+    (tmp_path / "2026-11-22.jsonl").write_text(line(8, FOREIGN_KEY.name))
+    (tmp_path / "notes.jsonl").write_text("nothing\n")
+    assert newest(tmp_path) == 7
+
+
+def test_a_line_that_a_crash_cut_off_is_passed_by(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(6)[:40] + "\n" + line(7) + line(8)[:40])
+    assert newest(tmp_path) == 7
+
+
+@pytest.mark.parametrize("wrong", ["{}\n", '{"note":7}\n', '{"note":"nothing"}\n', "[1}\n"])
+def test_a_line_that_was_not_written_so_is_refused(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + wrong)
+    with pytest.raises(FolderRefusedError, match="line 2, is no checkpoint"):
+        newest(tmp_path)
+
+
+def test_two_trees_of_one_size_are_a_fork(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(5, FOREIGN_KEY.name, leaf(b"else")))
+    assert newest(tmp_path) == 5
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(5, root=leaf(b"else")))
+    with pytest.raises(FolderRefusedError, match="two roots for 5 events"):
+        newest(tmp_path)
