@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC
-from typing import Any, Final
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -20,7 +20,7 @@ from workflows.clockwork import Clockwork, Process
 from workflows.task import SETTLED, Task
 
 
-def one_errand(work: Callable[..., Awaitable[Any]]) -> Process:
+def one_errand(work: Callable[..., Awaitable[object]]) -> Process:
     """An effect that one activity does and reports."""
 
     async def see_to(case: Clockwork, effect: PendingEffect) -> None:
