@@ -116,6 +116,16 @@ def test_what_is_met_while_it_is_being_judged_is_met() -> None:
     assert not [one for one in pending_effects(drill.case) if one.judgement.expectation_id == "confirmed"]
 
 
+def test_what_was_met_counts_at_once_and_why_a_drill_was_aborted_is_on_record() -> None:
+    drill = Rehearsal()
+    drill.until(10)
+    met = ExpectationMet(expectation_id="confirmed", event_ids=["INC-1:6"], score=10)
+    drill.report("observation", expectation_met=met)
+    assert drill.case.drill.score == 10
+    drill.do(abort_drill=AbortDrill(why="a real emergency"))
+    assert drill.case.drill.why_aborted == "a real emergency"
+
+
 def test_a_participant_moves_a_delay_after_the_cue() -> None:
     drill = Rehearsal()
     cue = CueSeen(move_id="duty-supervisor/0/INC-1:1", case_id="INC-1", event_id="INC-1:1")

@@ -503,6 +503,13 @@ def test_a_department_that_refused_can_be_given_the_task_again(story: Story) -> 
     assert task_state(story) == "asked"
 
 
+def test_a_task_is_taken_on_by_whoever_says_so_or_is_named(story: Story) -> None:
+    graded(story, 3)
+    story.agent("olga").accept_task("T1")
+    story.agent("olga").accept_task("T2", owner="mei")
+    assert [task.owner for task in story.case.incident.tasks] == ["olga", "mei"]
+
+
 def test_a_task_that_is_opened_again_is_settled_no_more(story: Story) -> None:
     graded(story, 4)
     story.agent().complete_task("T1")
@@ -746,6 +753,13 @@ def test_what_was_not_over_after_all_is_responded_to_again(story: Story) -> None
     assert not story.case.incident.HasField("report")
     story.executive().contain_incident("Switched again")
     assert story.executive().resolve_incident("Now it is over").count("FollowUpRequested") == 1
+
+
+def test_whoever_leads_hears_that_it_was_not_over(story: Story) -> None:
+    resolved(story)
+    story.lead().reopen_incident()
+    told = story.last("StaffAlerted")
+    assert (told.text, told.owner) == ("the incident is not over", story.case.incident.commander)
 
 
 def test_when_it_was_over_is_on_record_until_it_was_not(story: Story) -> None:

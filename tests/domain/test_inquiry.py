@@ -194,6 +194,20 @@ def test_whoever_gives_a_case_to_somebody_may_name_a_team_and_leaves_it_otherwis
     story.agent().assign("amy", team="logistics")
     story.agent().assign("bob")
     assert (story.case.owner, story.case.team) == ("bob", "logistics")
+    with refused("ALREADY_SO"):
+        story.agent().assign("bob", team="logistics")
+    assert story.agent().assign("bob", team="returns") == ["Assigned"]
+
+
+def test_a_wait_and_a_result_that_is_told_each_have_their_own_end(story: Story) -> None:
+    story.open("inquiry", customer={"customer_id": "c-1"})
+    story.agent().resolve("Done")
+    story.agent().inform("result")
+    story.agent().wait("vendor", at_most="1h")
+    story.wait("1h")
+    assert (story.case.HasField("waiting"), story.stage) == (False, "told")
+    story.wait("72h")
+    assert story.stage == "confirmed"
 
 
 def test_whoever_confirms_has_been_told(story: Story) -> None:

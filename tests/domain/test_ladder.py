@@ -194,6 +194,17 @@ def test_the_supervisor_takes_an_inquiry_over_that_is_not_solved_in_a_day(story:
     assert [body.takes_over for body in story.bodies("EscalationStepped")] == [True]
 
 
+def test_a_top_that_is_knocked_at_again_takes_the_case_from_nobody(story: Story) -> None:
+    story.rules = rules_with(lambda policy: policy.ladders["takeover"].steps.__delitem__(slice(1, None)))
+    story.open("inquiry")
+    story.at("+10s").agent("amy").reply("Hello")
+    story.wait("24h")
+    story.agent("bob").assign("bob")
+    story.wait("9h")
+    assert [(body.step, body.takes_over) for body in story.bodies("EscalationStepped")] == [(1, True), (2, False)]
+    assert story.case.owner == "bob"
+
+
 def test_the_owner_is_warned_before_a_promise_breaks(story: Story) -> None:
     story.open("inquiry")
     story.agent("amy").assign("amy")
