@@ -13,7 +13,7 @@ from tests.audit.test_verification import hashed
 
 LOG = "0f3c2b1a00112233445566778899aabb"
 BEFORE, PAYLOAD, REQUEST = (hashlib.sha256(each).digest() for each in (b"before", b"payload", b"request"))
-ABSENT = object()
+ABSENT = ...  # says the same in every process that names tests by it
 
 COMMON = {"pos": 7, "case": "INQ-1", "seq": 3, "type": "NoteAdded", "key": "r1", "actor": "mei", "role": "AGENT"}
 FIRST = COMMON | {
