@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from casetrail.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
 
 # Thousands of cases are written, synced, read back and checked before there is an answer.
-_LONG_WORK = Patience(attempt=1800.0, overall=3600.0)
+_LONG_WORK = Patience(attempt=1800.0, overall=3600.0, again=Patience().overall)
 
 
 class Archives:

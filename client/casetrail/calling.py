@@ -75,14 +75,16 @@ class Calls:
         end = time.monotonic() + patience.overall
         pauses = patience.pauses()
         told: CasetrailError | None = None
+        until: float | None = None
         while True:
             left = end - time.monotonic()
             try:
                 return await method(request, timeout=min(patience.attempt, left), metadata=self._metadata)
             except grpc.aio.AioRpcError as failure:
                 error = await self._explain(failure, request_id)
-                pause = next(pauses)
-                if not error.passes or time.monotonic() + pause >= end:
+                pause, now = next(pauses), time.monotonic()
+                until = until or min(end, now + (patience.overall if patience.again is None else patience.again))
+                if not error.passes or now + pause >= until:
                     raise error.after(told) from failure
                 told = error if error.reason else told
             await asyncio.sleep(pause)

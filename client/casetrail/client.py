@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -353,7 +354,7 @@ class Client(Verbs):
 
     async def verify(self, case_id: str = "", *, within: float = 600.0) -> VerifyCaseResponse:
         """Check one case, or the whole log, which takes its time: `within` so many seconds."""
-        patience = Patience(overall=within, attempt=within)
+        patience = replace(self._patience, overall=within, attempt=within, again=self._patience.overall)
         return await self._calls.ask(self._audit.VerifyCase, VerifyCaseRequest(case_id=case_id), patience=patience)
 
     async def checkpoint(self, position: int = 0) -> GetCheckpointResponse:

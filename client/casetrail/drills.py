@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from casetrail.v1.drill_service_pb2_grpc import DrillServiceAsyncStub
 
 # A thousand runs of a large scenario take a while, and none of it is waiting.
-_SIMULATION = Patience(attempt=600.0, overall=900.0)
+_SIMULATION = Patience(attempt=600.0, overall=900.0, again=Patience().overall)
 
 
 class Drills:

@@ -226,6 +226,15 @@ async def test_what_does_not_pass_within_the_patience_is_unavailable(service: Se
     assert len(service.asked) > 2
 
 
+async def test_what_may_take_long_is_not_tried_again_for_as_long(service: Service) -> None:
+    service.script("VerifyCase", *[BUSY] * 1000)
+    patience = Patience(overall=0.3, first_pause=0.01, longest_pause=0.02)
+    async with asyncio.timeout(3), Client(service.address, patience=patience) as client:
+        with pytest.raises(casetrail.Unavailable, match="the log is busy"):
+            await client.verify(within=600)
+    assert len(service.asked) > 2
+
+
 async def test_a_service_that_is_silent_is_left_after_the_patience(service: Service) -> None:
     service.script("GetCase", *[Silence()] * 100)
     async with Client(service.address, patience=Patience(overall=0.3, attempt=0.1, first_pause=0.01)) as client:
