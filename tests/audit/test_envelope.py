@@ -6,6 +6,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 import rfc8785
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,22 @@ def test_a_digest_that_is_none_is_refused() -> None:
     one = event("INQ-1", 3, note(), key="r1", at=NOON)
     with pytest.raises(ValueError, match="no SHA-256"):
         drafts_of([one], key="r1", digest="ab")
+
+
+@pytest.mark.parametrize("field", ["at", "due"])
+@pytest.mark.parametrize("wrong", [{"nanos": 1}, {"seconds": facts.LATEST + 1}, {"seconds": facts.EARLIEST - 1}])
+def test_a_time_that_an_envelope_cannot_say_is_refused(field: str, wrong: dict[str, int]) -> None:
+    one = event("INQ-1", 3, note(), key="r1", at=NOON, timed=True)
+    getattr(one, field).MergeFrom(Timestamp(**wrong))
+    with pytest.raises(ValueError, match="INQ-1"):
+        drafts_of([one], key="r1", digest=digest("r"))
+
+
+def test_an_event_without_a_time_is_refused() -> None:
+    one = event("INQ-1", 3, note(), key="r1", at=NOON)
+    one.ClearField("at")
+    with pytest.raises(ValueError, match="INQ-1"):
+        drafts_of([one], key="r1", digest=digest("r"))
 
 
 def test_only_body_and_reason_are_in_the_payload() -> None:

@@ -90,6 +90,17 @@ async def test_a_seal_changes_no_key(log: SqliteLog, keys: Path) -> None:
     assert (await Notary.open(log, keys)).keys == first.keys
 
 
+async def test_a_log_whose_key_was_changed_is_not_signed_with_a_new_one_though_nothing_was_published(
+    log: SqliteLog, keys: Path
+) -> None:
+    notary = await Notary.open(log, keys)
+    await notary.change_key(request_id="r1", actor=ADMIN)
+    assert await log.newest_checkpoint() is None
+    (keys / "log.key").unlink()
+    with pytest.raises(KeyRefusedError, match="restore it"):
+        await Notary.open(log, keys)
+
+
 async def test_another_key_than_the_one_that_signed_is_refused(log: SqliteLog, keys: Path) -> None:
     notary = await Notary.open(log, keys)
     await publish(log, notary)
