@@ -263,6 +263,9 @@ async def test_receipts_that_a_client_keeps_hold_against_the_log(running: Runnin
         path.write_text(path.read_text().replace(kept[2].receipt.hash, "00" * 32))
         with pytest.raises(ReceiptError, match="line 3: the leaf is not in the tree"):
             await check_all(client, path, vkeys)
+        path.write_text("")
+        with pytest.raises(ReceiptError, match="holds no receipts"):
+            await check_all(client, path, vkeys)
 
 
 async def test_receipts_of_incidents_and_drills_are_kept_as_those_of_cases(running: Running, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def check_all(client: Client, path: Path, log_keys: Sequence[str]) -> Chec
         log_keys: Keys of the log, or files of them; those it names itself when there are none.
 
     Raises:
-        ReceiptError: One does not hold, or the log does not continue what it says.
+        ReceiptError: One does not hold, or the log does not continue what it says; or there is none.
     """
     newest = await client.checkpoint()
     keys = [key for given in log_keys or newest.keys for key in _keys(given)]
@@ -45,6 +45,8 @@ async def check_all(client: Client, path: Path, log_keys: Sequence[str]) -> Chec
     for count, kept in enumerate(kept_in(path), start=1):  # noqa: B007 - it is what is answered
         check(kept, keys)
         trees.setdefault((kept.tree.size, kept.tree.root), kept)
+    if not count:
+        raise ReceiptError(f"{path} holds no receipts")
     for (size, root), kept in trees.items():
         if kept.tree.origin != note.tree.origin:
             raise ReceiptError(f"{kept.place}: it is of {kept.tree.origin}, and this log is {note.tree.origin}")
