@@ -383,6 +383,36 @@ def test_the_follow_up_call_is_made_between_a_day_and_two_after_the_customer_was
     assert told.case.closure.how == told.case.closure.HOW_SATISFIED
 
 
+def test_a_complaint_that_is_reopened_owes_no_call_of_the_last_round(told: Story) -> None:
+    assert told.pending("callback")
+    told.customer().reopen()
+    assert not told.case.HasField("callback")
+    assert not told.pending("callback")
+
+
+def test_only_a_result_that_is_told_owes_a_call(investigated: Story) -> None:
+    investigated.agent().resolve("It was like this")
+    investigated.agent().inform("offer")
+    assert not investigated.case.HasField("callback")
+    investigated.agent().inform("result")
+    assert investigated.case.HasField("callback")
+
+
+def test_a_department_that_is_asked_twice_owes_one_answer(investigated: Story) -> None:
+    for _ in range(2):
+        investigated.agent().ask_department("finance")
+    assert list(investigated.case.asked_departments) == ["finance"]
+    investigated.agent().record_finding("finance", words="It was paid twice")
+    with refused("NOTHING_TO_DO", match="still asked: none"):
+        investigated.agent().record_finding("finance", words="Again")
+
+
+def test_a_promise_that_the_new_kind_does_not_make_ends_because_of_it(story: Story) -> None:
+    story.open("inquiry")
+    story.agent().reclassify("complaint")
+    assert [body.why for body in story.bodies("ClockCancelled")] == ["the case became another kind"]
+
+
 def test_a_forgotten_call_comes_to_the_supervisor(told: Story) -> None:
     told.at("+49h").agent().note("no time")
     assert told.times("ClockBreached", "follow_up") == ["2d1h"]
