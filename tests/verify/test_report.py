@@ -129,6 +129,19 @@ def test_cases_of_which_an_extract_has_a_part_are_counted(tmp_path: Path) -> Non
     assert "1 cases of which the extract has not all events" in report.open
 
 
+def test_a_case_whose_beginning_an_extract_leaves_out_is_not_folded(tmp_path: Path) -> None:
+    world = World().write_down()
+    rows = [row for row in world.rows if row["case_id"] == "INQ-0"]
+    world.positions = [row["pos"] for row in rows[2:]]
+    whole = {"opened": 1, "body": b64(listed("INQ-0", rows))}
+    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "case").update(whole))
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+    assert report.checked["cases folded: kind, stage, times, owner, policy, round, counters and the like"] == 0
+
+
 def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:
     """A receipt of a server that signed none; one without a proof of inclusion, whose tree an extract cannot show."""
     world = World().write_down()
