@@ -86,6 +86,7 @@ class CheckedCases(NamedTuple):
         leaves: Hashes of the envelopes of which another one is stored, by position.
         in_rows: What is wrong with events by themselves.
         in_cases: What is wrong with them together.
+        policies: Digests of the policies that cases are under, each with the position of the first case's opening.
     """
 
     cases: int
@@ -93,6 +94,7 @@ class CheckedCases(NamedTuple):
     leaves: Mapping[int, bytes]
     in_rows: Sequence[Finding]
     in_cases: Sequence[Finding]
+    policies: Mapping[str, int]
 
 
 class Snapshot(Protocol):
@@ -168,10 +170,25 @@ def verify(snapshot: Snapshot, keys: SubjectKeys | None = None, check: Check | N
     if snapshot.size is not None:
         for position, words in archived.faults():
             found.add("ARCHIVE_WRONG", words, position=position)
+    _check_policies(snapshot, [each.policies for each in checked], found)
+    return Verification(events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order())
+
+
+def _check_policies(snapshot: Snapshot, under: Iterable[Mapping[str, int]], found: "_Findings") -> None:
+    """Each policy is what its digest was made of, and those that cases are under are there."""
+    there = set[str]()
     for digest, policy_id, body in snapshot.policies():
+        there.add(digest)
         if hashlib.sha256(body).hexdigest() != digest:
             found.add("POLICY_CHANGED", f"policy {policy_id} is not what its digest {digest} was made of")
-    return Verification(events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order())
+    if snapshot.size is None:
+        return
+    first: dict[str, int] = {}
+    for policies in under:
+        for digest, position in policies.items():
+            first[digest] = min(position, first.get(digest, position))
+    for digest in first.keys() - there:
+        found.add("POLICY_MISSING", f"the policy {digest}, which cases are under, is gone", position=first[digest])
 
 
 class _Findings:
@@ -373,6 +390,7 @@ def check_cases(
     """By case: each event right in itself, chained, numbered, and all folded into what the projection has."""
     rows, found = _Rows(snapshot, archived), _Findings()
     count = 0
+    policies: dict[str, int] = {}
     projections = iter(snapshot.projected(cases))
     projected = next(projections, None)
     for case_id, events in groupby(_with_keys(rows.checked(cases), keys), key=lambda event: event[0].case_id):
@@ -387,13 +405,16 @@ def check_cases(
         if archived.holds(case_id):
             _check_archived(here, _History(events, found, folding=False), archived, found)
         else:
-            _check_projection(here, _History(events, found), keys, found)
+            history = _History(events, found)
+            _check_projection(here, history, keys, found)
+            if history.case is not None and history.case.policy.digest:
+                policies.setdefault(history.case.policy.digest, history.first.position)
         if here is not None:
             projected = next(projections, None)
     while projected is not None:
         _without_events(projected, found)
         projected = next(projections, None)
-    return CheckedCases(count, rows.own, rows.leaves, rows.found.in_order(), found.in_order())
+    return CheckedCases(count, rows.own, rows.leaves, rows.found.in_order(), found.in_order(), policies)
 
 
 _Row = tuple[StoredEvent, plain.Plain | None]

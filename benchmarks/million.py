@@ -13,6 +13,7 @@ from audit import stores
 from audit.log import Appended, Batch, Log
 from benchmarks.lives import batches_of, lives
 from domain import Rulebook
+from engine.rulebooks import Rulebooks
 
 _AT_ONCE: Final = 256  # cases that are led side by side
 _PAGE: Final = 1000
@@ -25,6 +26,8 @@ async def fill(logs: Sequence[Log], rules: Rulebook, *, events: int) -> Mapping[
         Events a second, the simulation and all logs together.
     """
     began = time.perf_counter()
+    for log in logs:
+        await Rulebooks.keep(log, rules.policy)
     sizes = [await log.size() for log in logs]
     written, cases = 0, lives(rules)
     while written + min(sizes) < events:

@@ -22,7 +22,7 @@ from audit.log import ArchivedCase, LogDamagedError
 from audit.merkle import Frontier, Subtree
 from audit.projection import findable
 from audit.verify import ALL_CASES, CaseRange, Placed, Projected, verify
-from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_pb2 import Case, PolicyRef
 from casetrail.v1.event_pb2 import CaseOpened, ClockMet, Event, NoteAdded
 from casetrail.v1.types_pb2 import Kind
 from domain.evolve import apply
@@ -31,7 +31,9 @@ LOG = "0f3c2b1a00112233445566778899aabb"
 MICROSECONDS = 1_790_000_000_000_000
 EVENTS = 260  # more than a stored subtree has
 
-OPENING = Event(case_opened=CaseOpened(kind=Kind.KIND_INQUIRY)).SerializeToString()
+RULES = b"rules"
+UNDER = PolicyRef(policy_id="default", digest=hashlib.sha256(RULES).hexdigest())
+OPENING = Event(case_opened=CaseOpened(kind=Kind.KIND_INQUIRY, policy=UNDER)).SerializeToString()
 NOTE = Event(note_added=NoteAdded()).SerializeToString()
 # Of INQ-1 the events at 1, 3, 5, …; of INQ-2 those at 2, 4, 6, …; the last is all there is of INQ-3.
 MIDDLE, LAST_OF_FIRST, LAST_OF_SECOND, ALONE = 101, EVENTS - 1, EVENTS - 2, EVENTS
@@ -72,9 +74,7 @@ class WrittenLog:
     rows: list[StoredEvent] = field(default_factory=list)
     cases: list[Projected] = field(default_factory=list)
     gone: list[ArchivedCase] = field(default_factory=list)
-    known: list[tuple[str, str, bytes]] = field(
-        default_factory=lambda: [(hashlib.sha256(b"rules").hexdigest(), "default", b"rules")]
-    )
+    known: list[tuple[str, str, bytes]] = field(default_factory=lambda: [(UNDER.digest, UNDER.policy_id, RULES)])
 
     def write(self) -> "WrittenLog":
         self.rows = rows_of(self.events)
@@ -343,6 +343,7 @@ TAMPERINGS = [
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "columns of the projection", after=another(1)),
     Tampering("ARCHIVE_WRONG", 5, "no event says", after=restored),
     Tampering("ARCHIVE_WRONG", ALONE, "not as it was when it was archived", after=archived_otherwise),
+    Tampering("POLICY_MISSING", 1, "is gone", after=lambda log: log.known.clear()),
     Tampering("POLICY_CHANGED", 0, "digest", after=lambda log: log.known.append(("ab" * 32, "milder", b"rules"))),
 ]
 

@@ -165,9 +165,12 @@ def key_change(old: Key, new: Key, *, signed_by: Key | None = None, agreed_by: K
     return Draft("@log", "SigningKeyChanged", f"key {new.hash.hex()}", payload=proto((193, body)))
 
 
+UNDER = proto((1, "p"), (2, hashlib.sha256(POLICY).hexdigest()))
+
+
 def opened(*, kind: int = 1) -> bytes:
     """The payload of an inquiry's first event, by chat, about an order."""
-    return proto((20, proto((1, kind), (2, 1), (3, 2), (4, "order"), (10, proto((1, "p"), (2, "ab"))))))
+    return proto((20, proto((1, kind), (2, 1), (3, 2), (4, "order"), (10, UNDER))))
 
 
 def listed(case: str, rows: Sequence[Line], **differing: int) -> bytes:
@@ -179,7 +182,7 @@ def listed(case: str, rows: Sequence[Line], **differing: int) -> bytes:
     stage, kind = differing.get("stage", 1), differing.get("kind", 1)
     return proto(
         *((1, case), (2, kind), (3, stage), (4, rows[-1]["seq"]), (5, at), (6, at), (7, 1), (8, 2), (9, "order")),
-        *((16, proto((1, "p"), (2, "ab"))), (18, 1), (38, proto((2, 1), (3, differing.get("notes", notes))))),
+        *((16, UNDER), (18, 1), (38, proto((2, 1), (3, differing.get("notes", notes))))),
     )
 
 

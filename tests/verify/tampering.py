@@ -468,6 +468,10 @@ def changed_policy(world: World) -> None:
     )
 
 
+def missing_policy(world: World) -> None:
+    world.changes.append(lambda lines: lines.remove(next(line for line in lines if line["kind"] == "policy")))
+
+
 def wrong_inclusion(world: World) -> None:
     world.positions = [1, 6, 11]
 
@@ -716,6 +720,7 @@ TAMPERINGS = [
     Tampering("a case that is listed and has no events", Check.CASE_WRONG, 41, listed_without_events),
     Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
     Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
+    Tampering("a policy taken out", Check.POLICY_MISSING, 1, missing_policy),
     # The file
     Tampering("two exports in one file", Check.EXPORT_MIXED, 0, second_header),
     Tampering("a line of an unknown kind", Check.EXPORT_MALFORMED, 0, unknown_line),

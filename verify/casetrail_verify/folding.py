@@ -81,6 +81,12 @@ class Folded:
         type_, at, said = step
         _CHANGES[type_].change(self, at, *said)
 
+    @property
+    def policy(self) -> str:
+        """Digest of the policy that the case is under; empty where it names none."""
+        _, digest = _policy(self.facts.get(POLICY))
+        return digest
+
     def differences(self, listed: Mapping[str, object], updated_at: int) -> list[str]:
         """Names of the facts of which the case says something else."""
         facts = self.facts | {UPDATED: updated_at}
@@ -157,7 +163,7 @@ def _counted(counters: Mapping[int, int]) -> tuple[int, ...]:
     return tuple([counters.get(number, 0) for number in range(_REPLIES, _ASSIGNMENTS + 1)])
 
 
-def _policy(value: Value) -> object:
+def _policy(value: Value) -> tuple[str, str]:
     """Id and digest."""
     policy = Message(value if isinstance(value, bytes) else b"")
     return policy.text(1), policy.text(2)

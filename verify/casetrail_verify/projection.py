@@ -27,6 +27,7 @@ class Projection:
         self._found = found
         self._actual = cases
         self._listed: set[str] = set()
+        self._policies: set[str] = set()
 
     def policy(self, line: Line, number: int) -> None:
         """Check the line of a policy."""
@@ -37,18 +38,26 @@ class Projection:
         except LineError as error:
             self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
             return
+        self._policies.add(digest.hex())
         if hashlib.sha256(body).digest() != digest:
             self._found.add(
                 Check.POLICY_CHANGED, f"the policy {policy_id!r} is not what its digest {digest.hex()} was made of"
             )
 
     def finish(self, archived: Container[str]) -> None:
-        """Check that no case is left out but those that only an archive has, once all lines have been read."""
+        """Check that no policy is left out, and no case but those that only an archive has, when all lines are read."""
         if not self._whole:
             return
         for case_id, state in self._actual.items():
             if case_id not in self._listed and case_id not in archived and case_id != LOG_ITSELF:
                 self._wrong(case_id, state.opened, "the case has events and is not listed")
+            if state.folded is not None and state.folded.policy not in ("", *self._policies):
+                self._found.add(
+                    Check.POLICY_MISSING,
+                    f"the policy {state.folded.policy} that the case is under is not there",
+                    position=state.opened,
+                    case_id=case_id,
+                )
 
     def case(self, listed: Listed) -> None:
         """Check a case."""
