@@ -82,6 +82,8 @@ class DatabaseFile:
             check_same_thread=False,
         )
         connection.execute("PRAGMA synchronous = FULL")
+        # Else what an INSERT OR REPLACE deletes is deleted without asking the triggers.
+        connection.execute("PRAGMA recursive_triggers = ON")
         return connection
 
     @contextmanager

@@ -17,9 +17,9 @@ import pytest_asyncio
 
 from audit.key_encryption import KeyEncryptionKeys
 from audit.listing import UNSERVED
-from audit.log import Appended, Finding, Known, LogDamagedError, LogUnavailableError
+from audit.log import Appended, Checkpoint, Finding, Known, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
-from audit.sqlite.file import check_sqlite
+from audit.sqlite.file import DatabaseFile, check_sqlite
 from audit.sqlite.keys import SqliteKeys
 from audit.stores import KeySettings, open_keys, sqlite_url
 from audit.subject_keys import SubjectKeys
@@ -142,6 +142,20 @@ async def test_the_database_itself_refuses_changes(log: SqliteLog, path: Path, c
     await log.keep_policy("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "default", b"{}")
     with closing(sqlite.connect(path)) as other, pytest.raises(sqlite.IntegrityError, match="never"):
         other.execute(change)
+
+
+@pytest.mark.parametrize("table", ["event", "payload", "checkpoint", "policy"])
+async def test_our_own_connections_replace_nothing_that_is_never_changed(
+    log: SqliteLog, path: Path, table: str
+) -> None:
+    await opened(log, "INQ-1")
+    await log.keep_policy("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "default", b"{}")
+    await log.keep_checkpoint(Checkpoint(size=1, root=bytes(32), note="note", published_at=1))
+    with (
+        closing(DatabaseFile(path, busy_timeout=1.0).connect()) as ours,
+        pytest.raises(sqlite.IntegrityError, match="never"),
+    ):
+        ours.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608 - from above
 
 
 @pytest.fixture
