@@ -91,15 +91,17 @@ class DrillSchedules:
             state=ScheduleState(note=request.scenario.title),
         )
         memo = {"scenario": request.scenario.id, "title": request.scenario.title}
+        client = self._client()
         try:
-            handle = await self._client().create_schedule(f"{_PREFIX}{request.schedule_id}", schedule, memo=memo)
+            with _refusing(request.schedule_id):
+                handle = await client.create_schedule(f"{_PREFIX}{request.schedule_id}", schedule, memo=memo)
+                return ScheduleDrillResponse(schedule=await self._described(handle))
         except ScheduleAlreadyRunningError:
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_ALREADY_SO,
                 f"there is a schedule {request.schedule_id!r} already",
                 "schedule_id",
             ) from None
-        return ScheduleDrillResponse(schedule=await self._described(handle))
 
     async def list_schedules(self, _: ListDrillSchedulesRequest, __: Principal) -> ListDrillSchedulesResponse:
         """Answer all of them, by name."""
