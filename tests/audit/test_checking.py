@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
@@ -77,12 +77,16 @@ class CheckingContract:
         before = await log.size()
         writing = asyncio.create_task(_write_without_end(log))
         try:
-            found = [await log.verify() for _ in range(2)]
+            await _has_more_than(log, before)
+            first = await log.verify()
+            await _has_more_than(log, first.events)
+            second = await log.verify()
+            await _has_more_than(log, second.events)
         finally:
             writing.cancel()
 
-        assert [each.findings for each in found] == [(), ()]
-        assert before < found[0].events < found[1].events < await log.size()
+        assert (first.findings, second.findings) == ((), ())
+        assert before < first.events < second.events
 
     @pytest.mark.usefixtures("in_processes")
     async def test_a_process_that_dies_is_an_error_and_no_clean_bill(
@@ -167,6 +171,11 @@ async def _write_without_end(log: Log) -> None:
     await writer.write(opening(customer="cu-live"), key="open")
     for number in range(1_000_000):
         await writer.write(note(), key=f"note-{number}")
+
+
+async def _has_more_than(log: Log, events: int) -> None:
+    async with asyncio.timeout(10), aclosing(log.follow(after_position=events)) as following:
+        await anext(following)
 
 
 def _checking_processes() -> list[int]:

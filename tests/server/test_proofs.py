@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestServer
 from audit.log import LogDamagedError
 from audit.signing import Notary
 from audit.sqlite import SqliteLog
+from audit.sqlite.file import DatabaseFile
 from casetrail.cli.kept_receipts import check_all
 from casetrail.client import Client
 from casetrail.proof import ProofError
@@ -33,7 +34,7 @@ from casetrail.v1.audit_service_pb2 import (
     ProveInclusionRequest,
     RotateSigningKeyRequest,
 )
-from casetrail.v1.case_service_pb2 import BatchExecuteRequest, Receipt
+from casetrail.v1.case_service_pb2 import BatchExecuteRequest, ListCasesRequest, Receipt
 from casetrail.v1.command_pb2 import Command, ConfirmNature
 from casetrail.v1.inject_pb2 import Inject, MessageInject
 from server.proving import ProofSettings, Proving
@@ -78,7 +79,10 @@ async def test_every_write_has_a_receipt_that_holds_by_itself(running: Running) 
 
 
 async def test_writes_of_one_commit_share_a_signature(running: Running) -> None:
-    opened = await asyncio.gather(*(running.open(f"open-{n}") for n in range(60)))
+    with DatabaseFile(running.log.path, busy_timeout=5.0).nobody_writing():
+        opening = [asyncio.create_task(running.open(f"open-{n}")) for n in range(60)]
+        await running.cases.ListCases(ListCasesRequest(), metadata=token("shop"))  # answered after all have arrived
+    opened = await asyncio.gather(*opening)
     assert len({each.receipt.signature for each in opened}) < 60
     for each in opened:
         holds(each.receipt, running.proving.notary.keys)
@@ -519,6 +523,7 @@ async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
             assert f"All witnesses of the log have signed it, up to position {size}." in await export(running, tmp_path)
     async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
         await running.open("unseen")
+        await running.proving.publisher.publish()
         there = await running.log.size()
         said = await export(running, tmp_path)
         assert f"ends at position {size}, the last that all witnesses have signed" in said
