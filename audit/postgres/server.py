@@ -61,6 +61,7 @@ _WORDS: Final = {
     "too many c": "has too many connections: raise max_connections, or run fewer processes",
     "connection slots are": "has too many connections: raise max_connections, or run fewer processes",
     "system is s": "is being shut down or started: ask again",
+    "server closed the connection": "is being shut down or started: ask again",
     "Connection refused": "is not there: start it, or look at host and port in CASETRAIL_LOG",
 }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -558,13 +557,19 @@ async def test_a_full_disk_leaves_no_half_export(running: Running, tmp_path: Pat
 
 async def export(running: Running, folder: Path, *more: str, largest: int = -1, status: int = 0) -> str:
     """Run `casetrail export`, with files of at most so many bytes."""
+    # Not in a function of this process's own fork: gRPC may crash there.
+    limited = f"""
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+    casetrail = str(Path(sys.executable).with_name("casetrail"))
     process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("casetrail")), "export", "log.jsonl", "--format", "jsonl", *more),
+        *(sys.executable, "-c", limited, casetrail, "export", "log.jsonl", "--format", "jsonl", *more),
         cwd=folder,
         env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret", "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
     )
     said, _ = await process.communicate()
     assert process.returncode == status, said.decode()
