@@ -12,7 +12,7 @@ from audit.envelope import StoredEvent
 from audit.group import INDEX_COLUMNS
 from audit.log import LOG_ITSELF, ArchivedCase, ClosedCase
 from audit.projection import findable
-from audit.questions import Question, among
+from audit.questions import Question, among, rows_into
 from casetrail.v1.case_pb2 import Case
 
 _ARCHIVED: Final = "SELECT archive_id, case_id, opened, seq, leaf_hash, removed, restored FROM archived"
@@ -103,10 +103,7 @@ def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case,
             "WHERE archive_id = :archive_id AND case_id = :case_id",
             {"archive_id": archived.archive_id, "case_id": archived.case_id, "key": key, "log": LOG_ITSELF},
         ),
-        Question(
-            f"INSERT INTO case_index ({', '.join(index)}) VALUES ({', '.join(f':{name}' for name in index)})",  # noqa: S608 - our own column names
-            index,
-        ),
+        rows_into("INSERT INTO case_index", [index]),
     ]
 
 

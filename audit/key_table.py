@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from audit.questions import Answer, Question, among
+from audit.questions import Answer, Question, among, rows_into
 
 _AT_ONCE: Final = 100  # keys that are asked for with one statement
 
@@ -36,6 +36,7 @@ class Kept(NamedTuple):
         return f"{self.key_id} {self.subject}"
 
 
+_IN_FORCE: Final = "SELECT kek_id FROM kek"
 _KEPT_WHERE: Final = (
     "SELECT dek_id, subject_ref, kek_id, wrapped, (SELECT count(*) FROM subject_key AS gone "
     "WHERE gone.subject_ref = subject_key.subject_ref AND gone.destroyed_at IS NOT NULL) FROM subject_key WHERE"
@@ -44,7 +45,7 @@ _KEPT_WHERE: Final = (
 
 def kek_in_force(run: Run) -> str:
     """The key-encryption key in force; empty where there is none yet."""
-    rows = run(Question("SELECT kek_id FROM kek", {})).rows
+    rows = run(Question(_IN_FORCE, {})).rows
     return str(rows[0][0]) if rows else ""
 
 
@@ -65,7 +66,7 @@ def settle(run: Run, made: Sequence[Kept], kek_id: str, holding: str) -> list[Ke
     Raises:
         KekChangedError: They are wrapped with a key that is not in force any more.
     """
-    ((in_force,),) = run(Question(f"SELECT kek_id FROM kek{holding}", {})).rows  # noqa: S608 - a constant
+    ((in_force,),) = run(Question(f"{_IN_FORCE}{holding}", {})).rows
     if in_force != kek_id:
         raise KekChangedError(in_force)
     settled: list[Kept] = []
@@ -80,17 +81,11 @@ def settle(run: Run, made: Sequence[Kept], kek_id: str, holding: str) -> list[Ke
 
 
 def _insert(run: Run, kept: Sequence[Kept]) -> None:
-    rows: list[str] = []
-    values: dict[str, str | bytes | None] = {}
-    for number, each in enumerate(kept):
-        rows.append(f"(:id{number}, :subject{number}, :kek{number}, :wrapped{number}, NULL)")
-        values |= {
-            f"id{number}": each.key_id,
-            f"subject{number}": each.subject,
-            f"kek{number}": each.kek_id,
-            f"wrapped{number}": each.wrapped,
-        }
-    run(Question(f"INSERT INTO subject_key VALUES {', '.join(rows)} ON CONFLICT DO NOTHING", values))  # noqa: S608 - our own names
+    rows = [
+        {"dek_id": each.key_id, "subject_ref": each.subject, "kek_id": each.kek_id, "wrapped": each.wrapped}
+        for each in kept
+    ]
+    run(rows_into("INSERT INTO subject_key", rows, "ON CONFLICT DO NOTHING"))
 
 
 def found(run: Run, key_ids: Sequence[str]) -> list[Kept]:

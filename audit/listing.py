@@ -28,13 +28,20 @@ UNSERVED: Final = """
   WHERE effects_since IS NOT NULL AND effects_since < :late_effect AND coalesce(served_at, 0) < :late_effect
 """
 
+_WITH_UNSERVED = f"WITH unserved AS ({UNSERVED})"
+
+_MOST_URGENT = (
+    "SELECT case_id, kind, next_wake, effects FROM case_index WHERE opened IN (SELECT opened FROM unserved) "
+    "ORDER BY CASE kind WHEN :incident THEN 0 ELSE 1 END, coalesce(effects_since, next_wake, 0), opened LIMIT :limit"
+)
+
 _GAUGES = {
     "events": "SELECT size FROM log_head",
     # Drills are no real work; what of them is unserved is.
     "open_cases": "SELECT count(*) FROM case_index WHERE closed = 0 AND drill_id = ''",
     "running_clocks": "SELECT coalesce(sum(running), 0) FROM case_index WHERE closed = 0 AND drill_id = ''",
     "overdue_clocks": "SELECT coalesce(sum(overdue), 0) FROM case_index WHERE closed = 0 AND drill_id = ''",
-    "unserved_cases": f"SELECT count(*) FROM ({UNSERVED}) AS late",  # noqa: S608 - a constant
+    "unserved_cases": "SELECT count(*) FROM unserved",
 }
 
 
@@ -103,10 +110,7 @@ def which_unserved(*, now: datetime, wake_grace: float, effect_grace: float, lim
     all, unless real time does not move it; and one whose wake or effect has waited for longer than its grace (seconds).
     """
     return Question(
-        "SELECT case_id, kind, next_wake, effects FROM case_index "  # noqa: S608 - a constant
-        f"WHERE opened IN ({UNSERVED}) "
-        "ORDER BY CASE kind WHEN :incident THEN 0 ELSE 1 END, coalesce(effects_since, next_wake, 0), opened "
-        "LIMIT :limit",
+        f"{_WITH_UNSERVED} {_MOST_URGENT}",
         {**_lateness(now, wake_grace, effect_grace), "incident": Kind.KIND_INCIDENT, "limit": limit},
     )
 
@@ -119,7 +123,8 @@ def unserved_of(rows: Iterable[tuple[str, int, int | None, int]]) -> list[Unserv
 def how_much(*, now: datetime) -> Question:
     """Ask how much there is, is open, runs, is late and is unserved: one row."""
     return Question(
-        f"SELECT {', '.join(f'({query})' for query in _GAUGES.values())}", _lateness(now, _WAKE_GRACE, _EFFECT_GRACE)
+        f"{_WITH_UNSERVED} SELECT {', '.join(f'({query})' for query in _GAUGES.values())}",
+        _lateness(now, _WAKE_GRACE, _EFFECT_GRACE),
     )
 
 

@@ -1,6 +1,6 @@
 """What the log is asked, and what is changed beside appending: the same words on both databases."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from audit.envelope import EVENT_COLUMNS
@@ -11,6 +11,7 @@ _ROWS: Final = (
     f"SELECT {', '.join(f'event.{name}' for name in EVENT_COLUMNS)}, dek_id, body "  # noqa: S608 - our own column names
     "FROM event LEFT JOIN payload ON payload.pos = event.pos"
 )
+_CHECKPOINTS: Final = "SELECT size, root, note, published_at FROM checkpoint"
 _PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} FROM case_index"  # noqa: S608 - our own column names
 
 
@@ -45,6 +46,20 @@ def among(text: str, column: str, values: Iterable[str], then: str = "", **other
     """
     named = _named(column, values)
     return Question(f"{text} {column} IN ({', '.join(f':{name}' for name in named)}) {then}", {**others, **named})
+
+
+def rows_into(text: str, rows: Sequence[Mapping[str, Any]], then: str = "") -> Question:
+    """A statement that writes rows, each with a value for each of the same columns.
+
+    Args:
+        text: Its beginning, up to where the columns are named.
+        rows: What they hold, by column; one at least.
+        then: Its end.
+    """
+    columns = tuple(rows[0])
+    values = {f"{name}_{number}": row[name] for number, row in enumerate(rows) for name in columns}
+    each = (f"({', '.join(f':{name}_{number}' for name in columns)})" for number in range(len(rows)))
+    return Question(f"{text} ({', '.join(columns)}) VALUES {', '.join(each)} {then}", values)
 
 
 def _named(stem: str, values: Iterable[str]) -> dict[str, Any]:
@@ -284,7 +299,7 @@ def keep_cosignature(size: int, witness: str, line: str) -> Question:
 def checkpoints(*, after_size: int, limit: int) -> Question:
     """Checkpoints by size."""
     return Question(
-        "SELECT size, root, note, published_at FROM checkpoint WHERE size > :after ORDER BY size LIMIT :limit",
+        f"{_CHECKPOINTS} WHERE size > :after ORDER BY size LIMIT :limit",
         {"after": after_size, "limit": limit},
     )
 
@@ -297,8 +312,7 @@ def newest_checkpoint(witnesses: Sequence[str]) -> Question:
         for name in values
     )
     return Question(
-        "SELECT size, root, note, published_at FROM checkpoint "  # noqa: S608 - our own names
-        f"WHERE {signed or 'true'} ORDER BY size DESC LIMIT 1",
+        f"{_CHECKPOINTS} WHERE {signed or 'true'} ORDER BY size DESC LIMIT 1",
         values,
     )
 
