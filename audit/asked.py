@@ -6,7 +6,7 @@ A table: under the name of the event that names the deed stands the action that 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
@@ -21,6 +21,7 @@ from casetrail.v1.command_pb2 import (
     Confirm,
     DecideEligibility,
     Declaration,
+    EndIncident,
     Escalate,
     GradeIncident,
     HandOver,
@@ -33,15 +34,28 @@ from casetrail.v1.command_pb2 import (
     ParcelReference,
     ReassignTask,
     Reclassify,
+    RelayNotice,
     ReportOutcome,
     ReturnRequest,
     Transfer,
     Wait,
 )
-from casetrail.v1.effect_pb2 import Outcome
-from casetrail.v1.event_pb2 import Event
+from casetrail.v1.effect_pb2 import Outcome, ParcelTrackingStarted
+from casetrail.v1.event_pb2 import (
+    AlternativeOffered,
+    CaseLinked,
+    CaseOpened,
+    DrillStarted,
+    Event,
+    Rated,
+    Reclassified,
+    Replied,
+    Resolved,
+)
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.types_pb2 import Kind, ParcelDirection, Role, Stage
+
+BodyT = TypeVar("BodyT", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +72,13 @@ class _Request:
     event: Event
     group: Sequence[Event]
 
-    def found(self, name: str) -> Any:  # noqa: ANN401 - a body of that name
-        """The body of this name, if there is one."""
-        return next(iter(self.all(name)), None)
+    def found(self, kind: type[BodyT]) -> BodyT | None:
+        """The first body of this kind, if there is one."""
+        return next(iter(self.all(kind)), None)
 
-    def all(self, name: str) -> list[Any]:
-        """Every body of this name."""
-        return [_body(event) for event in self.group if event.WhichOneof("body") == name]
+    def all(self, kind: type[BodyT]) -> list[BodyT]:
+        """Every body of this kind."""
+        return [body for body in map(_body, self.group) if isinstance(body, kind)]
 
 
 def candidates(case: Case, group: Sequence[Event]) -> Iterator[Message]:
@@ -93,12 +107,11 @@ def _deed_name(group: Sequence[Event]) -> str:
     return next(chain(strong, plain), "wait_ended" if "wait_ended" in names else names[0])
 
 
-def _in_its_drill(asked: Any, event: Event) -> Message:  # noqa: ANN401 - any action
+def _in_its_drill(asked: Message, event: Event) -> Message:
     """The action, with the drill where it names one: what one case asks of another says to which drill it belongs."""
-    if "drill_id" in asked.DESCRIPTOR.fields_by_name:
+    if isinstance(asked, Absorb | EndIncident | RelayNotice):
         asked.drill_id = event.drill_id
-    action: Message = asked
-    return action
+    return asked
 
 
 def _alike(body: Message, action: str) -> Message:
@@ -124,15 +137,16 @@ def _alike(body: Message, action: str) -> Message:
 def _outcome(event: Event) -> ReportOutcome:
     name = event.WhichOneof("body") or ""
     outcome = Outcome()
-    getattr(outcome, _RESULTS[name]).CopyFrom(_body(event))
-    return ReportOutcome(effect_id=_body(event).effect_id, outcome=outcome)
+    body: Any = _body(event)
+    getattr(outcome, _RESULTS[name]).CopyFrom(body)
+    return ReportOutcome(effect_id=body.effect_id, outcome=outcome)
 
 
 def _open(of: _Request) -> Iterator[Open]:
     body = of.event.case_opened
     asked: Any = _alike(body, "open")
-    if body.kind == Kind.KIND_DRILL:
-        asked.scenario = of.found("drill_started").scenario
+    if drill := of.found(DrillStarted):
+        asked.scenario = drill.scenario
         asked.ClearField("drill_id")
     if not asked.drill_id:
         asked.ClearField("time_base")
@@ -141,7 +155,7 @@ def _open(of: _Request) -> Iterator[Open]:
         asked.incident.CopyFrom(_declaration(of))
     if body.HasField("return_details"):
         asked.return_request.CopyFrom(_return_request(body))
-    if parcel := of.found("parcel_tracking_started"):
+    if parcel := of.found(ParcelTrackingStarted):
         asked.parcel.CopyFrom(ParcelReference(carrier=parcel.carrier, tracking_no=parcel.tracking_no))
     left_out = Open()
     left_out.CopyFrom(asked)
@@ -157,17 +171,17 @@ def _declaration(of: _Request) -> Declaration:
         crisis=incident.crisis,
         rule=incident.source.rule,
         inputs=incident.source.inputs,
-        case_ids=[linked.case_id for linked in of.all("case_linked")],
+        case_ids=[linked.case_id for linked in of.all(CaseLinked)],
     )
 
 
-def _return_request(body: Any) -> ReturnRequest:  # noqa: ANN401 - either event that makes a return
-    details: ReturnDetails = body.return_details
+def _return_request(body: CaseOpened | Reclassified) -> ReturnRequest:
+    details = body.return_details
     return ReturnRequest(items=details.items, reason=details.reason, item_state=details.item_state, wanted=body.wanted)
 
 
 def _accept(of: _Request) -> Iterator[Accept]:
-    replied = of.found("replied")
+    replied = of.found(Replied)
     yield Accept(words=replied.words if replied else None)
 
 
@@ -227,7 +241,7 @@ def _ask(of: _Request) -> Iterator[Message]:
 
 def _eligibility(of: _Request) -> Iterator[DecideEligibility]:
     body = of.event.eligibility_decided
-    offered = of.found("alternative_offered")
+    offered = of.found(AlternativeOffered)
     asked = DecideEligibility(
         eligible=body.eligibility == ReturnDetails.ELIGIBILITY_APPROVED,
         why=body.why,
@@ -252,7 +266,7 @@ def _inspect(of: _Request) -> Iterator[Inspect]:
 
 
 def _carry_out(of: _Request) -> Iterator[Message]:
-    resolved = of.found("resolved")
+    resolved = of.found(Resolved)
     command = Command()
     command.carry_out.SetInParent()
     if resolved:
@@ -267,7 +281,7 @@ def _resolve(of: _Request) -> Iterator[Message]:
 
 
 def _confirm(of: _Request) -> Iterator[Confirm]:
-    rated = of.found("rated")
+    rated = of.found(Rated)
     yield Confirm(satisfied=rated.satisfied, words=rated.words) if rated else Confirm()
 
 
@@ -327,7 +341,7 @@ def _draft(of: _Request) -> Iterator[Message]:
 
 
 def _link_cases(of: _Request) -> Iterator[LinkCases]:
-    yield LinkCases(case_ids=[linked.case_id for linked in of.all("case_linked")], rule=of.event.case_linked.rule)
+    yield LinkCases(case_ids=[linked.case_id for linked in of.all(CaseLinked)], rule=of.event.case_linked.rule)
 
 
 def _report(of: _Request) -> Iterator[Message]:
@@ -342,8 +356,9 @@ def _remark(of: _Request) -> Iterator[Message]:
     yield _alike(of.event.drill_remarked.remark, "remark_drill")
 
 
-def _body(event: Event) -> Any:  # noqa: ANN401 - whatever it is
-    return getattr(event, event.WhichOneof("body") or "")
+def _body(event: Event) -> Message:
+    body: Message = getattr(event, event.WhichOneof("body") or "")
+    return body
 
 
 def is_outcome(event: Event) -> bool:
