@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(words)
         return _status(url)
     except (LogUnavailableError, LogDamagedError, KeyFileError, ValueError, OSError) as error:
-        print(f"casetrail-db: {error}", file=sys.stderr)  # noqa: T201 - a program that prints
+        sys.stderr.write(f"casetrail-db: {error}\n")
         return 1
 
 
@@ -154,7 +154,7 @@ def _status(url: str) -> int:
 
 
 def _say(words: str) -> None:
-    print(words)  # noqa: T201 - a program that prints
+    sys.stdout.write(f"{words}\n")
 
 
 if __name__ == "__main__":

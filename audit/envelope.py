@@ -29,6 +29,7 @@ from casetrail.v1.types_pb2 import Role
 
 _ROLE = "ROLE_"
 _SHA256: Final = 32  # bytes
+_GOES_ON: Final = 0x80  # the bit of a byte that says that another one follows
 
 _TYPES = {
     field.name: type(getattr(Event(), field.name)).__name__ for field in Event.DESCRIPTOR.oneofs_by_name["body"].fields
@@ -328,9 +329,9 @@ def _field(tag: bytes, value: bytes) -> bytes:
 
 def _varint(number: int) -> bytes:
     written = b""
-    while number > 0x7F:  # noqa: PLR2004 - what fits into a byte that says that it is the last
-        written += bytes([number & 0x7F | 0x80])
-        number >>= 7
+    while number >= _GOES_ON:
+        written += bytes([number % _GOES_ON | _GOES_ON])
+        number //= _GOES_ON
     return written + bytes([number])
 
 

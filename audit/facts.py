@@ -84,8 +84,12 @@ def read(envelope: bytes) -> Facts:
         said = _decode(text)
     except RecursionError as error:
         raise ValueError("the envelope is nested without end") from error
-    if not isinstance(said, dict):
-        raise ValueError("the envelope is no object")  # noqa: TRY004 - what is wrong is stored bytes, not an argument
+    if isinstance(said, dict):
+        return _of_object(said)
+    raise ValueError("the envelope is no object")
+
+
+def _of_object(said: dict[str, Any]) -> Facts:
     version = said.get("v")
     if version == VERSION and type(version) is int:
         return _of_version_2(said)
