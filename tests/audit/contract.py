@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audit.log import Appended, Batch, Behind, Known, Log, Need, Unserved
+from audit.log import Appended, Batch, Behind, Known, Log, LogDamagedError, Need, Unserved
 from audit.replay import replay
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -37,6 +37,17 @@ async def take(events: AsyncIterator[Event], count: int) -> list[Event]:
         while len(taken) < count:
             taken.append(await anext(events))
     return taken
+
+
+async def everybody_hears_that_the_head_is_gone(log: Log) -> None:
+    for asking in (
+        log.size(),
+        log.tree_head(),
+        log.verify(),
+        log.append(Writer(log, "INQ-3").batch(opening(), key="open")),
+    ):
+        with pytest.raises(LogDamagedError, match="0 heads instead of one: restore the newest backup"):
+            await asking
 
 
 class Clock:
