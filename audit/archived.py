@@ -1,6 +1,6 @@
 """What was archived, held against the log's own events about it: nothing else excuses a payload that is gone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -60,6 +60,11 @@ class Archived:
         """Whether a case that only an archive has ends as it did when it was archived."""
         case = self._now[last.case_id]
         return (case.opened, case.seq, case.leaf_hash) == (opened, last.seq, leaf_hash(last.envelope))
+
+    @property
+    def proven(self) -> Mapping[int, str]:
+        """Sizes of the trees that archives are proven by, each with an archive; once the whole log has been read."""
+        return {said.tree_size: said.archive_id for said in self._removals.values() if said.tree_size}
 
     def faults(self) -> Iterator[tuple[int, str]]:
         """Position and words of what does not hold, once the whole log has been read."""

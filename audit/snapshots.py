@@ -12,6 +12,11 @@ from audit.questions import Question
 from audit.verify import ALL_CASES, CaseRange, Placed, Projected, Snapshot
 
 _EVENTS_IN_A_RANGE: Final = 10_000
+_COSIGNED_ALONE: Final = Question(
+    "SELECT DISTINCT size FROM cosignature "
+    "WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.size = cosignature.size) ORDER BY size",
+    {},
+)
 
 Select = Callable[[Question], Iterator[tuple[Any, ...]]]
 """Gives a question's rows one by one, all from the same moment."""
@@ -41,6 +46,9 @@ class _WholeLog:
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
         return ((size, root) for size, root in self._select(questions.all_checkpoints()))
+
+    def cosigned_alone(self) -> Iterator[int]:
+        return (size for (size,) in self._select(_COSIGNED_ALONE))
 
     def places(self) -> Iterator[Placed]:
         return map(Placed._make, self._select(questions.all_places()))
@@ -86,6 +94,9 @@ class _OneCase(_WholeLog):
         return iter(())
 
     def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+        return iter(())
+
+    def cosigned_alone(self) -> Iterator[int]:
         return iter(())
 
     def places(self) -> Iterator[Placed]:

@@ -118,6 +118,9 @@ class Snapshot(Protocol):
     def checkpoints(self) -> Iterable[tuple[int, bytes]]:
         """Size and root of the published checkpoints, by size; none when this is one case only."""
 
+    def cosigned_alone(self) -> Iterable[int]:
+        """Sizes that witnesses have signed and of which no checkpoint is there; none when this is one case only."""
+
     def places(self) -> Iterable[Placed]:
         """Where the events stand, in the order of the log."""
 
@@ -170,8 +173,22 @@ def verify(snapshot: Snapshot, keys: SubjectKeys | None = None, check: Check | N
     if snapshot.size is not None:
         for position, words in archived.faults():
             found.add("ARCHIVE_WRONG", words, position=position)
+        _check_published(snapshot, archived, found)
     _check_policies(snapshot, [each.policies for each in checked], found)
     return Verification(events=order.events, cases=sum(each.cases for each in checked), findings=found.in_order())
+
+
+def _check_published(snapshot: Snapshot, archived: Archived, found: "_Findings") -> None:
+    """Checkpoints that something else in the log shows to have been there still are.
+
+    Of others, nothing here tells that they were deleted: a checkpoint is kept outside for that.
+    """
+    gone = dict.fromkeys(snapshot.cosigned_alone(), "a witness signed")
+    if proven := archived.proven:
+        kept = {size for size, _ in snapshot.checkpoints()}
+        gone |= {size: f"{archive} is proven by" for size, archive in proven.items() if size not in kept}
+    for size, why in gone.items():
+        found.add("CHECKPOINT_MISSING", f"{why} the checkpoint of {size} events, which is gone", position=size)
 
 
 def _check_policies(snapshot: Snapshot, under: Iterable[Mapping[str, int]], found: "_Findings") -> None:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from audit import proofs
 from audit.envelope import StoredEvent
-from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
+from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, Checkpoint, ClosedCase, Known, Log
 from audit.own_events import record
 from audit.replay import replay
 from audit.retention import approve, propose, root_of, withdraw
@@ -62,8 +63,8 @@ async def agreed(
         await record(log, approval, key=f"approve {archive_id}", actor=approved_by)
 
 
-async def archived(log: Log, cases: Sequence[ClosedCase], archive_id: str = A1) -> Event:
-    body = CasesArchived(archive_id=archive_id, cases=len(cases), root=root_of(cases))
+async def archived(log: Log, cases: Sequence[ClosedCase], archive_id: str = A1, *, proven_by: int = 0) -> Event:
+    body = CasesArchived(archive_id=archive_id, cases=len(cases), root=root_of(cases), tree_size=proven_by)
     return await record(
         log,
         body,
@@ -109,6 +110,18 @@ class ArchiveContract:
         ]
         assert (await log.verify("INQ-1")).findings == ()
         assert [each.case.case_id for each in await closed_cases(log)] == ["INQ-2"]
+
+    async def test_a_checkpoint_that_proves_an_archive_and_is_gone_is_found(self, log: Log) -> None:
+        await closed(log, "INQ-1")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        size = await log.size()
+        await archived(log, cases, proven_by=size)
+        (finding,) = (await log.verify()).findings
+        assert (finding.reason, finding.position) == ("CHECKPOINT_MISSING", size)
+        assert A1 in finding.message
+        await log.keep_checkpoint(Checkpoint(size, await proofs.root(log, size), "a note\n", 1))
+        assert (await log.verify()).findings == ()
 
     async def test_an_archived_case_is_refused_wherever_it_is_read_or_written(self, log: Log) -> None:
         writer = await closed(log, "INQ-1")

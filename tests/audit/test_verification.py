@@ -71,6 +71,7 @@ class WrittenLog:
     frontier: bytes = b""
     trees: list[Subtree] = field(default_factory=list)
     notes: list[tuple[int, bytes]] = field(default_factory=list)
+    unnoted: list[int] = field(default_factory=list)
     rows: list[StoredEvent] = field(default_factory=list)
     cases: list[Projected] = field(default_factory=list)
     gone: list[ArchivedCase] = field(default_factory=list)
@@ -94,6 +95,9 @@ class WrittenLog:
 
     def checkpoints(self) -> Iterable[tuple[int, bytes]]:
         return self.notes
+
+    def cosigned_alone(self) -> Iterable[int]:
+        return self.unnoted
 
     def places(self) -> Iterable[Placed]:
         return [Placed(row.position, row.case_id, row.seq, row.recorded_at, row.leaf_hash) for row in self.rows]
@@ -293,6 +297,7 @@ TAMPERINGS = [
     Tampering("TREE_WRONG", 257, "that there is not", after=lambda log: log.trees.append(Subtree(1, 1, bytes(32)))),
     Tampering("LOG_SHORTENED", EVENTS + 1, "of 300 events", after=lambda log: log.notes.append((300, bytes(32)))),
     Tampering("CHECKPOINT_DIFFERS", 150, "rewritten", after=lambda log: log.notes.__setitem__(0, (150, bytes(32)))),
+    Tampering("CHECKPOINT_MISSING", 150, "a witness signed", after=lambda log: log.unnoted.append(150)),
     Tampering("HASH_WRONG", MIDDLE, "leaf hash", column(MIDDLE, leaf_hash=bytes(32))),
     Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"{")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "is not canonical", stored(MIDDLE, lambda envelope: envelope + b" ")),

@@ -134,6 +134,16 @@ class TreeContract:
             await log.keep_checkpoint(checkpoint(3, root=b"\x02" * 32))
         assert await log.checkpoints() == [checkpoint(3)]
 
+    async def test_a_checkpoint_that_a_witness_signed_and_that_is_gone_is_found(self, log: Log) -> None:
+        await filled(log, 3)
+        for size in (2, 3):
+            await log.keep_cosignature(size, "w1", "a line\n")
+            await log.keep_cosignature(size, "w2", "a line\n")
+        await log.keep_checkpoint(checkpoint(3, root=await proofs.root(log, 3)))
+        (finding,) = (await log.verify()).findings
+        assert (finding.reason, finding.position) == ("CHECKPOINT_MISSING", 2)
+        assert (await log.verify("INQ-1")).findings == ()
+
     async def test_the_end_of_each_case_is_known_for_every_size(self, log: Log) -> None:
         b, a = Writer(log, "b"), Writer(log, "A")
         await b.write(opening(), note(), key="open")
