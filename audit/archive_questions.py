@@ -1,7 +1,7 @@
 """What the log is asked about archived cases, and what is changed when one goes or comes back.
 
-The same words on both databases, but for what removes a case: in PostgreSQL the application may not delete anything,
-and calls a function that may (`audit.postgres.store`).
+The same words on both databases, but for what takes payloads out of events and puts them back: in PostgreSQL the
+application may not change events, and calls functions that may (`audit.postgres.store`).
 """
 
 import json
@@ -63,8 +63,6 @@ def removal(archive_id: str, cases: Sequence[ClosedCase]) -> list[Question]:
     """What removes cases, once the event that says so has been written: for a database that lets us delete."""
     archive = {"archive_id": archive_id}
     return [
-        # What is deleted is overwritten too.
-        Question("PRAGMA secure_delete = ON", {}),
         Question(
             "INSERT INTO archived SELECT :archive_id, value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), "
             "(SELECT pos FROM event WHERE case_id = :log AND key = 'archive ' || :archive_id AND ordinal = 0), NULL "
@@ -72,8 +70,8 @@ def removal(archive_id: str, cases: Sequence[ClosedCase]) -> list[Question]:
             {**archive, "cases": as_json(cases), "log": LOG_ITSELF},
         ),
         Question(
-            "DELETE FROM payload WHERE pos IN (SELECT event.pos FROM archived JOIN event USING (case_id) "
-            "WHERE archive_id = :archive_id AND restored IS NULL)",
+            "UPDATE event SET dek_id = NULL, payload = NULL WHERE case_id IN "
+            "(SELECT case_id FROM archived WHERE archive_id = :archive_id AND restored IS NULL)",
             archive,
         ),
         Question(
@@ -81,22 +79,22 @@ def removal(archive_id: str, cases: Sequence[ClosedCase]) -> list[Question]:
             "(SELECT case_id FROM archived WHERE archive_id = :archive_id AND restored IS NULL)",
             archive,
         ),
-        Question("PRAGMA secure_delete = OFF", {}),
     ]
 
 
-def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case, body: bytes) -> list[Question]:
-    """What puts a case back, once the event that says so has been written."""
+def restoration(archived: ArchivedCase, payloads: Iterable[Question], case: Case, body: bytes) -> list[Question]:
+    """What puts a case back, once the event that says so has been written.
+
+    Args:
+        archived: Where it is.
+        payloads: What puts its payloads back.
+        case: The case.
+        body: The case as the projection keeps it.
+    """
     index = _index_row(archived, case, body)
     key = f"restore {archived.archive_id} {archived.case_id}"
     return [
-        *(
-            Question(
-                "INSERT INTO payload VALUES (:pos, :dek_id, :body)",
-                {"pos": row.position, "dek_id": row.dek_id, "body": row.payload},
-            )
-            for row in rows
-        ),
+        *payloads,
         Question(
             "UPDATE archived "
             "SET restored = (SELECT pos FROM event WHERE case_id = :log AND key = :key AND ordinal = 0) "
@@ -105,6 +103,16 @@ def restoration(archived: ArchivedCase, rows: Sequence[StoredEvent], case: Case,
         ),
         rows_into("INSERT INTO case_index", [index]),
     ]
+
+
+def payload_back(row: StoredEvent) -> Question:
+    """What puts a payload back: for a database that lets us change events."""
+    return Question("UPDATE event SET dek_id = :dek_id, payload = :payload WHERE pos = :pos", payload_of(row))
+
+
+def payload_of(row: StoredEvent) -> dict[str, Any]:
+    """A payload, and which event it belongs to."""
+    return {"pos": row.position, "dek_id": row.dek_id, "payload": row.payload}
 
 
 def _index_row(archived: ArchivedCase, case: Case, body: bytes) -> dict[str, Any]:

@@ -42,7 +42,7 @@ _ROLE_MEMBERS = {number: f'"role":"{name}",' if number else "" for name, number 
 
 
 class StoredEvent(NamedTuple):
-    """An event as the log keeps it: one row of `event`, and of `payload`.
+    """An event as the log keeps it: one row of `event`.
 
     Attributes:
         position: In the whole log, from 1.
@@ -76,8 +76,8 @@ class StoredEvent(NamedTuple):
         return f"{self.case_id}:{self.seq}"
 
 
-EVENT_COLUMNS: Final = ("pos", "case_id", "seq", "key", "ordinal", "type", "envelope", "leaf_hash", "recorded_at")
-"""Those of the table `event`, in the order in which a StoredEvent begins."""
+EVENT_COLUMNS: Final = ", ".join(("pos", *StoredEvent._fields[1:]))
+"""Those of the table `event`, in the order of a StoredEvent."""
 
 
 class Draft(NamedTuple):

@@ -7,10 +7,7 @@ from audit.envelope import EVENT_COLUMNS
 from audit.log import LOG_ITSELF, Checkpoint, Erasure, LogDamagedError
 from audit.projection import Findable
 
-_ROWS: Final = (
-    f"SELECT {', '.join(f'event.{name}' for name in EVENT_COLUMNS)}, dek_id, body "  # noqa: S608 - our own column names
-    "FROM event LEFT JOIN payload ON payload.pos = event.pos"
-)
+_ROWS: Final = f"SELECT {EVENT_COLUMNS} FROM event"  # noqa: S608 - our own column names
 _CHECKPOINTS: Final = "SELECT size, root, note, published_at FROM checkpoint"
 _PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} FROM case_index"  # noqa: S608 - our own column names
 
@@ -96,23 +93,17 @@ def events_of_case_before(case_id: str, *, before_seq: int, limit: int) -> Quest
 
 
 def events_of_all(*, after_position: int, limit: int) -> Question:
-    """Rows of all cases, in order.
-
-    Where the page begins is said of both tables: a database that merges them would read the other one from its start.
-    """
-    return Question(
-        f"{_ROWS} AND payload.pos > :after WHERE event.pos > :after ORDER BY event.pos LIMIT :limit",
-        {"after": after_position, "limit": limit},
-    )
+    """Rows of all cases, in order."""
+    return Question(f"{_ROWS} WHERE pos > :after ORDER BY pos LIMIT :limit", {"after": after_position, "limit": limit})
 
 
 def events_of_cases(case_ids: Sequence[str], *, after_position: int, limit: int) -> Question:
     """Rows of these cases, in the order of the log."""
     return among(
-        f"{_ROWS} WHERE event.pos > :after AND",
+        f"{_ROWS} WHERE pos > :after AND",
         "case_id",
         case_ids,
-        "ORDER BY event.pos LIMIT :limit",
+        "ORDER BY pos LIMIT :limit",
         after=after_position,
         limit=limit,
     )
@@ -187,7 +178,7 @@ def unfinished_erasures() -> Question:
 
 def any_encrypted() -> Question:
     """A row when personal fields of any event are encrypted."""
-    return Question("SELECT 1 FROM payload WHERE dek_id IS NOT NULL LIMIT 1", {})
+    return Question("SELECT 1 FROM event WHERE dek_id IS NOT NULL LIMIT 1", {})
 
 
 # What Temporal knows

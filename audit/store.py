@@ -110,6 +110,10 @@ class Store(ABC):
     def _removal(self, archive_id: str, cases: Sequence[ClosedCase]) -> Sequence[Question]:
         """What removes archived cases, once the event that says so has been written."""
 
+    @abstractmethod
+    def _payload_back(self, row: StoredEvent) -> Question:
+        """What puts the payload of an archived event back."""
+
     # Appending
 
     async def append(self, batch: Batch) -> AppendResult:
@@ -472,7 +476,7 @@ class Store(ABC):
         if self._keys is not None:
             case = fold(await self.opened(rows))
             key = await self._keys.of(subject_of(case))
-        changes = archive_questions.restoration(archived, rows, case, kept_body(case, key))
+        changes = archive_questions.restoration(archived, map(self._payload_back, rows), case, kept_body(case, key))
         return await self._append(batch, prepare(batch)._replace(besides=changes))
 
     async def archived_cases(self, archive_id: str) -> Sequence[ArchivedCase]:

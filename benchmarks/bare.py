@@ -1,6 +1,6 @@
 """A bare batch insert: what writing the bytes of events costs a database, and nothing besides.
 
-The rows of `event` and `payload` are inserted ready made, into the same tables with the same indexes and checks, with
+The rows of `event` are inserted ready made, into the same table with the same indexes and checks, with
 the same durability, by one connection that does nothing else: as many to a transaction as the log writes, by
 `executemany` into SQLite, by an array for each column into PostgreSQL. Nothing is looked up, numbered, hashed, signed
 or projected.
@@ -12,7 +12,7 @@ log's own statements. That adds the case's row in the projection with its indexe
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import psycopg
 
@@ -24,14 +24,14 @@ from audit.postgres.server import Server
 from audit.sqlite import writer
 from audit.sqlite.file import Connection, DatabaseFile
 
-_EVENT = f"event ({', '.join(EVENT_COLUMNS)})"
+_EVENT: Final = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({', '.join('?' * len(StoredEvent._fields))})"  # noqa: S608 - our own names
 
 
 class Bare(Protocol):
     """Writes rows in one transaction, and returns after the commit."""
 
     def insert(self, events: Sequence[StoredEvent]) -> None:
-        """Write events and payloads."""
+        """Write events."""
 
     def insert_all(self, group: Group) -> None:
         """Write every row that a group writes, and the head."""
@@ -58,14 +58,7 @@ class _Sqlite:
 
     def insert(self, events: Sequence[StoredEvent]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        marks = ", ".join("?" * len(EVENT_COLUMNS))
-        self._connection.executemany(
-            f"INSERT INTO {_EVENT} VALUES ({marks})",  # noqa: S608 - our own names
-            [each[: len(EVENT_COLUMNS)] for each in events],
-        )
-        self._connection.executemany(
-            "INSERT INTO payload VALUES (?, ?, ?)", [(each.position, each.dek_id, each.payload) for each in events]
-        )
+        self._connection.executemany(_EVENT, events)
         self._connection.execute("COMMIT")
 
     def insert_all(self, group: Group) -> None:
@@ -81,8 +74,7 @@ class _Postgres:
     def insert(self, events: Sequence[StoredEvent]) -> None:
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
-            self._insert(_EVENT, rows.EVENT, [each[: len(rows.EVENT)] for each in events])
-            self._insert("payload", rows.PAYLOAD, [(each.position, each.dek_id, each.payload) for each in events])
+            self._connection.execute(rows.EVENTS, rows.of_events(events))
             self._connection.execute("COMMIT")
 
     def insert_all(self, group: Group) -> None:
@@ -91,6 +83,3 @@ class _Postgres:
             self._connection.execute(rows.WRITE, rows.values(group))
             self._connection.execute(rows.HEAD, rows.end_of(group.head))
             self._connection.execute("COMMIT")
-
-    def _insert(self, table: str, types: Sequence[str], values: Sequence[Sequence[object]]) -> None:
-        self._connection.execute(rows.insertion(table, types), rows.columns(types, values))

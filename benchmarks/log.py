@@ -80,7 +80,7 @@ async def _appending(child: Child, database: Database) -> Section:
         ),
         notes=(
             "One caller, one transaction after the other; the inserts by turns, with the rows that came of it.",
-            "Bare: the same rows of event and payload, ready made, into the same tables and indexes with the same",
+            "Bare: the same rows of event, ready made, into the same table and indexes with the same",
             "durability; without hashing, chain, tree, look-up of keys, projection, or an answer.",
             "Every row: besides, the case's row in the projection with its indexes, the head and the tree, ready made.",
             "From bare to every row it is bookkeeping that has to be written; from there to appended it is what is",

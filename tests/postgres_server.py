@@ -35,9 +35,9 @@ PASSWORD: Final = "p@ss/word: 100%"
 """Of the role that the log is used with; a URL has to quote it."""
 
 
-_GUARDED: Final = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy", "archived", "erased_key")
+_GUARDED: Final = ("event", "subtree", "checkpoint", "cosignature", "policy", "archived", "erased_key")
 _GUARDED_BESIDES: Final = (
-    *(("payload", "archiving"), ("payload", "leaves")),
+    ("event", "payload_moves"),
     *(("archived", "by_two_as_it_was"), ("archived", "restored_whole")),
 )
 _NEW_LOG: Final = (

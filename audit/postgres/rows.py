@@ -13,7 +13,7 @@ import psycopg
 from psycopg import postgres, pq
 from psycopg.adapt import Dumper
 
-from audit.envelope import EVENT_COLUMNS
+from audit.envelope import EVENT_COLUMNS, StoredEvent
 from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head
 
 CHANNEL: Final = "casetrail"
@@ -87,14 +87,8 @@ _teach(_Byteas, "bytea")
 
 _PACK: Final[Mapping[str, Callable[[Iterable[Any]], _Array]]] = {"bigint": _bigints, "text": _texts, "bytea": _byteas}
 
-EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "bytea", "bytea", "bigint")
+_EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "bytea", "bytea", "bigint", "text", "bytea")
 """Types of EVENT_COLUMNS; what is an integer in the table is made one of by the server."""
-
-EVENT_INTO: Final = f"event ({', '.join(EVENT_COLUMNS)})"
-"""The columns of `event`, as an insertion names them."""
-
-PAYLOAD: Final = ("bigint", "text", "bytea")
-"""Types of the columns of `payload`."""
 
 _SUBTREE: Final = ("bigint", "bigint", "bytea")
 _INDEX: Final = tuple(
@@ -106,25 +100,27 @@ _INDEX: Final = tuple(
 )
 
 
-def insertion(into: str, types: Sequence[str]) -> str:
+def _insertion(into: str, types: Sequence[str]) -> str:
     """Insert rows that come as `columns` of these types."""
     arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
     return f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
 
 
-def columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array]:
+def _columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array]:
     """Rows as an array for each column."""
     turned = list(zip(*rows, strict=True)) or [()] * len(types)
     return [_PACK[type_](column) for type_, column in zip(types, turned, strict=True)]
 
 
+EVENTS: Final = _insertion(f"event ({EVENT_COLUMNS})", _EVENT)
+"""Writes what `of_events` says."""
+
 WRITE: Final = f"""
   WITH
-  events AS ({insertion(EVENT_INTO, EVENT)}),
-  payloads AS ({insertion("payload", PAYLOAD)}),
-  subtrees AS ({insertion("subtree", _SUBTREE)}),
+  events AS ({EVENTS}),
+  subtrees AS ({_insertion("subtree", _SUBTREE)}),
   cases AS (
-    {insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)}
+    {_insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)}
     ON CONFLICT (opened) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)},
     effects_since = CASE WHEN excluded.effects = 1
@@ -143,6 +139,11 @@ def end_of(head: Head) -> tuple[int, bytes]:
     return head.size, head.frontier.stored
 
 
+def of_events(events: Sequence[StoredEvent]) -> list[_Array]:
+    """Events, for `EVENTS`."""
+    return _columns(_EVENT, events)
+
+
 def values(group: Group, *, unless_erased: Iterable[str] = ()) -> list[Any]:
     """All that a group writes but the head, for `WRITE`.
 
@@ -151,10 +152,9 @@ def values(group: Group, *, unless_erased: Iterable[str] = ()) -> list[Any]:
         unless_erased: Keys of personal data; where one of them is erased nothing is written.
     """
     return [
-        *columns(EVENT, [event[: len(EVENT)] for event in group.events]),
-        *columns(PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events]),
-        *columns(_SUBTREE, group.growth.subtrees),
-        *columns(_INDEX, group.index.values()),
+        *of_events(group.events),
+        *_columns(_SUBTREE, group.growth.subtrees),
+        *_columns(_INDEX, group.index.values()),
         str(group.head.size),
         _texts(unless_erased),
     ]

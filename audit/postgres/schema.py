@@ -7,7 +7,7 @@ import psycopg
 from audit.log import LogUnavailableError
 from audit.postgres.server import Connection
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration, which this version works with."""
 
 

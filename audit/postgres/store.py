@@ -12,9 +12,10 @@ from typing import Any, Final, Self, TypeVar
 
 import psycopg
 
-from audit.archive_questions import as_json
+from audit.archive_questions import as_json, payload_of
 from audit.bell import Bell
 from audit.checking import Checkers, Place, how_many, in_thread
+from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema
@@ -114,6 +115,9 @@ class PostgresLog(Store):
                 "SELECT archive_cases(:archive_id, :cases::jsonb)", {"archive_id": archive_id, "cases": as_json(cases)}
             )
         ]
+
+    def _payload_back(self, row: StoredEvent) -> Question:
+        return Question("SELECT restore_payload(:pos, :dek_id, :payload)", payload_of(row))
 
     async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
         self._check_open()

@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as sqlite
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.sqlite.upgrading import upgrade, user_version
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
 Connection = Any
 """A connection of the driver, which has no types."""
@@ -84,6 +84,8 @@ class DatabaseFile:
         connection.execute("PRAGMA synchronous = FULL")
         # Else what an INSERT OR REPLACE deletes is deleted without asking the triggers.
         connection.execute("PRAGMA recursive_triggers = ON")
+        # Else what was moved, replaced or deleted stays readable in the file, also of a case that an archive has taken.
+        connection.execute("PRAGMA secure_delete = ON")
         return connection
 
     @contextmanager

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from audit import archive_questions
 from audit.bell import Bell
 from audit.checking import Checkers, Place, how_many, in_thread
+from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
@@ -81,6 +82,9 @@ class SqliteLog(Store):
 
     def _removal(self, archive_id: str, cases: Sequence[ClosedCase]) -> Sequence[Question]:
         return archive_questions.removal(archive_id, cases)
+
+    def _payload_back(self, row: StoredEvent) -> Question:
+        return archive_questions.payload_back(row)
 
     async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
         """Ask at once what is brief; where that would have to wait, and else, in the readers' thread."""

@@ -33,8 +33,7 @@ _LARGEST_GROUP: Final = 256
 _MOST_ROWS: Final = 64  # in one statement
 _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
-_EVENT = f"INSERT INTO event ({', '.join(EVENT_COLUMNS)}) VALUES"
-_PAYLOAD = "INSERT INTO payload VALUES"
+_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES"
 _SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
 _INDEX_CONFLICT = (
@@ -239,8 +238,7 @@ def store(connection: Connection, group: Group, beside: Sequence[Question] = ())
     """Write all rows of a group, then what is changed beside them, then the head."""
     if not group.events:
         return
-    _insert(connection, _EVENT, [event[: len(EVENT_COLUMNS)] for event in group.events])
-    _insert(connection, _PAYLOAD, [(event.position, event.dek_id, event.payload) for event in group.events])
+    _insert(connection, _EVENT, group.events)
     if group.index:
         _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
     if group.growth.subtrees:

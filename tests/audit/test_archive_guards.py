@@ -16,8 +16,9 @@ from tests.postgres_server import PostgresServer
 
 # Of the log below, in which INQ-1 (1 to 3) is archived by the event 9, and INQ-2 (4 to 6) is agreed to be.
 REFUSED = [
-    "DELETE FROM payload",
-    "DELETE FROM payload WHERE pos = 4",
+    "UPDATE event SET payload = NULL, dek_id = NULL",
+    "UPDATE event SET payload = NULL, dek_id = NULL WHERE pos = 4",
+    "UPDATE event SET payload = envelope WHERE pos = 1",
     "DELETE FROM archived",
     "UPDATE archived SET restored = 9",
     "UPDATE archived SET removed = 12",
@@ -76,12 +77,15 @@ async def test_the_applications_role_can_only_ask_for_it_and_is_refused(url: str
     log = await PostgresLog.open(url)
     await filled(log)
     with psycopg.connect(url, autocommit=True, options="-c search_path=casetrail") as application:
-        for denied in (*REFUSED[:3], *REFUSED[4:]):
+        for denied in (*REFUSED[:4], *REFUSED[5:]):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 application.execute(denied)
-        for cases in ("[]", '[["INQ-2", 4, 3, "00"]]'):
+        application.execute("SELECT archive_cases('archive-2', '[]')")  # nothing
+        with pytest.raises(psycopg.IntegrityError, match=WORDS):
+            application.execute("SELECT archive_cases('archive-2', %s)", ('[["INQ-2", 4, 3, "00"]]',))
+        for position in (1, 4):
             with pytest.raises(psycopg.IntegrityError, match=WORDS):
-                application.execute("SELECT archive_cases('archive-2', %s)", (cases,))
+                application.execute("SELECT restore_payload(%s, NULL, 'of another')", (position,))
     assert (await log.verify()).findings == ()
     await log.close()
 
@@ -96,7 +100,7 @@ def tampered(path: Path, *changes: str) -> None:
 
 
 NOTED = "INSERT INTO archived SELECT '{0}', case_id, opened, seq, leaf_hash, {1}, NULL FROM case_index"
-REMOVED = ("DELETE FROM payload WHERE pos BETWEEN 4 AND 6", "DELETE FROM case_index")
+REMOVED = ("UPDATE event SET payload = NULL WHERE pos BETWEEN 4 AND 6", "DELETE FROM case_index")
 
 
 @pytest.mark.parametrize(

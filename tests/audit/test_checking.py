@@ -18,11 +18,11 @@ from tests.audit.given import Writer, note, opening
 from tests.postgres_server import Databases, PostgresServer
 
 CASES, NOTES = 6, 5
-_TABLES = ("event", "payload", "policy", "log_head")
+_TABLES = ("event", "policy", "log_head")
 _DAMAGE = (
     "UPDATE event SET ordinal = 7 WHERE pos = 3",
     "UPDATE event SET leaf_hash = (SELECT leaf_hash FROM event WHERE pos = 1) WHERE pos = 9",
-    "UPDATE payload SET body = (SELECT body FROM payload WHERE pos = 1) WHERE pos = 14",
+    "UPDATE event SET payload = (SELECT payload FROM event WHERE pos = 1) WHERE pos = 14",
     "DELETE FROM event WHERE pos = 20",
     "UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'",
     "DELETE FROM case_index WHERE case_id = 'INQ-4'",

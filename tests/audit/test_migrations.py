@@ -9,12 +9,25 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from audit import migrations
+from audit.group import INDEX_COLUMNS
 from audit.log import LogDamagedError
 from audit.postgres.schema import REVISION
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import SCHEMA_VERSION
 from tests.audit.contract import opened
 from tests.audit.given import note
+
+FIRST = Path(__file__).parents[2] / "migrations" / "sqlite" / "0001_log.sql"
+_CASES = ", ".join(INDEX_COLUMNS)
+TAKEN_BACK = f"""
+  INSERT INTO event
+  SELECT pos, case_id, seq, key, ordinal, case_id || ':' || seq, type, envelope, leaf_hash, recorded_at FROM now.event;
+  INSERT INTO payload SELECT pos, dek_id, payload FROM now.event;
+  INSERT INTO case_index ({_CASES}) SELECT {_CASES} FROM now.case_index;
+  UPDATE log_head SET (log, size) = (SELECT log, size FROM now.log_head);
+  PRAGMA user_version = 1;
+"""  # noqa: S608 - our own names
+"""What a log of now says, in the tables of the first version."""
 
 
 @pytest.fixture
@@ -24,18 +37,15 @@ def path(tmp_path: Path) -> Path:
 
 async def a_log_of_version_1(path: Path) -> None:
     """A file as the first version left it: without a tree, and without a note of its migrations."""
-    log = SqliteLog(path)
+    newest = path.with_name("newest.db")
+    log = SqliteLog(newest)
     writer = await opened(log, "INQ-1")
     await writer.write(*[note() for _ in range(600)], key="r1")
     await log.close()
     with closing(sqlite.connect(path, isolation_level=None)) as old:
-        names = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND (tbl_name IN {0} OR name = 'log_head_grows')"
-        for (name,) in old.execute(names.format("('subtree', 'checkpoint', 'cosignature')")).fetchall():
-            old.execute(f"DROP TRIGGER {name}")
-        for table in ("erased_key", "archived", "subtree", "checkpoint", "cosignature", "alembic_version"):
-            old.execute(f"DROP TABLE {table}")
-        old.execute("UPDATE log_head SET frontier = x''")
-        old.execute("PRAGMA user_version = 1")
+        old.executescript(FIRST.read_text())
+        old.execute("ATTACH ? AS now", (str(newest),))
+        old.executescript(TAKEN_BACK)
 
 
 async def test_an_older_file_is_brought_up_to_date_when_it_is_opened(path: Path) -> None:

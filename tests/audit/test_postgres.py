@@ -164,7 +164,7 @@ async def test_nothing_is_written_under_a_key_that_another_process_erased(
 ) -> None:
     writer = await opened(log, "INQ-1")
     await writer.write(note(), key="r1")
-    superuser.execute("INSERT INTO erased_key SELECT dek_id, 'e1', '', '' FROM payload WHERE pos = 1")
+    superuser.execute("INSERT INTO erased_key SELECT dek_id, 'e1', '', '' FROM event WHERE pos = 1")
     with pytest.raises(LogUnavailableError, match="erased"):
         await log.append(writer.batch(note(), key="r2"))
     assert await log.size() == 2
@@ -505,10 +505,9 @@ async def test_a_running_process_stops_writing_when_it_meets_a_newer_schema(
 
 # What cannot be changed
 
-GUARDED = ("event", "payload", "subtree", "checkpoint", "cosignature", "policy")
+GUARDED = ("event", "subtree", "checkpoint", "cosignature", "policy")
 CHANGES = [
     "UPDATE event SET type = type",
-    "UPDATE payload SET body = body",
     "UPDATE subtree SET root = root",
     "UPDATE checkpoint SET note = note",
     "UPDATE cosignature SET line = line",
@@ -522,6 +521,7 @@ CHANGES = [
     "change",
     [
         *CHANGES,
+        "UPDATE event SET payload = payload",
         "DELETE FROM case_index",
         "DELETE FROM log_head",
         "UPDATE log_head SET log = 'mine'",
@@ -581,7 +581,7 @@ def tamper(superuser: psycopg.Connection[Any]) -> Callable[..., None]:
     """Change the tables as one who owns them can: without triggers and rules."""
 
     def change(*statements: str) -> None:
-        for table in ("event", "payload", "subtree", "checkpoint", "policy", "log_head"):
+        for table in ("event", "subtree", "checkpoint", "policy", "log_head"):
             superuser.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
         superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_check")
         for statement in statements:
@@ -597,7 +597,7 @@ BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'me
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (["UPDATE event SET pos = 9 WHERE pos = 7", "UPDATE payload SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
+        (["UPDATE event SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
         (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
@@ -607,9 +607,9 @@ BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'me
         (["UPDATE event SET leaf_hash = decode(repeat('00', 32), 'hex') WHERE pos = 3"], ("HASH_WRONG", 3)),
         ([BY_BOB], ("HASH_WRONG", 3)),
         ([ENVELOPE.format("envelope || ' '::bytea")], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE payload SET body = body || ' '::bytea WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE payload SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
-        (["DELETE FROM payload WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
+        (["UPDATE event SET payload = payload || ' '::bytea WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE event SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
+        (["UPDATE event SET payload = NULL WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
         (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
         (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
         (["UPDATE log_head SET size = 6"], ("HEAD_WRONG", 7)),

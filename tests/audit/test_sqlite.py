@@ -131,8 +131,8 @@ async def test_a_process_killed_while_writing_leaves_a_whole_log(path: Path) -> 
     [
         "UPDATE event SET type = 'Rated'",
         "DELETE FROM event",
-        "UPDATE payload SET body = x''",
-        "DELETE FROM payload",
+        "UPDATE event SET payload = x''",
+        "UPDATE event SET payload = NULL",
         "UPDATE policy SET policy_id = 'mine'",
         "DELETE FROM policy",
     ],
@@ -144,7 +144,7 @@ async def test_the_database_itself_refuses_changes(log: SqliteLog, path: Path, c
         other.execute(change)
 
 
-@pytest.mark.parametrize("table", ["event", "payload", "checkpoint", "policy"])
+@pytest.mark.parametrize("table", ["event", "checkpoint", "policy"])
 async def test_our_own_connections_replace_nothing_that_is_never_changed(
     log: SqliteLog, path: Path, table: str
 ) -> None:
@@ -189,7 +189,7 @@ BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BL
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (["UPDATE event SET pos = 9 WHERE pos = 7", "UPDATE payload SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
+        (["UPDATE event SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
         (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
@@ -202,10 +202,10 @@ BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BL
         (["UPDATE event SET envelope = x'7b' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
         (["UPDATE event SET envelope = x'5b5d' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
         (["UPDATE event SET envelope = CAST(envelope || ' ' AS BLOB) WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE payload SET body = CAST(body || x'00' AS BLOB) WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE payload SET body = x'' WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE payload SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
-        (["DELETE FROM payload WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
+        (["UPDATE event SET payload = CAST(payload || x'00' AS BLOB) WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE event SET payload = x'' WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
+        (["UPDATE event SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
+        (["UPDATE event SET payload = NULL WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
         (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
         (["DELETE FROM event WHERE pos = 4"], ("GAP", 4)),
         (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
@@ -262,7 +262,7 @@ async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
     log: SqliteLog, tamper: Callable[..., None]
 ) -> None:
     await two_cases(log)
-    tamper("DELETE FROM payload WHERE pos = 3")
+    tamper("UPDATE event SET payload = NULL WHERE pos = 3")
     with pytest.raises(LogDamagedError, match=r"position 3 .* payload is gone; run verify"):
         await log.events("INQ-1")
     assert len(await log.events("INQ-2")) == 3
@@ -421,7 +421,7 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
     await SqliteLog(path).close()
     with closing(sqlite.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 5\)"):
+    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 6\)"):
         SqliteLog(path)
 
 

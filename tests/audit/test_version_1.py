@@ -142,6 +142,9 @@ async def test_a_file_is_brought_up_to_date_and_continued(tmp_path: Path) -> Non
     await check(log)
     await log.close()
     with closing(sqlite.connect(tmp_path / "log.db")) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        longest = max((b64decode(line["payload"]) for line in EVENTS), key=len)
+        assert (tmp_path / "log.db").read_bytes().count(longest) == 1, "the tables of before left nothing behind"
         for change in ("UPDATE event SET type = 'Rated'", "DELETE FROM event"):
             with pytest.raises(sqlite.IntegrityError, match="never"):
                 file.execute(change)
@@ -154,7 +157,7 @@ async def test_a_database_is_brought_up_to_date_and_continued(
     as_superuser = postgres.url(str(conninfo.conninfo_to_dict(url)["dbname"]))
     with psycopg.connect(as_superuser, options="-c search_path=casetrail") as admin:
         make_old_database(admin)
-    assert administration.upgrade(url, postgres.url()) == ["upgraded the schema from 0003 to 0004"]
+    assert administration.upgrade(url, postgres.url()) == ["upgraded the schema from 0003 to 0005"]
     log = await PostgresLog.open(url)
     await check(log)
     await log.close()
@@ -166,7 +169,10 @@ async def test_a_database_is_brought_up_to_date_and_continued(
         with pytest.raises(psycopg.IntegrityError, match="never"), superuser.transaction():
             superuser.execute("DELETE FROM event")
         with pytest.raises(psycopg.IntegrityError, match="event_check"), superuser.transaction():
-            superuser.execute("INSERT INTO event SELECT 99, 0, 99, 0, 'x', 'k', 't', envelope, envelope FROM event")
+            superuser.execute(
+                "INSERT INTO event (pos, recorded_at, seq, ordinal, case_id, key, type, leaf_hash, envelope) "
+                "SELECT 99, 0, 99, 0, 'x', 'k', 't', envelope, envelope FROM event"
+            )
     new_database.give_back(url, as_it_was=False)  # type: ignore[attr-defined] # it is `Databases`
 
 
