@@ -75,11 +75,17 @@ class Archiving:
             _log.info("archived", archive=archive_id, cases=len(cases), by=actor.name)
             return done
 
-    async def restore(self, archive_id: str, case_ids: Sequence[str], why: str, actor: Actor) -> tuple[list[str], int]:
+    async def restore(self, archive_id: str, case_ids: Sequence[str], why: str, actor: Actor) -> list[Event]:
         """Bring cases back; once, however often it is asked for.
 
+        Args:
+            archive_id: The archive.
+            case_ids: Which; all that it has when empty.
+            why: Why.
+            actor: Who asks for it.
+
         Returns:
-            The cases that are back, and how many events they have.
+            Where the log says so of those that are back, whether by this call or an earlier one.
 
         Raises:
             Rejected: UNKNOWN_ARCHIVE; NOT_YET; UNKNOWN_CASE when a case is not in it; ARCHIVE_UNAVAILABLE,
@@ -95,7 +101,13 @@ class Archiving:
                 whole = {each.case_id: await self._compared(each, rows[each.case_id]) for each in chosen}
                 for each in chosen:
                     await self._put_back(each, whole[each.case_id], why, actor)
-            return [each.case_id for each in chosen], sum(each.seq for each in chosen)
+            wanted = set(case_ids)
+            return [
+                event
+                for case_id, event in (await archive(self._log, archive_id)).restored.items()
+                if (not wanted or case_id in wanted)
+                and await self._log.archive_of(case_id) is None  # else it was archived once more
+            ]
 
     # Writing
 

@@ -142,10 +142,11 @@ class RetentionServicer:
         Raises:
             Rejected: It cannot be done; nothing was restored.
         """
-        case_ids, events = await self._archiving.restore(
-            request.archive_id, request.case_ids, request.why, _actor(principal)
+        events = await self._archiving.restore(request.archive_id, request.case_ids, request.why, _actor(principal))
+        said = [event.case_restored for event in events]
+        return RestoreCasesResponse(
+            case_ids=[each.restored_case_id for each in said], events=sum(each.events for each in said)
         )
-        return RestoreCasesResponse(case_ids=case_ids, events=events)
 
     async def list_archives(self, _: ListArchivesRequest, principal: Principal) -> ListArchivesResponse:
         """Answer all archives.

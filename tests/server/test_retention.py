@@ -457,13 +457,25 @@ async def test_what_is_restored_is_what_it_was(filled: Running) -> None:
     assert [(each.case_id, each.restored) for each in cases.cases] == [("OLD-1", True), ("OLD-2", False)]
 
 
-async def test_restoring_all_again_comes_to_the_same(filled: Running) -> None:
+async def test_restoring_again_comes_to_the_same(filled: Running) -> None:
     done = await archived(filled)
-    await restored(filled, done.archive_id, "OLD-2")
-    assert list((await restored(filled, done.archive_id)).case_ids) == ["OLD-1"]
+    first = await restored(filled, done.archive_id, "OLD-2")
+    both = await restored(filled, done.archive_id)
     size = await filled.log.size()
-    assert list((await restored(filled, done.archive_id)).case_ids) == []
+    for case_ids, answer in ((["OLD-2"], first), ([], both)):
+        again = await restored(filled, done.archive_id, *case_ids)
+        assert (again.case_ids, again.events) == (answer.case_ids, answer.events)
+    assert (list(first.case_ids), list(both.case_ids)) == (["OLD-2"], ["OLD-2", "OLD-1"])
     assert await filled.log.size() == size
+
+
+async def test_a_case_that_was_archived_once_more_is_not_back(filled: Running) -> None:
+    first = (await archived(filled)).archive_id
+    await restored(filled, first, "OLD-1")
+    second = (await proposed(filled, request_id="p2")).archive.archive_id
+    await approved(filled, second)
+    await carried_out(filled, second)
+    assert list((await restored(filled, first)).case_ids) == ["OLD-2"]
 
 
 async def test_a_case_that_is_not_in_the_archive_is_refused(filled: Running) -> None:
