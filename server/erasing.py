@@ -10,14 +10,16 @@ from casetrail.v1.types_pb2 import Actor, Role
 from domain.refusal import Rejected
 from server.calls import Stream, Unary
 from server.principals import Principal
+from server.receipts import Receipts
 
 
 class ErasureServicer:
     """Makes a customer's personal data unreadable."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, receipts: Receipts) -> None:
         """Erase from this log."""
         self._log = log
+        self._receipts = receipts
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -47,4 +49,5 @@ class ErasureServicer:
             keys=len(erased.key_ids),
             cases=erased.cases,
             readable_events=erased.readable_events,
+            receipt=await self._receipts.receipt([event]),
         )

@@ -29,6 +29,7 @@ from server import page_tokens
 from server.calls import Stream, Unary
 from server.principals import Principal
 from server.proving import Proving
+from server.receipts import Receipts
 
 _PAGE: Final = 200
 _PAGES: Final = "checkpoints"
@@ -37,10 +38,11 @@ _PAGES: Final = "checkpoints"
 class ProofServicer:
     """Proves what the log is."""
 
-    def __init__(self, log: Log, proving: Proving) -> None:
+    def __init__(self, log: Log, proving: Proving, receipts: Receipts) -> None:
         """Prove this log."""
         self._log = log
         self._proving = proving
+        self._receipts = receipts
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -150,7 +152,12 @@ class ProofServicer:
         except KeyRefusedError as error:
             raise Rejected(RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE, str(error)) from error
         change = event.signing_key_changed
-        return RotateSigningKeyResponse(old_key=change.old_key, new_key=change.new_key, position=event.position)
+        return RotateSigningKeyResponse(
+            old_key=change.old_key,
+            new_key=change.new_key,
+            position=event.position,
+            receipt=await self._receipts.receipt([event]),
+        )
 
     async def _size(self, asked: int, field: str) -> int:
         size = await self._log.size()

@@ -18,12 +18,13 @@ class Receipts:
         self._log = log
         self._notary = notary
 
-    async def receipt(self, events: Sequence[Event], growth: Growth | None) -> Receipt:
+    async def receipt(self, events: Sequence[Event], growth: Growth | None = None) -> Receipt:
         """The receipt of a write.
 
         Args:
             events: What it wrote.
-            growth: What its commit made of the tree; None for a repeated request, which gets today's tree.
+            growth: What its commit made of the tree. A repeated request has none, and an event of the log itself brings
+                none: these get today's tree.
         """
         if not events:
             return Receipt()

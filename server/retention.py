@@ -10,6 +10,7 @@ from audit.log import ClosedCase, Log
 from audit.retention import THREE_YEARS, archivable, closed_at, root_of
 from casetrail.v1 import retention_service_pb2
 from casetrail.v1.case_pb2 import Case
+from casetrail.v1.case_service_pb2 import Receipt
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import ArchiveProposed, Event
 from casetrail.v1.policy_pb2 import Policy
@@ -39,6 +40,7 @@ from engine.engine import Engine
 from server.archiving import Archiving
 from server.calls import Stream, Unary
 from server.principals import Principal
+from server.receipts import Receipts
 
 CONTRACT: Final = retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"]
 
@@ -49,11 +51,12 @@ _ID_DIGITS: Final = 12
 class RetentionServicer:
     """Takes proposals, approvals and orders of administrators and auditors."""
 
-    def __init__(self, log: Log, engine: Engine, archiving: Archiving) -> None:
+    def __init__(self, log: Log, engine: Engine, archiving: Archiving, receipts: Receipts) -> None:
         """Archive this log."""
         self._log = log
         self._engine = engine
         self._archiving = archiving
+        self._receipts = receipts
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -79,7 +82,7 @@ class RetentionServicer:
         if known is not None:
             if not request.HasField("closed_before"):
                 proposal.closed_before.CopyFrom(known.proposed.archive_proposed.closed_before)
-            return ProposeArchiveResponse(archive=_archive(await retention.propose(self._log, proposal, actor)))
+            return await self._propose(proposal, actor, ())
         cases = await self._fill(proposal, now)
         listed = [_archivable(each) for each in cases]
         if request.dry_run:
@@ -92,8 +95,14 @@ class RetentionServicer:
                 f"no case was closed before {before:%Y-%m-%dT%H:%M:%SZ} and kept for as long as its policies say",
                 field="closed_before",
             )
+        return await self._propose(proposal, actor, listed)
+
+    async def _propose(
+        self, proposal: ArchiveProposed, actor: Actor, listed: Sequence[ArchivableCase]
+    ) -> ProposeArchiveResponse:
         made = await retention.propose(self._log, proposal, actor)
-        return ProposeArchiveResponse(archive=_archive(made), cases=listed)
+        receipt = await self._receipt(made.proposed)
+        return ProposeArchiveResponse(archive=_archive(made), cases=listed, receipt=receipt)
 
     async def _fill(self, proposal: ArchiveProposed, now: datetime) -> Sequence[ClosedCase]:
         """Find the cases that may go now, and have the proposal say so."""
@@ -113,9 +122,8 @@ class RetentionServicer:
         Raises:
             Rejected: The caller has not the role, or is who proposed it.
         """
-        return ApproveArchiveResponse(
-            archive=_archive(await retention.approve(self._log, request.archive_id, _actor(principal)))
-        )
+        found = await retention.approve(self._log, request.archive_id, _actor(principal))
+        return ApproveArchiveResponse(archive=_archive(found), receipt=await self._receipt(found.approved))
 
     async def withdraw_archive(self, request: WithdrawArchiveRequest, principal: Principal) -> WithdrawArchiveResponse:
         """Write that it is not to be archived after all.
@@ -123,9 +131,8 @@ class RetentionServicer:
         Raises:
             Rejected: The caller has not the role, or the cases were removed already.
         """
-        return WithdrawArchiveResponse(
-            archive=_archive(await retention.withdraw(self._log, request.archive_id, request.why, _actor(principal)))
-        )
+        found = await retention.withdraw(self._log, request.archive_id, request.why, _actor(principal))
+        return WithdrawArchiveResponse(archive=_archive(found), receipt=await self._receipt(found.withdrawn))
 
     async def carry_out_archive(self, request: CarryOutArchiveRequest, principal: Principal) -> CarryOutArchiveResponse:
         """Write the archive, check it, and remove what it has.
@@ -134,7 +141,7 @@ class RetentionServicer:
             Rejected: It cannot be done; nothing was removed.
         """
         done = await self._archiving.carry_out(request.archive_id, _actor(principal))
-        return CarryOutArchiveResponse(archive=_archive(done))
+        return CarryOutArchiveResponse(archive=_archive(done), receipt=await self._receipt(done.carried_out))
 
     async def restore_cases(self, request: RestoreCasesRequest, principal: Principal) -> RestoreCasesResponse:
         """Bring cases back from an archive.
@@ -145,7 +152,9 @@ class RetentionServicer:
         events = await self._archiving.restore(request.archive_id, request.case_ids, request.why, _actor(principal))
         said = [event.case_restored for event in events]
         return RestoreCasesResponse(
-            case_ids=[each.restored_case_id for each in said], events=sum(each.events for each in said)
+            case_ids=[each.restored_case_id for each in said],
+            events=sum(each.events for each in said),
+            receipt=await self._receipts.receipt(events),
         )
 
     async def list_archives(self, _: ListArchivesRequest, principal: Principal) -> ListArchivesResponse:
@@ -174,6 +183,9 @@ class RetentionServicer:
                 for each in await self._log.archived_cases(request.archive_id)
             ]
         )
+
+    async def _receipt(self, step: Event | None) -> Receipt:
+        return await self._receipts.receipt([step] if step is not None else [])
 
 
 def keep_closed(engine: Engine) -> retention.Keep:

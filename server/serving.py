@@ -73,7 +73,8 @@ class Server:
         self._gate = Gate(principals, tracing=tracing)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
-        cases = CaseServicer(engine, log, temporal, Receipts(log, proving.notary))
+        receipts = Receipts(log, proving.notary)
+        cases = CaseServicer(engine, log, temporal, receipts)
         archiving = Archiving(log, proving, archives, keep_closed(engine))
         drills = DrillServicer(cases, log, engine, DrillSchedules(temporal, log))
         self._server.add_generic_rpc_handlers(
@@ -81,16 +82,16 @@ class Server:
                 self._gate.service(_CASES, cases.methods()),
                 self._gate.service(_INCIDENTS, IncidentServicer(cases, log).methods()),
                 self._gate.service(_DRILLS, drills.methods()),
-                self._gate.service(_RETENTION, RetentionServicer(log, engine, archiving).methods()),
+                self._gate.service(_RETENTION, RetentionServicer(log, engine, archiving, receipts).methods()),
                 self._gate.service(
                     _AUDIT,
                     {
                         **AuditServicer(log).methods(),
-                        **ProofServicer(log, proving).methods(),
+                        **ProofServicer(log, proving, receipts).methods(),
                         **WhatIfServicer(log).methods(),
                         **CrossCheckServicer(engine, log, temporal).methods(),
                         **ExportServicer(log, proving).methods(),
-                        **ErasureServicer(log).methods(),
+                        **ErasureServicer(log, receipts).methods(),
                     },
                 ),
             )

@@ -21,7 +21,7 @@ from casetrail.drills import Drills
 from casetrail.errors import Unavailable, Untrusted
 from casetrail.incidents import Incidents
 from casetrail.patience import Patience
-from casetrail.receipts import ReceiptFile
+from casetrail.receipts import LOG_ITSELF, ReceiptFile
 from casetrail.tls import Tls, is_loopback
 from casetrail.v1.audit_service_pb2 import (
     CaseRerun,
@@ -158,7 +158,7 @@ class Client(Verbs):
         self._calls = Calls(channel, self.address, self._tls, self._metadata, self._patience)
         self._cases: CaseServiceAsyncStub = CaseServiceStub(channel)
         self._audit: AuditServiceAsyncStub = AuditServiceStub(channel)
-        self.archives = Archives(self._calls)
+        self.archives = Archives(self._calls, self._keep)
         self.drills = Drills(self._calls, self._keep)
         self.incidents = Incidents(self._calls, self._keep)
         return self
@@ -383,12 +383,16 @@ class Client(Verbs):
     async def rotate_signing_key(self, *, request_id: str = "") -> RotateSigningKeyResponse:
         """Have the log sign with a new key from now on. For administrators."""
         request = RotateSigningKeyRequest(request_id=request_id or new_request_id())
-        return await self._calls.ask(self._audit.RotateSigningKey, request, request.request_id)
+        answer = await self._calls.ask(self._audit.RotateSigningKey, request, request.request_id)
+        self._keep(LOG_ITSELF, request.request_id, answer.receipt)
+        return answer
 
     async def erase_customer(self, customer_id: str, *, why: str, request_id: str = "") -> EraseCustomerResponse:
         """Make a customer's personal data unreadable for ever. For administrators."""
         request = EraseCustomerRequest(request_id=request_id or new_request_id(), customer_id=customer_id, why=why)
-        return await self._calls.ask(self._audit.EraseCustomer, request, request.request_id)
+        answer = await self._calls.ask(self._audit.EraseCustomer, request, request.request_id)
+        self._keep(LOG_ITSELF, request.request_id, answer.receipt)
+        return answer
 
     async def steps(self, case_id: str) -> AsyncIterator[WatchCaseResponse]:
         """Every event of a case so far, each with the case after it."""

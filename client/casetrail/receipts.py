@@ -10,6 +10,9 @@ from google.protobuf.json_format import MessageToDict
 
 from casetrail.v1.case_service_pb2 import Receipt
 
+LOG_ITSELF = "@log"
+"""Stands for a case's number where something happens to the log itself: seals, changes of its key, archives."""
+
 Keep = Callable[[str, str, Receipt], None]
 """Keeps the receipt of a write where they are to be kept: case, request id, receipt."""
 

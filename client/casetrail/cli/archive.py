@@ -8,15 +8,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail.cli import output
 from casetrail.cli.options import Why, moment
-from casetrail.cli.terms import RequestId, Terms, call, spread
+from casetrail.cli.terms import KeepTerms, RequestId, Terms, call, spread
 from casetrail.v1.retention_service_pb2 import (
-    ApproveArchiveResponse,
     Archive,
     ArchiveStep,
-    CarryOutArchiveResponse,
     ListArchivedCasesResponse,
     ListArchivesResponse,
-    WithdrawArchiveResponse,
 )
 from casetrail.v1.types_pb2 import Kind, Role
 from casetrail.words import word_of
@@ -43,7 +40,7 @@ def propose(
     why: Why = "",
     request_id: RequestId = "",
     *,
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """List closed cases that were kept as long as their policies say, and propose to archive them."""
     answer = call(
@@ -66,14 +63,14 @@ def propose(
 
 @app.command()
 @spread
-def approve(archive: ArchiveArgument, *, terms: Terms) -> None:
+def approve(archive: ArchiveArgument, *, terms: KeepTerms) -> None:
     """Agree to what somebody else has proposed."""
-    found = call(terms, lambda client: client.archives.approve(_id(archive)))
+    answer = call(terms, lambda client: client.archives.approve(_id(archive)))
     if terms.as_json:
-        output.print_json(ApproveArchiveResponse(archive=found))
+        output.print_json(answer)
         return
-    _say_what(found)
-    typer.echo(f"Approved. Now: casetrail archive carry-out {found.archive_id}")
+    _say_what(answer.archive)
+    typer.echo(f"Approved. Now: casetrail archive carry-out {answer.archive.archive_id}")
 
 
 @app.command()
@@ -82,28 +79,28 @@ def withdraw(
     archive: ArchiveArgument,
     why: Why,
     *,
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """Take a proposal back, approved or not. What was carried out cannot be withdrawn."""
-    found = call(terms, lambda client: client.archives.withdraw(_id(archive), why=why))
+    answer = call(terms, lambda client: client.archives.withdraw(_id(archive), why=why))
     if terms.as_json:
-        output.print_json(WithdrawArchiveResponse(archive=found))
+        output.print_json(answer)
         return
-    _say_what(found)
+    _say_what(answer.archive)
     typer.echo("Withdrawn. Nothing was removed; they can be proposed again.")
 
 
 @app.command()
 @spread
-def carry_out(archive: ArchiveArgument, *, terms: Terms) -> None:
+def carry_out(archive: ArchiveArgument, *, terms: KeepTerms) -> None:
     """Write an approved archive, read it back, and only then remove what it has from the database."""
-    found = call(terms, lambda client: client.archives.carry_out(_id(archive)))
+    answer = call(terms, lambda client: client.archives.carry_out(_id(archive)))
     if terms.as_json:
-        output.print_json(CarryOutArchiveResponse(archive=found))
+        output.print_json(answer)
         return
-    _say_what(found)
-    typer.echo(f"They are in {found.location} now, and their payloads are not in the database any more.")
-    typer.echo(f"SHA-256 of the manifest, as the log has it: {found.manifest_sha256}")
+    _say_what(answer.archive)
+    typer.echo(f"They are in {answer.archive.location} now, and their payloads are not in the database any more.")
+    typer.echo(f"SHA-256 of the manifest, as the log has it: {answer.archive.manifest_sha256}")
 
 
 @app.command()
@@ -114,7 +111,7 @@ def restore(
     every: Annotated[bool, typer.Option("--all", help="All that only the archive has.")] = False,
     why: Why = "",
     *,
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """Bring cases back, after every byte was checked. The service reads the archive in its own folder of archives."""
     if bool(cases) == every:

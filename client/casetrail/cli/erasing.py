@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from casetrail.cli import output
-from casetrail.cli.terms import RequestId, Terms, call, spread
+from casetrail.cli.terms import KeepTerms, RequestId, call, spread
 
 
 @spread
@@ -15,7 +15,7 @@ def erase(
     why: Annotated[str, typer.Option(metavar="TEXT", help="Kept for ever: say nothing personal.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: there is no way back.")] = False,
     request_id: RequestId = "",
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """Erase a customer's personal data for ever, in the log, its backups and its exports. Proofs stay valid.
 

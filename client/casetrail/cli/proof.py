@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from casetrail.cli import output
-from casetrail.cli.terms import RequestId, Terms, call, spread
+from casetrail.cli.terms import KeepTerms, RequestId, Terms, call, spread
 from casetrail.client import Client
 from casetrail.proof.tree import check_consistency, check_inclusion
 from casetrail.v1.audit_service_pb2 import (
@@ -132,7 +132,7 @@ def receipts(
 def rotate_key(
     request_id: RequestId = "",
     *,
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """Sign with a new key from now on, which the old one confirms."""
     changed = call(terms, lambda client: client.rotate_signing_key(request_id=request_id))

@@ -11,6 +11,7 @@ from casetrail.cli.listing import LimitOption, add_row, first_of, opened
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.terms import Terms, call, follow, spread
 from casetrail.client import Client
+from casetrail.receipts import LOG_ITSELF
 from casetrail.timeline import heading, standing, tell
 from casetrail.v1.audit_service_pb2 import VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case
@@ -21,8 +22,6 @@ from casetrail.words import value_of, word_of
 
 CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number.")]
 AnyCaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number; all when left out.")]
-LOG_ITSELF = "@log"
-"""Stands for a case's number in events of the log itself: seals, changes of its key."""
 AfterOption = Annotated[int, typer.Option(min=0, metavar="POSITION", help="Only what comes after it in the log.")]
 
 

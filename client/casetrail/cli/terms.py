@@ -77,16 +77,22 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class WriteTerms(Terms):
+class KeepTerms(Terms):
     """What can be said with every command that writes."""
+
+    keep_receipts: Annotated[
+        Path | None,
+        typer.Option(envvar="CASETRAIL_RECEIPTS", metavar="FILE", help="Append the receipt to this file."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class WriteTerms(KeepTerms):
+    """What can be said with every command that writes to a case."""
 
     request_id: RequestId = ""
     acting: Annotated[
         Actor | None, typer.Option("--as", parser=actor, metavar="NAME:ROLE", help="Act for somebody else.")
-    ] = None
-    keep_receipts: Annotated[
-        Path | None,
-        typer.Option(envvar="CASETRAIL_RECEIPTS", metavar="FILE", help="Append the receipt to this file."),
     ] = None
 
     def how(self) -> How:
@@ -139,7 +145,7 @@ def call(terms: Terms, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
         raise typer.BadParameter("a token has printable ASCII characters only, and no space", param_hint="--token")
 
     async def session() -> _Result:
-        receipts = terms.keep_receipts if isinstance(terms, WriteTerms) else None
+        receipts = terms.keep_receipts if isinstance(terms, KeepTerms) else None
         async with Client(
             terms.address,
             token,

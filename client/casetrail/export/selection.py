@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from casetrail.client import Client
+from casetrail.receipts import LOG_ITSELF
 from casetrail.v1.audit_service_pb2 import ExportLogRequest
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -11,8 +12,6 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 
 _PAGE = 500
-# Stands where a case's number does, in events of what happens to the log itself.
-_LOG_ITSELF = "@log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class Selection:
                     yield event
             return
         async for event in client.events():
-            if event.case_id != _LOG_ITSELF and (self.drills or not event.drill_id) and self.takes(event):
+            if event.case_id != LOG_ITSELF and (self.drills or not event.drill_id) and self.takes(event):
                 yield event
 
     def takes(self, event: Event) -> bool:

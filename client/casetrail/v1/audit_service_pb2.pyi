@@ -775,19 +775,24 @@ class RotateSigningKeyResponse(google.protobuf.message.Message):
     OLD_KEY_FIELD_NUMBER: builtins.int
     NEW_KEY_FIELD_NUMBER: builtins.int
     POSITION_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     old_key: builtins.str
     """C2SP verifier keys."""
     new_key: builtins.str
     position: builtins.int
     """Checkpoints of at least so many events are signed with the new key."""
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
         self,
         *,
         old_key: builtins.str = ...,
         new_key: builtins.str = ...,
         position: builtins.int = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "old_key", b"old_key", "position", b"position"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["new_key", b"new_key", "old_key", b"old_key", "position", b"position", "receipt", b"receipt"]) -> None: ...
 
 Global___RotateSigningKeyResponse: typing_extensions.TypeAlias = RotateSigningKeyResponse
 
@@ -884,6 +889,7 @@ class EraseCustomerResponse(google.protobuf.message.Message):
     KEYS_FIELD_NUMBER: builtins.int
     CASES_FIELD_NUMBER: builtins.int
     READABLE_EVENTS_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     position: builtins.int
     """Of the event that says so."""
     keys: builtins.int
@@ -891,6 +897,8 @@ class EraseCustomerResponse(google.protobuf.message.Message):
     cases: builtins.int
     readable_events: builtins.int
     """Events that were written before personal fields were encrypted: these stay readable."""
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
         self,
         *,
@@ -898,7 +906,9 @@ class EraseCustomerResponse(google.protobuf.message.Message):
         keys: builtins.int = ...,
         cases: builtins.int = ...,
         readable_events: builtins.int = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cases", b"cases", "keys", b"keys", "position", b"position", "readable_events", b"readable_events"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "keys", b"keys", "position", b"position", "readable_events", b"readable_events", "receipt", b"receipt"]) -> None: ...
 
 Global___EraseCustomerResponse: typing_extensions.TypeAlias = EraseCustomerResponse

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from casetrail.v1 import case_service_pb2 as casetrail_dot_v1_dot_case__service__pb2
 from casetrail.v1 import rules_pb2 as casetrail_dot_v1_dot_rules__pb2
 from casetrail.v1 import types_pb2 as casetrail_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$casetrail/v1/retention_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63\x61setrail/v1/rules.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n\x07\x41rchive\x12\x12\n\narchive_id\x18\x01 \x01(\t\x12\x31\n\rclosed_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\x12\x0c\n\x04root\x18\x05 \x01(\t\x12\x0b\n\x03why\x18\x06 \x01(\t\x12+\n\x08proposed\x18\x07 \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12+\n\x08\x61pproved\x18\x08 \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12.\n\x0b\x63\x61rried_out\x18\t \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12\x10\n\x08location\x18\n \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x0b \x01(\t\x12\x16\n\x0erestored_cases\x18\x0c \x01(\x03\x12,\n\twithdrawn\x18\r \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12\x15\n\rwhy_withdrawn\x18\x0e \x01(\t\"x\n\x0b\x41rchiveStep\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12 \n\x04role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Role\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x82\x01\n\x0e\x41rchivableCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12-\n\tclosed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\"\xbd\x01\n\x15ProposeArchiveRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12\x31\n\rclosed_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\nmost_cases\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"m\n\x16ProposeArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\x12+\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1c.casetrail.v1.ArchivableCase\"4\n\x15\x41pproveArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"@\n\x16\x41pproveArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\"R\n\x16WithdrawArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1b\n\x03why\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xe8\x07\x88\xb5J\x01\"A\n\x17WithdrawArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\"5\n\x16\x43\x61rryOutArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"A\n\x17\x43\x61rryOutArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\"h\n\x13RestoreCasesRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1d\n\x08\x63\x61se_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x10\xe8\x07\x18\x01\x12\x15\n\x03why\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"8\n\x14RestoreCasesResponse\x12\x10\n\x08\x63\x61se_ids\x18\x01 \x03(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\"\x15\n\x13ListArchivesRequest\"?\n\x14ListArchivesResponse\x12\'\n\x08\x61rchives\x18\x01 \x03(\x0b\x32\x15.casetrail.v1.Archive\"7\n\x18ListArchivedCasesRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"F\n\x19ListArchivedCasesResponse\x12)\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1a.casetrail.v1.ArchivedCase\"A\n\x0c\x41rchivedCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12\x10\n\x08restored\x18\x03 \x01(\x08\x32\xa0\x05\n\x10RetentionService\x12[\n\x0eProposeArchive\x12#.casetrail.v1.ProposeArchiveRequest\x1a$.casetrail.v1.ProposeArchiveResponse\x12[\n\x0e\x41pproveArchive\x12#.casetrail.v1.ApproveArchiveRequest\x1a$.casetrail.v1.ApproveArchiveResponse\x12^\n\x0fWithdrawArchive\x12$.casetrail.v1.WithdrawArchiveRequest\x1a%.casetrail.v1.WithdrawArchiveResponse\x12^\n\x0f\x43\x61rryOutArchive\x12$.casetrail.v1.CarryOutArchiveRequest\x1a%.casetrail.v1.CarryOutArchiveResponse\x12U\n\x0cRestoreCases\x12!.casetrail.v1.RestoreCasesRequest\x1a\".casetrail.v1.RestoreCasesResponse\x12U\n\x0cListArchives\x12!.casetrail.v1.ListArchivesRequest\x1a\".casetrail.v1.ListArchivesResponse\x12\x64\n\x11ListArchivedCases\x12&.casetrail.v1.ListArchivedCasesRequest\x1a\'.casetrail.v1.ListArchivedCasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$casetrail/v1/retention_service.proto\x12\x0c\x63\x61setrail.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63\x61setrail/v1/case_service.proto\x1a\x18\x63\x61setrail/v1/rules.proto\x1a\x18\x63\x61setrail/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n\x07\x41rchive\x12\x12\n\narchive_id\x18\x01 \x01(\t\x12\x31\n\rclosed_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61ses\x18\x03 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\x12\x0c\n\x04root\x18\x05 \x01(\t\x12\x0b\n\x03why\x18\x06 \x01(\t\x12+\n\x08proposed\x18\x07 \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12+\n\x08\x61pproved\x18\x08 \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12.\n\x0b\x63\x61rried_out\x18\t \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12\x10\n\x08location\x18\n \x01(\t\x12\x17\n\x0fmanifest_sha256\x18\x0b \x01(\t\x12\x16\n\x0erestored_cases\x18\x0c \x01(\x03\x12,\n\twithdrawn\x18\r \x01(\x0b\x32\x19.casetrail.v1.ArchiveStep\x12\x15\n\rwhy_withdrawn\x18\x0e \x01(\t\"x\n\x0b\x41rchiveStep\x12\r\n\x05\x61\x63tor\x18\x01 \x01(\t\x12 \n\x04role\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Role\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08position\x18\x04 \x01(\x03\"\x82\x01\n\x0e\x41rchivableCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.casetrail.v1.Kind\x12-\n\tclosed_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\"\xbd\x01\n\x15ProposeArchiveRequest\x12)\n\nrequest_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[!-~]{1,128}$\x12\x31\n\rclosed_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\nmost_cases\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\"\x95\x01\n\x16ProposeArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\x12+\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1c.casetrail.v1.ArchivableCase\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"4\n\x15\x41pproveArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"h\n\x16\x41pproveArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"R\n\x16WithdrawArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1b\n\x03why\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xe8\x07\x88\xb5J\x01\"i\n\x17WithdrawArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"5\n\x16\x43\x61rryOutArchiveRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"i\n\x17\x43\x61rryOutArchiveResponse\x12&\n\x07\x61rchive\x18\x01 \x01(\x0b\x32\x15.casetrail.v1.Archive\x12&\n\x07receipt\x18\x02 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"h\n\x13RestoreCasesRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x1d\n\x08\x63\x61se_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x10\xe8\x07\x18\x01\x12\x15\n\x03why\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"`\n\x14RestoreCasesResponse\x12\x10\n\x08\x63\x61se_ids\x18\x01 \x03(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12&\n\x07receipt\x18\x03 \x01(\x0b\x32\x15.casetrail.v1.Receipt\"\x15\n\x13ListArchivesRequest\"?\n\x14ListArchivesResponse\x12\'\n\x08\x61rchives\x18\x01 \x03(\x0b\x32\x15.casetrail.v1.Archive\"7\n\x18ListArchivedCasesRequest\x12\x1b\n\narchive_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\"F\n\x19ListArchivedCasesResponse\x12)\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x1a.casetrail.v1.ArchivedCase\"A\n\x0c\x41rchivedCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\x12\x10\n\x08restored\x18\x03 \x01(\x08\x32\xa0\x05\n\x10RetentionService\x12[\n\x0eProposeArchive\x12#.casetrail.v1.ProposeArchiveRequest\x1a$.casetrail.v1.ProposeArchiveResponse\x12[\n\x0e\x41pproveArchive\x12#.casetrail.v1.ApproveArchiveRequest\x1a$.casetrail.v1.ApproveArchiveResponse\x12^\n\x0fWithdrawArchive\x12$.casetrail.v1.WithdrawArchiveRequest\x1a%.casetrail.v1.WithdrawArchiveResponse\x12^\n\x0f\x43\x61rryOutArchive\x12$.casetrail.v1.CarryOutArchiveRequest\x1a%.casetrail.v1.CarryOutArchiveResponse\x12U\n\x0cRestoreCases\x12!.casetrail.v1.RestoreCasesRequest\x1a\".casetrail.v1.RestoreCasesResponse\x12U\n\x0cListArchives\x12!.casetrail.v1.ListArchivesRequest\x1a\".casetrail.v1.ListArchivesResponse\x12\x64\n\x11ListArchivedCases\x12&.casetrail.v1.ListArchivedCasesRequest\x1a\'.casetrail.v1.ListArchivedCasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,42 +58,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESTORECASESREQUEST'].fields_by_name['why']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_LISTARCHIVEDCASESREQUEST'].fields_by_name['archive_id']._loaded_options = None
   _globals['_LISTARCHIVEDCASESREQUEST'].fields_by_name['archive_id']._serialized_options = b'\272H\004r\002\020\001'
-  _globals['_ARCHIVE']._serialized_start=169
-  _globals['_ARCHIVE']._serialized_end=581
-  _globals['_ARCHIVESTEP']._serialized_start=583
-  _globals['_ARCHIVESTEP']._serialized_end=703
-  _globals['_ARCHIVABLECASE']._serialized_start=706
-  _globals['_ARCHIVABLECASE']._serialized_end=836
-  _globals['_PROPOSEARCHIVEREQUEST']._serialized_start=839
-  _globals['_PROPOSEARCHIVEREQUEST']._serialized_end=1028
-  _globals['_PROPOSEARCHIVERESPONSE']._serialized_start=1030
-  _globals['_PROPOSEARCHIVERESPONSE']._serialized_end=1139
-  _globals['_APPROVEARCHIVEREQUEST']._serialized_start=1141
-  _globals['_APPROVEARCHIVEREQUEST']._serialized_end=1193
-  _globals['_APPROVEARCHIVERESPONSE']._serialized_start=1195
-  _globals['_APPROVEARCHIVERESPONSE']._serialized_end=1259
-  _globals['_WITHDRAWARCHIVEREQUEST']._serialized_start=1261
-  _globals['_WITHDRAWARCHIVEREQUEST']._serialized_end=1343
-  _globals['_WITHDRAWARCHIVERESPONSE']._serialized_start=1345
-  _globals['_WITHDRAWARCHIVERESPONSE']._serialized_end=1410
-  _globals['_CARRYOUTARCHIVEREQUEST']._serialized_start=1412
-  _globals['_CARRYOUTARCHIVEREQUEST']._serialized_end=1465
-  _globals['_CARRYOUTARCHIVERESPONSE']._serialized_start=1467
-  _globals['_CARRYOUTARCHIVERESPONSE']._serialized_end=1532
-  _globals['_RESTORECASESREQUEST']._serialized_start=1534
-  _globals['_RESTORECASESREQUEST']._serialized_end=1638
-  _globals['_RESTORECASESRESPONSE']._serialized_start=1640
-  _globals['_RESTORECASESRESPONSE']._serialized_end=1696
-  _globals['_LISTARCHIVESREQUEST']._serialized_start=1698
-  _globals['_LISTARCHIVESREQUEST']._serialized_end=1719
-  _globals['_LISTARCHIVESRESPONSE']._serialized_start=1721
-  _globals['_LISTARCHIVESRESPONSE']._serialized_end=1784
-  _globals['_LISTARCHIVEDCASESREQUEST']._serialized_start=1786
-  _globals['_LISTARCHIVEDCASESREQUEST']._serialized_end=1841
-  _globals['_LISTARCHIVEDCASESRESPONSE']._serialized_start=1843
-  _globals['_LISTARCHIVEDCASESRESPONSE']._serialized_end=1913
-  _globals['_ARCHIVEDCASE']._serialized_start=1915
-  _globals['_ARCHIVEDCASE']._serialized_end=1980
-  _globals['_RETENTIONSERVICE']._serialized_start=1983
-  _globals['_RETENTIONSERVICE']._serialized_end=2655
+  _globals['_ARCHIVE']._serialized_start=202
+  _globals['_ARCHIVE']._serialized_end=614
+  _globals['_ARCHIVESTEP']._serialized_start=616
+  _globals['_ARCHIVESTEP']._serialized_end=736
+  _globals['_ARCHIVABLECASE']._serialized_start=739
+  _globals['_ARCHIVABLECASE']._serialized_end=869
+  _globals['_PROPOSEARCHIVEREQUEST']._serialized_start=872
+  _globals['_PROPOSEARCHIVEREQUEST']._serialized_end=1061
+  _globals['_PROPOSEARCHIVERESPONSE']._serialized_start=1064
+  _globals['_PROPOSEARCHIVERESPONSE']._serialized_end=1213
+  _globals['_APPROVEARCHIVEREQUEST']._serialized_start=1215
+  _globals['_APPROVEARCHIVEREQUEST']._serialized_end=1267
+  _globals['_APPROVEARCHIVERESPONSE']._serialized_start=1269
+  _globals['_APPROVEARCHIVERESPONSE']._serialized_end=1373
+  _globals['_WITHDRAWARCHIVEREQUEST']._serialized_start=1375
+  _globals['_WITHDRAWARCHIVEREQUEST']._serialized_end=1457
+  _globals['_WITHDRAWARCHIVERESPONSE']._serialized_start=1459
+  _globals['_WITHDRAWARCHIVERESPONSE']._serialized_end=1564
+  _globals['_CARRYOUTARCHIVEREQUEST']._serialized_start=1566
+  _globals['_CARRYOUTARCHIVEREQUEST']._serialized_end=1619
+  _globals['_CARRYOUTARCHIVERESPONSE']._serialized_start=1621
+  _globals['_CARRYOUTARCHIVERESPONSE']._serialized_end=1726
+  _globals['_RESTORECASESREQUEST']._serialized_start=1728
+  _globals['_RESTORECASESREQUEST']._serialized_end=1832
+  _globals['_RESTORECASESRESPONSE']._serialized_start=1834
+  _globals['_RESTORECASESRESPONSE']._serialized_end=1930
+  _globals['_LISTARCHIVESREQUEST']._serialized_start=1932
+  _globals['_LISTARCHIVESREQUEST']._serialized_end=1953
+  _globals['_LISTARCHIVESRESPONSE']._serialized_start=1955
+  _globals['_LISTARCHIVESRESPONSE']._serialized_end=2018
+  _globals['_LISTARCHIVEDCASESREQUEST']._serialized_start=2020
+  _globals['_LISTARCHIVEDCASESREQUEST']._serialized_end=2075
+  _globals['_LISTARCHIVEDCASESRESPONSE']._serialized_start=2077
+  _globals['_LISTARCHIVEDCASESRESPONSE']._serialized_end=2147
+  _globals['_ARCHIVEDCASE']._serialized_start=2149
+  _globals['_ARCHIVEDCASE']._serialized_end=2214
+  _globals['_RETENTIONSERVICE']._serialized_start=2217
+  _globals['_RETENTIONSERVICE']._serialized_end=2889
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 import builtins
+import casetrail.v1.case_service_pb2
 import casetrail.v1.types_pb2
 import collections.abc
 import google.protobuf.descriptor
@@ -190,20 +191,26 @@ class ProposeArchiveResponse(google.protobuf.message.Message):
 
     ARCHIVE_FIELD_NUMBER: builtins.int
     CASES_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     @property
     def archive(self) -> Global___Archive:
         """Without id and proposal when this was a dry run."""
 
     @property
     def cases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ArchivableCase]: ...
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt:
+        """Left out of a dry run."""
+
     def __init__(
         self,
         *,
         archive: Global___Archive | None = ...,
         cases: collections.abc.Iterable[Global___ArchivableCase] | None = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["archive", b"archive"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive", b"archive", "cases", b"cases"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["archive", b"archive", "cases", b"cases", "receipt", b"receipt"]) -> None: ...
 
 Global___ProposeArchiveResponse: typing_extensions.TypeAlias = ProposeArchiveResponse
 
@@ -227,15 +234,19 @@ class ApproveArchiveResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ARCHIVE_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     @property
     def archive(self) -> Global___Archive: ...
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
         self,
         *,
         archive: Global___Archive | None = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["archive", b"archive"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive", b"archive"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> None: ...
 
 Global___ApproveArchiveResponse: typing_extensions.TypeAlias = ApproveArchiveResponse
 
@@ -262,15 +273,19 @@ class WithdrawArchiveResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ARCHIVE_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     @property
     def archive(self) -> Global___Archive: ...
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
         self,
         *,
         archive: Global___Archive | None = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["archive", b"archive"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive", b"archive"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> None: ...
 
 Global___WithdrawArchiveResponse: typing_extensions.TypeAlias = WithdrawArchiveResponse
 
@@ -294,15 +309,19 @@ class CarryOutArchiveResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ARCHIVE_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     @property
     def archive(self) -> Global___Archive: ...
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
         self,
         *,
         archive: Global___Archive | None = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["archive", b"archive"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["archive", b"archive"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["archive", b"archive", "receipt", b"receipt"]) -> None: ...
 
 Global___CarryOutArchiveResponse: typing_extensions.TypeAlias = CarryOutArchiveResponse
 
@@ -336,18 +355,25 @@ class RestoreCasesResponse(google.protobuf.message.Message):
 
     CASE_IDS_FIELD_NUMBER: builtins.int
     EVENTS_FIELD_NUMBER: builtins.int
+    RECEIPT_FIELD_NUMBER: builtins.int
     events: builtins.int
     @property
     def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Those that are back, whether by this call or an earlier one."""
+
+    @property
+    def receipt(self) -> casetrail.v1.case_service_pb2.Receipt:
+        """Of the last event that says so; it is chained to the others."""
 
     def __init__(
         self,
         *,
         case_ids: collections.abc.Iterable[builtins.str] | None = ...,
         events: builtins.int = ...,
+        receipt: casetrail.v1.case_service_pb2.Receipt | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "events", b"events"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["receipt", b"receipt"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["case_ids", b"case_ids", "events", b"events", "receipt", b"receipt"]) -> None: ...
 
 Global___RestoreCasesResponse: typing_extensions.TypeAlias = RestoreCasesResponse
 
