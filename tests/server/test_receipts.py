@@ -1,4 +1,4 @@
-"""Every acknowledged write has a receipt: steps of archives, erasures and changes of key too."""
+"""Every acknowledged write has a receipt: steps of archives, erasures, changes of key and imported history too."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from casetrail_verify import Evidence, verify
 from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY
 from server import serving
+from tests.play.logs import SAMPLE, SERVICENOW
 from tests.server.running import Running
 from tests.server.test_proof_command import casetrail
 from tests.server.test_retention import RECENTLY, imported
@@ -117,6 +118,37 @@ async def test_an_erasure_and_a_change_of_the_key_have_receipts_also_when_they_a
     await first_and_again(keeping, lambda: admin.erase_customer("customer of OLD-1", why="a letter", request_id="e1"))
     await first_and_again(keeping, lambda: admin.rotate_signing_key(request_id="r1"))
     await hold(keeping.running, keeping.file)
+
+
+async def test_what_is_played_leaves_a_receipt_for_each_acknowledged_command(running: Running, tmp_path: Path) -> None:
+    file = tmp_path / "receipts.jsonl"
+    words = ("play", str(SAMPLE), "--mapping", str(SERVICENOW), "--backfill", "--json")
+    played = await casetrail(running, *words, "--keep-receipts", str(file), who="player")
+    assert (played.code, played.err) == (0, "")
+    first = list(kept_in(file))
+    requests = {(row.case_id, row.key) for row in await running.log.rows(limit=1000) if b'"digest":' in row.envelope}
+    assert {(each.case_id, each.request_id) for each in first} == requests
+    assert len(first) > 109
+
+    assert (await casetrail(running, *words, who="player", CASETRAIL_RECEIPTS=str(file))).code == 0
+    openings = {each.case_id: each.receipt.hash for each in reversed(first)}
+    again = list(kept_in(file))[len(first) :]
+    assert {each.case_id: each.receipt.hash for each in again} == openings
+
+    await hold(running, file)
+
+
+async def test_a_receipt_that_cannot_be_kept_ends_the_playing_which_can_go_on(running: Running) -> None:
+    words = ("play", str(SAMPLE), "--mapping", str(SERVICENOW), "--backfill", "--json", "--limit", "1")
+    ended = await casetrail(running, *words, "--keep-receipts", "/dev/full", who="player")
+    assert (ended.code, ended.err.splitlines()) == (
+        1,
+        [
+            "Failed: /dev/full: No space left on device; what was asked for is done, and only its receipt is not kept.",
+            "What was played is kept: the same command goes on from there.",
+        ],
+    )
+    assert (await casetrail(running, *words, who="player")).code == 0
 
 
 @pytest.mark.parametrize(

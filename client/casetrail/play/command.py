@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from casetrail.cli.failure import tell
-from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.terms import KeepTerms, call, spread
 from casetrail.client import Client
 from casetrail.errors import CasetrailError
 from casetrail.file_problems import FileError, Problem
@@ -71,7 +71,7 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
     skip_bad_rows: Annotated[
         bool, typer.Option("--skip-bad-rows", help="Leave out rows that cannot be read, and count them.")
     ] = False,
-    terms: Terms,
+    terms: KeepTerms,
 ) -> None:
     """Drive the engine with an event log.
 
@@ -87,7 +87,7 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
         _errors.print(f"{mapping}: no rule enters `{activity}`: its {rows:,} rows are kept as they are")
     try:
         summary = call(terms, lambda client: _perform(client, score, style, concurrency, quiet=terms.as_json))
-    except (CasetrailError, Stopped) as error:
+    except (CasetrailError, Stopped, OSError) as error:
         tell(error)
         _errors.print(_GOES_ON)
         raise typer.Exit(1) from None
