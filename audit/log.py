@@ -357,6 +357,14 @@ class Log(Protocol):
     async def recall(self, name: str) -> str | None:
         """An operational fact as it was stored last; None when it never was."""
 
+    async def check(self) -> None:
+        """Make sure that the log can be worked with: its head and every table are there.
+
+        Raises:
+            LogUnavailableError: It does not answer.
+            LogDamagedError: One of them is gone.
+        """
+
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from audit import archive_questions, questions
+from audit import archive_questions, questions, tables
 from audit.envelope import StoredEvent
 from audit.log import ArchivedCase
 from audit.merkle import Subtree
@@ -38,6 +38,7 @@ class _WholeLog:
 
     def __init__(self, select: Select) -> None:
         self._select = select
+        list(select(tables.ALL))  # also those that nothing below asks for
         self.log, size, self.frontier = questions.head_of(list(select(questions.head())))
         self.size: int | None = size
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, TypeVar
 
-from audit import archive_questions, facts, questions
+from audit import archive_questions, facts, questions, tables
 from audit.bell import Bell
 from audit.encryption import Keys, case_place, decrypt
 from audit.envelope import StoredEvent, event_of
@@ -242,6 +242,11 @@ class Store(ABC):
     async def size(self) -> int:
         """The position of the last event."""
         return await self._ask(questions.head(), lambda rows: questions.head_of(rows)[1], brief=True)
+
+    async def check(self) -> None:
+        """Make sure that the log can be worked with: its head and every table are there."""
+        await self._ask(tables.ALL, list, brief=True)
+        await self.size()
 
     async def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process.

@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from audit.log import Log, LogUnavailableError, Unserved
+from audit.log import Log, LogDamagedError, LogUnavailableError, Unserved
 from casetrail.v1.types_pb2 import Kind
 from engine.nudge import SOON, TemporalWaker
 
@@ -100,8 +100,8 @@ class Sweep:
                 await self.round()
             except RPCError as error:
                 self._note_loss("temporal", error.status.name)
-            except LogUnavailableError as error:
-                self._note_loss("the log", type(error.__cause__ or error).__name__)
+            except (LogUnavailableError, LogDamagedError) as error:
+                self._note_loss("the log", str(error))
             else:
                 self._note_return()
             await _until(stop, self._pace.every)

@@ -5,7 +5,7 @@ One layer rather than a chain of interceptors, because each of those costs every
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias, cast
 
@@ -15,6 +15,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from audit.log import LogDamagedError
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain.refusal import Rejected
 from server import validation
@@ -35,10 +36,15 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Gate:
-    """Admits calls of known principals to the servicers."""
+    """Admits calls of known principals to the servicers.
+
+    Attributes:
+        damage: What is wrong with the log, so that no call is answered; empty while nothing is known to be.
+    """
 
     def __init__(self, principals: Principals, *, tracing: bool) -> None:
         """Admit these principals, and make spans of their calls or not."""
+        self.damage = ""
         self._principals = principals
         self._tracing = tracing
         # Streams that wait for something to tell; one that is sending must not be disturbed.
@@ -76,7 +82,7 @@ class Gate:
             metadata = context.invocation_metadata() or ()
             with observed_call(name, metadata, tracing=self._tracing) as call:
                 try:
-                    principal = self._principals.authenticate(metadata)
+                    principal = self._admitted(metadata)
                     response = await answer(validation.read(kind, data), principal)
                 except Exception as error:  # noqa: BLE001 - the one place where every error ends
                     refused = _refuse(name, error)
@@ -92,7 +98,7 @@ class Gate:
             metadata = context.invocation_metadata() or ()
             with observed_call(name, metadata, tracing=self._tracing) as call:
                 try:
-                    principal = self._principals.authenticate(metadata)
+                    principal = self._admitted(metadata)
                     async with aclosing(answer(validation.read(kind, data), principal)) as responses:
                         async for response in self._until_stopped(responses):
                             yield response
@@ -103,6 +109,18 @@ class Gate:
                 call.code = grpc.StatusCode.OK
 
         return handle
+
+    def _admitted(self, metadata: Iterable[tuple[str, str | bytes]]) -> Principal:
+        """Who calls.
+
+        Raises:
+            Rejected: UNKNOWN_PRINCIPAL.
+            LogDamagedError: Nobody is answered.
+        """
+        principal = self._principals.authenticate(metadata)
+        if self.damage:
+            raise LogDamagedError(self.damage)
+        return principal
 
     def _is_stopping(self) -> bool:
         return self._stopping

@@ -119,14 +119,14 @@ class Server:
         return port
 
     async def watch_health(self) -> None:
-        """Keep telling whether the log can be read, which is whether calls can be answered."""
+        """Keep telling whether the log can be worked with, and answer no call while it is damaged."""
         told = None
         while True:
             trouble = await self._trouble_with_log()
             if trouble != told:
                 told = trouble
                 if trouble:
-                    _log.error("the log cannot be read", why=trouble)
+                    _log.error("the log cannot be worked with", why=trouble)
                 await self._tell(serving=not trouble)
             await asyncio.sleep(_BETWEEN_LOOKS)
 
@@ -137,12 +137,16 @@ class Server:
         await self._server.stop(patience)
 
     async def _trouble_with_log(self) -> str:
-        """Why the log cannot be read; empty when it can."""
+        """Why the log cannot be worked with; empty when it can."""
+        unavailable = damage = ""
         try:
-            await self._log.size()
-        except (LogUnavailableError, LogDamagedError) as error:
-            return str(error)
-        return ""
+            await self._log.check()
+        except LogUnavailableError as error:
+            unavailable = str(error)
+        except LogDamagedError as error:
+            damage = str(error)
+        self._gate.damage = damage
+        return unavailable or damage
 
     async def _tell(self, *, serving: bool) -> None:
         answer = health_pb2.HealthCheckResponse

@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
-from audit.log import Log, LogUnavailableError
+from audit.log import Log, LogDamagedError, LogUnavailableError
 from audit.publishing import Publisher
 from audit.witnesses import HttpWitness
 
@@ -45,7 +45,7 @@ class LogGauges:
         while True:
             try:
                 self._seen = await self._log.gauges(now=datetime.now(UTC))
-            except LogUnavailableError:
+            except (LogUnavailableError, LogDamagedError):
                 self._seen = {}  # rather no figure than an old one
             await asyncio.sleep(every)
 
@@ -99,7 +99,7 @@ class ProofGauges:
         while True:
             try:
                 await self._look()
-            except LogUnavailableError:
+            except (LogUnavailableError, LogDamagedError):
                 self._ages, self._lags, self._behind = [], [], []  # rather no figure than an old one
             await asyncio.sleep(every)
 

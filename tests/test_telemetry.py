@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import grpc
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,6 +22,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from audit.publishing import Publisher
+from audit.signing import Notary
+from audit.sqlite import SqliteLog
 from casetrail.proof.note import WITNESS_KEY, SigningKey
 from casetrail.v1.case_service_pb2 import ExecuteRequest, GetCaseRequest, OpenCaseRequest
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
@@ -28,6 +32,7 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Channel, Kind
 from embedded import ports
 from embedded.readiness import grpc_serving
+from telemetry import LogGauges, ProofGauges
 from telemetry.discreet import DiscreetExporter
 from tests.collector import Collector, collecting
 
@@ -193,6 +198,20 @@ def test_how_far_behind_the_log_its_proofs_are_can_be_alarmed_on(seen: Seen) -> 
     assert 0 < figure(seen.collector, "casetrail.witness.age", WITNESS) < 60
     assert figure(seen.collector, "casetrail.checkpoint.age", "database") < 5
     assert figure(seen.collector, "casetrail.checkpoint.age", "folder") < 5
+
+
+async def test_a_log_that_is_damaged_ends_no_gauge(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.db")
+    publisher = Publisher(log, await Notary.open(log, tmp_path / "keys"))
+    with closing(sqlite.connect(log.path, isolation_level=None)) as other:
+        other.execute("DROP TABLE case_index")
+        other.execute("DROP TABLE checkpoint")
+    looking = [LogGauges(log).follow(every=0.01), ProofGauges(log, publisher, []).follow(every=0.01)]
+    _, pending = await asyncio.wait([asyncio.create_task(look) for look in looking], timeout=0.2)
+    assert len(pending) == 2
+    for look in pending:
+        look.cancel()
+    await log.close()
 
 
 def test_calls_are_counted_by_method_and_status(seen: Seen) -> None:

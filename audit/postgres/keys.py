@@ -84,6 +84,11 @@ class PostgresKeys:
             connection.close()
 
     def _translated(self, error: psycopg.Error) -> Exception:
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            return LogUnavailableError(
+                f"the subjects' keys: {self.name} has no tables for them: restore them, or where there never were any, "
+                f"run `casetrail-db init` ({error.diag.message_primary})"
+            )
         translated = self._server.translated(error)
         return LogUnavailableError(f"the subjects' keys: {translated}")
 

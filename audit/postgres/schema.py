@@ -4,15 +4,16 @@ from typing import Final
 
 import psycopg
 
+from audit import tables
 from audit.log import LogUnavailableError
-from audit.postgres.server import Connection
+from audit.postgres.server import SCHEMA, Connection
 
 REVISION: Final = "0005"
 """The newest migration, which this version works with."""
 
 
 async def check(connection: Connection, name: str) -> None:
-    """Make sure that the schema is the one that this version knows.
+    """Make sure that the schema is the one that this version knows, and that every table is there.
 
     Args:
         connection: To the database.
@@ -20,10 +21,13 @@ async def check(connection: Connection, name: str) -> None:
 
     Raises:
         LogUnavailableError: There is none, or an older or newer one.
+        LogDamagedError: A table is gone.
     """
     try:
         found = await (await connection.execute("SELECT version_num FROM alembic_version")).fetchall()
-    except psycopg.errors.UndefinedTable:
+    except psycopg.errors.UndefinedTable as error:
+        if await _has_tables(connection):
+            raise tables.gone(name, error.diag.message_primary or str(error)) from error
         found = []
     if not found:
         raise LogUnavailableError(f"the log {name} has no tables yet: run `casetrail-db init`")
@@ -38,3 +42,13 @@ async def check(connection: Connection, name: str) -> None:
             f"the log {name} was upgraded by a newer Casetrail (schema {revision}; this one knows {REVISION}): "
             "run that one"
         )
+    try:
+        await connection.execute(tables.ALL.text)
+    except psycopg.errors.UndefinedTable as error:
+        raise tables.gone(name, error.diag.message_primary or str(error)) from error
+
+
+async def _has_tables(connection: Connection) -> bool:
+    """Whether there are any, besides the one that says which."""
+    found = await connection.execute("SELECT FROM pg_tables WHERE schemaname = %s LIMIT 1", (SCHEMA,))
+    return bool(await found.fetchall())

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import conninfo, pq
 
+from audit import tables
 from audit.log import LogDamagedError, LogUnavailableError
 
 SCHEMA: Final = "casetrail"
@@ -35,7 +36,6 @@ _WAY: Final = {
 
 # What is said of an error, by its SQLSTATE or the first two characters of it.
 _ADVICE: Final = {
-    "42P01": "has no tables here: run `casetrail-db init`",
     "3F000": "has no tables here: run `casetrail-db init`",
     "42703": "has tables of another Casetrail: run `casetrail-db status`",
     "42501": "refuses this role: give it its rights with `casetrail-db init`",
@@ -173,6 +173,8 @@ class Server:
         """An error in the log's terms."""
         words = " ".join(str(error).split())
         state = error.sqlstate or ""
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            return tables.gone(self.name, error.diag.message_primary or words)
         if damaged := _DAMAGED.get(state):
             return LogDamagedError(f"the log {self.name} {damaged} ({words}): keep a copy, restore the newest backup")
         advice = _ADVICE.get(state) or _ADVICE.get(state[:2])

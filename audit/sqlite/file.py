@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pysqlite3.dbapi2 as sqlite
 
+from audit import tables
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.sqlite.upgrading import upgrade, user_version
 
@@ -26,6 +27,7 @@ _DAMAGED = {
     sqlite.SQLITE_FORMAT: "is no SQLite database",
 }
 _NO_TEXT = "Could not decode to UTF-8"
+_NO_TABLE = "no such table"
 _UNAVAILABLE = {
     sqlite.SQLITE_BUSY: "is locked by another process: end what holds it, then ask again",
     sqlite.SQLITE_LOCKED: "is locked by another process: end what holds it, then ask again",
@@ -131,6 +133,7 @@ class DatabaseFile:
             self._check_schema(connection)
             if user_version(connection) < SCHEMA_VERSION:
                 upgrade(connection, SCHEMA_VERSION)
+            connection.execute(tables.ALL.text)
         finally:
             connection.close()
 
@@ -169,6 +172,8 @@ class DatabaseFile:
     def _translated(self, error: Exception) -> LogUnavailableError | LogDamagedError:
         if isinstance(error, OSError):
             return LogUnavailableError(f"the log {self.path} cannot be opened: {error.strerror}")
+        if str(error).startswith(_NO_TABLE):
+            return tables.gone(str(self.path), str(error))
         # SQLite keeps any bytes as text; that they are none is found by the driver.
         damaged = "holds text that is no UTF-8" if str(error).startswith(_NO_TEXT) else _DAMAGED.get(_code_of(error))
         if damaged:

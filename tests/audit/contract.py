@@ -50,6 +50,19 @@ async def everybody_hears_that_the_head_is_gone(log: Log) -> None:
             await asking
 
 
+async def everybody_hears_that_a_table_is_gone(log: Log, table: str) -> None:
+    """Whatever is asked for is refused where it takes the table, and nothing is said to be whole without it."""
+    writer = Writer(log, "INQ-3")
+    asked = (log.append(writer.batch(opening(), key="open")), log.events("INQ-1"), log.read_case("INQ-1"))
+    for outcome in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            assert isinstance(outcome, LogDamagedError)
+            assert f"has lost its table {table}: " in str(outcome)
+    for refused in (log.check(), log.verify(), log.verify("INQ-1")):
+        with pytest.raises(LogDamagedError, match=f"has lost its table {table}: .*restore the newest backup"):
+            await refused
+
+
 class Clock:
     """A real clock that a test can set, in microseconds since 1970."""
 

@@ -21,9 +21,17 @@ from audit.postgres import PostgresLog
 from audit.postgres.reading import placeholders
 from audit.postgres.server import Server, Timeouts
 from audit.stores import KeySettings, open_keys
+from audit.tables import TABLES
 from casetrail.v1.case_service_pb2 import CaseFilter
 from tests.audit.archive_contract import ArchiveContract
-from tests.audit.contract import Clock, LogContract, everybody_hears_that_the_head_is_gone, opened, take
+from tests.audit.contract import (
+    Clock,
+    LogContract,
+    everybody_hears_that_a_table_is_gone,
+    everybody_hears_that_the_head_is_gone,
+    opened,
+    take,
+)
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
@@ -651,6 +659,23 @@ async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: PostgresLo
     await two_cases(log)
     tamper("DELETE FROM log_head")
     await everybody_hears_that_the_head_is_gone(log)
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_table_that_was_dropped_is_damage_to_whoever_needs_it_and_at_each_start(
+    log: PostgresLog, url: str, superuser: psycopg.Connection[Any], table: str
+) -> None:
+    await two_cases(log)
+    await log.check()
+    superuser.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
+    await everybody_hears_that_a_table_is_gone(log, table)
+    with pytest.raises(LogDamagedError, match=f"has lost its table {table}: "):
+        await PostgresLog.open(url)
+
+
+def test_every_table_of_a_new_database_is_one_that_is_looked_for(superuser: psycopg.Connection[Any]) -> None:
+    made = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'casetrail'").fetchall()
+    assert {name for (name,) in made} == set(TABLES)
 
 
 def reasons(findings: Sequence[Finding]) -> list[tuple[str, int]]:

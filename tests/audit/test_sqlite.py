@@ -23,8 +23,16 @@ from audit.sqlite.file import DatabaseFile, check_sqlite
 from audit.sqlite.keys import SqliteKeys
 from audit.stores import KeySettings, open_keys, sqlite_url
 from audit.subject_keys import SubjectKeys
+from audit.tables import TABLES
 from tests.audit.archive_contract import ArchiveContract
-from tests.audit.contract import Clock, LogContract, everybody_hears_that_the_head_is_gone, opened, take
+from tests.audit.contract import (
+    Clock,
+    LogContract,
+    everybody_hears_that_a_table_is_gone,
+    everybody_hears_that_the_head_is_gone,
+    opened,
+    take,
+)
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
 from tests.audit.tree_contract import TreeContract
@@ -290,6 +298,26 @@ async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: SqliteLog,
     await two_cases(log)
     tamper("DELETE FROM log_head")
     await everybody_hears_that_the_head_is_gone(log)
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_a_table_that_was_dropped_is_damage_to_whoever_needs_it_and_at_each_start(
+    log: SqliteLog, path: Path, table: str
+) -> None:
+    await two_cases(log)
+    await log.check()
+    with closing(sqlite.connect(path, isolation_level=None)) as other:
+        other.execute(f"DROP TABLE {table}")
+    await everybody_hears_that_a_table_is_gone(log, table)
+    with pytest.raises(LogDamagedError, match=f"has lost its table {table}: "):
+        SqliteLog(path)
+
+
+def test_every_table_of_a_new_file_is_one_that_is_looked_for(path: Path) -> None:
+    SqliteLog(path)
+    with closing(sqlite.connect(path)) as other:
+        made = other.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    assert {name for (name,) in made} == set(TABLES)
 
 
 async def test_text_that_is_none_is_damage_to_whoever_reads_it(log: SqliteLog, tamper: Callable[..., None]) -> None:

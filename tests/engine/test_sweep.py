@@ -1,8 +1,10 @@
 """The sweep, against a real Temporal whose database is deleted under it."""
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
+import pysqlite3.dbapi2 as sqlite
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 from temporalio.client import Client
@@ -130,6 +132,25 @@ async def test_a_case_that_needs_nothing_soon_is_left_longer_to_whoever_wrote_it
         assert await _round(Sweep(log, client, TemporalWaker(client), pace=Pace(first=0.0), now=clock.now)) == 2
         for case_id in (chat, to_be_written_to):
             assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
+
+
+async def test_the_sweep_outlives_a_log_that_is_damaged_and_says_why(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    with closing(sqlite.connect(log.path, isolation_level=None)) as other:
+        other.execute("DROP TABLE case_index")
+    (port,) = ports.free(1)
+    stop = asyncio.Event()
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
+        with capture_logs() as lines:
+            sweep = Sweep(log, client, TemporalWaker(client), pace=AT_ONCE, now=clock.now)
+            sweeping = asyncio.create_task(sweep.run(stop))
+            await _said(lines, "interrupted")
+            stop.set()
+            await sweeping
+    (why,) = [line["why"] for line in lines if "interrupted" in line["event"]]
+    assert "has lost its table case_index" in why
 
 
 async def test_the_sweep_outlives_a_temporal_that_is_away_and_says_so_once(

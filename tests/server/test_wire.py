@@ -1,9 +1,11 @@
 """The gate between the wire and the servicers, over a real socket."""
 
 import asyncio
+from contextlib import closing
 from typing import Any, cast
 
 import grpc
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -122,6 +124,25 @@ async def test_a_message_beyond_what_the_wire_takes_is_refused_too(running: Runn
     error = await fails(call(b"\x0a" * (17 * 1024 * 1024), metadata=token("shop")))
 
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE policy", "DELETE FROM log_head"])
+async def test_a_log_that_is_damaged_while_it_is_served_is_told_and_no_call_is_answered(
+    running: Running, change: str
+) -> None:
+    await running.open()
+    with closing(sqlite.connect(running.log.path, isolation_level=None)) as other:
+        other.execute(change)
+    health: Any = health_pb2_grpc.HealthStub(running.channel)
+    async for answer in health.Watch(health_pb2.HealthCheckRequest(service="casetrail.v1.CaseService")):
+        if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+            break
+    for call in (running.open("open-2"), running.cases.ListCases(ListCasesRequest(), metadata=token("shop"))):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await call
+        refused = refusal(error.value)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED")
+        assert "restore the newest backup" in refused.message
 
 
 async def test_health_is_told_to_everybody(running: Running) -> None:
