@@ -95,7 +95,7 @@ class ArchiveFolder:
             ArchiveDamagedError: Something does not hold.
             OSError: It cannot be read.
         """
-        from server.archive_table import rows_of  # noqa: PLC0415 - likewise
+        from server.archive_table import rows_of  # noqa: PLC0415 - Parquet's library is large, and seldom needed
 
         ends: dict[str, CaseEnd] = {}
         table = rows_of(self.path / EVENTS)

@@ -15,7 +15,7 @@ from audit.envelope import StoredEvent
 from audit.log import CaseEnd
 from audit.sealing import seal_root
 from server.archive_folder import EVENTS, FORMAT, MANIFEST, PROOFS, VERSION, ArchiveDamagedError, described
-from server.export_lines import Line, encoded, event_line
+from server.export_lines import Line, encoded, event_line, written
 
 
 class ArchiveWriter:
@@ -88,8 +88,7 @@ class ArchiveWriter:
         Raises:
             OSError: It cannot be written.
         """
-        last = json.dumps({"kind": "end", "lines": self._lines, "sha256": self._digest.hexdigest()}).encode()
-        self._proofs.write(last + b"\n")
+        self._proofs.write(written({"kind": "end", "lines": self._lines, "sha256": self._digest.hexdigest()}))
         self._proofs.flush()
         os.fsync(self._proofs.fileno())
         self._proofs.close()
@@ -114,9 +113,9 @@ class ArchiveWriter:
         sync_folder(self._place.parent)
 
     def _write(self, line: Line) -> None:
-        written = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        self._proofs.write(written)
-        self._digest.update(written)
+        text = written(line)
+        self._proofs.write(text)
+        self._digest.update(text)
         self._lines += 1
 
 

@@ -85,7 +85,7 @@ def event_line(row: StoredEvent) -> Line:
 
 
 def written(line: Line) -> bytes:
-    """A line as it stands in an export."""
+    """A line as it stands in the file."""
     return _json(line).encode() + b"\n"
 
 
