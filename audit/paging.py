@@ -7,7 +7,7 @@ from typing import Final
 
 from casetrail.v1.case_service_pb2 import CaseFilter
 
-_MOST: Final = 2**63 - 1  # what a database takes for a number
+LARGEST: Final = 2**63 - 1  # what a database takes for a number
 
 
 def page_token(case_filter: CaseFilter, opened: int) -> str:
@@ -31,7 +31,7 @@ def page_start(case_filter: CaseFilter, token: str) -> int | None:
         raise ValueError("this is no page token: take it as the last page gave it") from error
     if digest != _digest(case_filter):
         raise ValueError("this page token is of another filter: keep the filter, or begin without a token")
-    if type(opened) is not int or not 0 <= opened <= _MOST:
+    if type(opened) is not int or not 0 <= opened <= LARGEST:
         raise ValueError("this is no page token: take it as the last page gave it")
     return opened
 

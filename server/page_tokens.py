@@ -1,12 +1,10 @@
 """Where a page of a list ended: a token that only the same query takes."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
 
+from audit.paging import LARGEST
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain.refusal import Rejected
-
-_MOST: Final = 2**63 - 1  # what a database takes for a number
 
 
 def token(query: str, last: int) -> str:
@@ -29,7 +27,7 @@ def after(query: str, given: str) -> int:
         return 0
     try:
         of, _, last = urlsafe_b64decode(given).decode().rpartition(":")
-        if of == query and 0 <= (place := int(last)) <= _MOST:
+        if of == query and 0 <= (place := int(last)) <= LARGEST:
             return place
     except ValueError:
         pass
