@@ -15,11 +15,10 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-from activities.effects import refusals_as_failures
+from activities.effects import passing_refusals, refusals_as_failures
 from audit.log import Log
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.detection_pb2 import DetectionState
-from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Kind
 from domain import Rejected
 from domain.detection import Finding, declaration, linking, observe
@@ -97,10 +96,9 @@ class Detecting:
 
     async def _send(self, finding: Finding, command: Command) -> None:
         try:
-            outcome = await self._engine.execute(command)
+            with passing_refusals():
+                outcome = await self._engine.execute(command)
         except Rejected as refusal:
-            if refusal.reason == RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE:
-                raise
             # An incident that is over takes no more cases; one that was declared under another policy is the same one.
             _log.info("detection refused", rule=finding.rule, why=refusal.code)
             return

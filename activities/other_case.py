@@ -1,9 +1,8 @@
 """Asks another case. Each case has a log of its own, so that what concerns two is two steps: there, then here."""
 
-from activities.effects import refusals_as_failures
+from activities.effects import passing_refusals
 from casetrail.v1.case_pb2 import TimeBase
 from casetrail.v1.command_pb2 import Command
-from casetrail.v1.errors_pb2 import RefusalReason
 from domain import Rejected
 from engine.engine import Engine
 
@@ -17,8 +16,8 @@ async def ask(engine: Engine, command: Command) -> str:
     Raises:
         ApplicationError: The log cannot be used now.
     """
-    with refusals_as_failures():
-        try:
+    try:
+        with passing_refusals():
             if await engine.knows(command.case_id, command.request_id):
                 return ""
             case = await engine.case(command.case_id)
@@ -26,8 +25,6 @@ async def ask(engine: Engine, command: Command) -> str:
                 # It happens when the importer's clock stands now.
                 command.at.CopyFrom(case.updated_at)
             await engine.execute(command)
-        except Rejected as refusal:
-            if refusal.reason == RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE:
-                raise
-            return f"{refusal.code}: {refusal.message}"
+    except Rejected as refusal:
+        return f"{refusal.code}: {refusal.message}"
     return ""
