@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 
 from audit import key_writing
+from benchmarks import programs
 from benchmarks.processes import ROOT, BenchmarkError
 from casetrail.payload_keys import payload_key_file
 from embedded import ports
@@ -43,12 +44,14 @@ async def audit(url: str, folder: Path) -> Audited:
         async with _server(url, folder) as address:
             environment = {"CASETRAIL_ADDRESS": address, "CASETRAIL_TOKEN": held.token}
             began = time.perf_counter()
-            told = await _run(
+            told = await programs.run(
                 "casetrail", "export", str(export), "--format", "jsonl", "--json", environment=environment
             )
             exporting = time.perf_counter() - began
         began = time.perf_counter()
-        await _run("casetrail-verify", str(export), "--log-key", str(folder / "keys" / "log.vkey"), environment={})
+        await programs.run(
+            "casetrail-verify", str(export), "--log-key", str(folder / "keys" / "log.vkey"), environment={}
+        )
         verifying = time.perf_counter() - began
     events, size = json.loads(told)["events"], export.stat().st_size
     export.unlink()
@@ -84,25 +87,3 @@ async def _server(url: str, folder: Path) -> AsyncIterator[str]:
     finally:
         process.terminate()
         await process.wait()
-
-
-async def _run(program: str, *arguments: str, environment: Mapping[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name(program)), *arguments),
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        process_group=0,
-    )
-    try:
-        output, errors = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        words = (errors or output).decode().strip()
-        raise BenchmarkError(f"{program} ended with status {process.returncode}: {words}")
-    return output.decode()
