@@ -13,10 +13,8 @@ from typing import Final
 import structlog
 import uvloop
 from temporalio.client import Client
-from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.converter import DataConverter
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import GrpcCompression
 from temporalio.worker import Worker
 
 from activities.directory import Directory, DirectoryError
@@ -37,7 +35,7 @@ from engine.nudge import TemporalWaker
 from engine.payloads import converter
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
 from engine.sweep import Sweep
-from engine.temporal_settings import temporal_settings
+from engine.temporal_settings import connect, temporal_settings
 from telemetry import Telemetry, observed, start
 from worker_settings import Settings
 from workflows.detection import keep_detection
@@ -80,18 +78,18 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
-    policy = policy_file.load(settings.policy)
+    policy = policy_file.load(settings.engine.policy)
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
     async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.log, settings.subject_keys)
+        store = await stores.open_log(settings.engine.log, settings.engine.subject_keys)
         ending.push_async_callback(store.close)
-        payloads = await converter(store, settings.payload_keys)
+        payloads = await converter(store, settings.engine.payload_keys)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         rulebooks = await Rulebooks.keep(log, policy)
         shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))
         rehearsal = await _rehearsal(settings, ending)
-        client = await _connect(telemetry, payloads, stop)
+        client = await _connect(payloads, tracing=telemetry.tracing, stop=stop)
         if client is None:
             return
         waker = TemporalWaker(client)
@@ -100,18 +98,18 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
             client,
             [*all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal), Sealing(log).seal_day],
             task_queue=settings.queue,
-            drain=timedelta(seconds=settings.drain_seconds),
+            drain=timedelta(seconds=settings.engine.drain_seconds),
         )
         spare_what_stays()
         _log.info(
             "working",
             queue=settings.queue,
             namespace=client.namespace,
-            log=stores.shown(settings.log),
+            log=stores.shown(settings.engine.log),
             policy=policy.policy_id,
         )
         await _work_until(stop, worker, Sweep(log, client, waker), client)
-        await waker.drain(settings.drain_seconds)
+        await waker.drain(settings.engine.drain_seconds)
     _log.info("stopped")
 
 
@@ -155,20 +153,13 @@ async def _rehearsal(settings: Settings, ending: AsyncExitStack) -> Rehearsal:
     return replace(rehearsal, shop=partial(shop.marked, DRILL_HEADER))
 
 
-async def _connect(telemetry: Telemetry, payloads: DataConverter, stop: asyncio.Event) -> Client | None:
+async def _connect(payloads: DataConverter, *, tracing: bool, stop: asyncio.Event) -> Client | None:
     """Try until Temporal answers; None when told to stop before."""
-    interceptors = [TracingInterceptor()] if telemetry.tracing else []
     runtime = Runtime(telemetry=TelemetryConfig(logging=_core_log_lines()))
     pause = _FIRST_PAUSE
     while not stop.is_set():
         try:
-            return await Client.connect(
-                **temporal_settings(),
-                data_converter=payloads,
-                grpc_compression=GrpcCompression.NONE,
-                interceptors=interceptors,
-                runtime=runtime,
-            )
+            return await connect(payloads, tracing=tracing, runtime=runtime)
         except (RuntimeError, ValueError) as error:  # Temporal's client cannot connect, or has a wrong address
             if pause == _FIRST_PAUSE:
                 _log.warning("temporal is not there; trying on", why=str(error))

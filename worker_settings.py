@@ -7,11 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from activities.mail import Encryption, Login
-from audit import stores
-from casetrail import payload_keys
 from engine.naming import TASK_QUEUE
-
-_ROOT = Path(__file__).resolve().parent
+from engine.settings import EngineSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +16,7 @@ class Settings:
     """What the worker works on, and whom it reaches. Temporal's own settings are the standard TEMPORAL_*.
 
     Attributes:
-        log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
-            the file `casetrail.db` in the folder CASETRAIL_DATA when left out.
-        subject_keys: What personal fields are encrypted with.
-        payload_keys: CASETRAIL_PAYLOAD_KEYS, the file with the keys that personal data at Temporal is encrypted with;
-            `payload-keys` in CASETRAIL_DATA when left out.
-        policy: CASETRAIL_POLICY, the policy file; the shipped one when left out.
+        engine: What its engine works on.
         staff: CASETRAIL_STAFF, who works here; `staff.yaml` in CASETRAIL_DATA when left out.
         shop_url: CASETRAIL_SHOP_URL, the base URL of the shop's systems.
         shop_token: CASETRAIL_SHOP_TOKEN, the bearer token for them, if they ask for one.
@@ -32,7 +24,6 @@ class Settings:
         smtp_encryption: CASETRAIL_SMTP_ENCRYPTION: none, starttls or tls; none when left out.
         smtp_login: CASETRAIL_SMTP_USER and CASETRAIL_SMTP_PASSWORD, if the mail server asks for them.
         sender: CASETRAIL_MAIL_SENDER, the address that letters come from.
-        drain_seconds: CASETRAIL_DRAIN_SECONDS, how long work that is under way may take to end at a stop.
         queue: CASETRAIL_QUEUE, the Temporal task queue that work comes from: `casetrail` when left out. A worker
             of `casetrail-critical` has critical incidents for itself, and detection.
         drill_sink: CASETRAIL_DRILL_SINK, the address that all letters of drills go to; `{drill}` in it stands for the
@@ -42,10 +33,7 @@ class Settings:
         drill_mail_faults_url: CASETRAIL_DRILL_MAIL_FAULTS_URL, where the mail server of drills is told to fail.
     """
 
-    log: str = field(repr=False)
-    subject_keys: stores.KeySettings
-    payload_keys: Path
-    policy: Path
+    engine: EngineSettings
     staff: Path
     shop_url: str
     shop_token: str | None = field(repr=False)
@@ -53,7 +41,6 @@ class Settings:
     smtp_encryption: Encryption
     smtp_login: Login | None
     sender: str
-    drain_seconds: float
     queue: str
     drill_sink: str
     drill_smtp: tuple[str, int] | None
@@ -67,21 +54,16 @@ class Settings:
         Raises:
             ValueError: One of them is missing or cannot be used; the message names it.
         """
-        data = Path(environment.get("CASETRAIL_DATA") or "data")
-        log = stores.from_settings(environment, data)
+        engine = EngineSettings.read(environment)
         return cls(
-            log=log,
-            subject_keys=stores.KeySettings.read(environment, data, log),
-            payload_keys=payload_keys.path_from(environment, data),
-            policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
-            staff=Path(environment.get("CASETRAIL_STAFF") or data / "staff.yaml"),
+            engine=engine,
+            staff=Path(environment.get("CASETRAIL_STAFF") or engine.data / "staff.yaml"),
             shop_url=_required(environment, "CASETRAIL_SHOP_URL"),
             shop_token=environment.get("CASETRAIL_SHOP_TOKEN") or None,
             smtp=_address(environment, "CASETRAIL_SMTP_ADDRESS"),
             smtp_encryption=_encryption(environment),
             smtp_login=_login(environment),
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
-            drain_seconds=_seconds(environment, "CASETRAIL_DRAIN_SECONDS", "10"),
             queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
             drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill+{drill}@localhost",
             drill_smtp=(
@@ -120,11 +102,3 @@ def _encryption(environment: Mapping[str, str]) -> Encryption:
 def _login(environment: Mapping[str, str]) -> Login | None:
     user = environment.get("CASETRAIL_SMTP_USER")
     return Login(user, _required(environment, "CASETRAIL_SMTP_PASSWORD")) if user else None
-
-
-def _seconds(environment: Mapping[str, str], name: str, default: str) -> float:
-    value = environment.get(name) or default
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError(f"{name} is no number of seconds: {value!r}") from None

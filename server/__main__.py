@@ -9,10 +9,6 @@ from typing import Any
 
 import structlog
 import uvloop
-from temporalio.client import Client
-from temporalio.contrib.opentelemetry import TracingInterceptor
-from temporalio.converter import DataConverter
-from temporalio.service import GrpcCompression
 
 from audit import stores
 from audit.checkpoint_folder import FolderRefusedError
@@ -24,7 +20,7 @@ from engine.engine import Engine
 from engine.garbage import spare_what_stays
 from engine.payloads import converter
 from engine.rulebooks import PolicyIdReusedError, Rulebooks
-from engine.temporal_settings import temporal_settings
+from engine.temporal_settings import connect, temporal_settings
 from engine.traffic import Traffic
 from server.principals import Principals, PrincipalsError
 from server.proving import Proving
@@ -73,14 +69,14 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
     certificates = settings.transport.certificates(settings.address)
     principals = Principals(settings.principals)
-    policy = policy_file.load(settings.policy)
+    policy = policy_file.load(settings.engine.policy)
     async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.log, settings.subject_keys)
+        store = await stores.open_log(settings.engine.log, settings.engine.subject_keys)
         ending.push_async_callback(store.close)
-        payloads = await converter(store, settings.payload_keys)
+        payloads = await converter(store, settings.engine.payload_keys)
         log = observed(store) if telemetry.tracing or telemetry.measuring else store
         traffic = Traffic()
-        temporal = Temporal(lambda: _connect(telemetry, payloads), traffic)
+        temporal = Temporal(lambda: connect(payloads, tracing=telemetry.tracing), traffic)
         engine = Engine(log, await Rulebooks.keep(log, policy), temporal, traffic=traffic)
         proving = await ending.enter_async_context(Proving.open(log, settings.proofs))
         server = Server(
@@ -98,7 +94,7 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             "serving",
             port=port,
             tls=certificates is not None,
-            log=stores.shown(settings.log),
+            log=stores.shown(settings.engine.log),
             policy=policy.policy_id,
         )
         beside = [server.watch_health(), temporal.connect(), proving.run()]
@@ -109,8 +105,8 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
         async with _running(beside):
             await stopping.wait()
             _log.info("stopping")
-            await server.stop(settings.drain_seconds)
-            await temporal.drain(settings.drain_seconds)
+            await server.stop(settings.engine.drain_seconds)
+            await temporal.drain(settings.engine.drain_seconds)
     _log.info("stopped")
 
 
@@ -122,16 +118,6 @@ async def _running(beside: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator
         yield
         for task in tasks:
             task.cancel()
-
-
-async def _connect(telemetry: Telemetry, payloads: DataConverter) -> Client:
-    interceptors = [TracingInterceptor()] if telemetry.tracing else []
-    return await Client.connect(
-        **temporal_settings(),
-        data_converter=payloads,
-        grpc_compression=GrpcCompression.NONE,
-        interceptors=interceptors,
-    )
 
 
 if __name__ == "__main__":

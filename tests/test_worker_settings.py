@@ -12,9 +12,9 @@ LEAST = {"CASETRAIL_SHOP_URL": "http://shop.example", "CASETRAIL_SMTP_ADDRESS": 
 
 def test_the_data_folder_is_enough_besides_whom_it_reaches() -> None:
     settings = Settings.read({**LEAST, "CASETRAIL_DATA": "/srv/casetrail"})
-    assert settings.log == "sqlite:////srv/casetrail/casetrail.db"
+    assert settings.engine.log == "sqlite:////srv/casetrail/casetrail.db"
     assert settings.staff == Path("/srv/casetrail/staff.yaml")
-    assert settings.policy.name == "default.yaml"
+    assert settings.engine.policy.name == "default.yaml"
     assert settings.smtp == ("mail.example", 25)
     assert settings.smtp_encryption == Encryption.NONE
     assert settings.smtp_login is None

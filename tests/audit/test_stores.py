@@ -18,7 +18,7 @@ from audit.log import LogUnavailableError
 from audit.postgres import PostgresLog
 from audit.sqlite import SqliteLog
 from casetrail.payload_keys import payload_key_file
-from server.settings import Settings
+from engine.settings import EngineSettings
 from tests.postgres_server import PostgresServer
 
 PROGRAM = Path(sys.executable).with_name("casetrail-db")
@@ -60,13 +60,13 @@ async def test_what_is_no_url_of_a_log_is_refused_without_repeating_a_password(u
     assert "cret" not in str(refused.value)
 
 
-def test_a_server_is_told_the_log_by_its_environment_and_never_shows_the_password() -> None:
-    told = Settings.read({"CASETRAIL_LOG": "postgresql://casetrail:secret@db:5433/trail?sslmode=require"})
+def test_an_engine_is_told_the_log_by_its_environment_and_never_shows_the_password() -> None:
+    told = EngineSettings.read({"CASETRAIL_LOG": "postgresql://casetrail:secret@db:5433/trail?sslmode=require"})
     assert "secret" not in repr(told)
     assert stores.shown(told.log) == "postgresql://casetrail@db:5433/trail"
-    assert Settings.read({"CASETRAIL_DATA": "/var/d"}).log == "sqlite:////var/d/casetrail.db"
+    assert EngineSettings.read({"CASETRAIL_DATA": "/var/d"}).log == "sqlite:////var/d/casetrail.db"
     with pytest.raises(ValueError, match="CASETRAIL_LOG"):
-        Settings.read({"CASETRAIL_LOG": "log.db"})
+        EngineSettings.read({"CASETRAIL_LOG": "log.db"})
 
 
 def test_keys_are_beside_the_log_unless_the_environment_says_otherwise() -> None:
