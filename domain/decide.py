@@ -35,7 +35,7 @@ from domain.lifecycles import (
     waiting,
 )
 from domain.passing import expire, pass_time
-from domain.refusal import Rejected
+from domain.refusal import Rejected, unknown_case
 from domain.rulebook import Rulebook
 from domain.words import word
 
@@ -169,7 +169,7 @@ def begun(
     authority.require_role(name, command.actor)
     if case is None:
         if name != "open":
-            raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {command.case_id!r}")
+            raise unknown_case(command.case_id)
         draft = opening.begin(command, at, rules)
     else:
         action = _action(case, name)

@@ -23,3 +23,13 @@ class Rejected(Exception):  # noqa: N818 - the word of the field; it is an answe
     def code(self) -> str:
         """The reason as callers match it, for example `WRONG_STAGE`."""
         return RefusalReason.Name(self.reason).removeprefix("REFUSAL_REASON_")
+
+
+def unknown_case(case_id: str, field: str = "case_id") -> Rejected:
+    """There is no such case.
+
+    Args:
+        case_id: The case that was asked for.
+        field: Where it was named.
+    """
+    return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {case_id!r}", field)

@@ -23,6 +23,7 @@ from domain import Rejected, Rulebook, act, expire, fold
 from domain.case_time import case_now, command_time
 from domain.instants import Instant, from_datetime, instant
 from domain.parts import find_effect
+from domain.refusal import unknown_case
 from engine.cases import Cases, Held
 from engine.nudge import Waker
 from engine.numbers import numbers
@@ -288,7 +289,7 @@ class Engine:
     async def _check_other_case(self, command: Command) -> None:
         field, other = _other_case(command)
         if other and await self._log.read_case(other) is None:
-            raise _unknown_case(other, field)
+            raise unknown_case(other, field)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -334,7 +335,7 @@ class Engine:
     async def _load(self, case_id: str) -> Case:
         case = await self._log.read_case(case_id)
         if case is None:
-            raise _unknown_case(case_id, "case_id")
+            raise unknown_case(case_id)
         return case
 
     async def _newest(self, held: Held, case_id: str) -> Case:
@@ -450,10 +451,6 @@ def _failing_closed(held: Held) -> Iterator[None]:
     except LogDamagedError as error:
         held.case = held.armed = None
         raise Rejected(RefusalReason.REFUSAL_REASON_LOG_DAMAGED, f"the log is damaged: {error}") from error
-
-
-def _unknown_case(case_id: str, field: str) -> Rejected:
-    return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {case_id!r}", field=field)
 
 
 def _unavailable(error: LogUnavailableError) -> Rejected:

@@ -18,9 +18,9 @@ from casetrail.v1.audit_service_pb2 import (
 )
 from casetrail.v1.event_pb2 import Event
 from domain.instants import instant
+from domain.refusal import unknown_case
 from server import page_tokens
 from server.calls import Stream, Unary
-from server.errors import unknown_case
 from server.principals import Principal
 
 _PAGE: Final = 200

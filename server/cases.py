@@ -31,10 +31,11 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain import Rejected, evolve
+from domain.refusal import unknown_case
 from engine.engine import Engine, Outcome
 from server.acting import actor_of
 from server.calls import Stream, Unary
-from server.errors import explain, unknown_case
+from server.errors import explain
 from server.principals import Principal
 from server.receipts import Receipts
 from server.scenarios import require_sound_opening

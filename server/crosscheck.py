@@ -15,10 +15,10 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Stage
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected, fold
+from domain.refusal import unknown_case
 from engine.engine import Engine
 from engine.steps import step_of
 from server.calls import Stream, Unary
-from server.errors import unknown_case
 from server.principals import Principal
 from server.temporal import Temporal
 

@@ -34,12 +34,12 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Kind
 from domain import Rejected
 from domain.drills import script
+from domain.refusal import unknown_case
 from engine.engine import Engine
 from reports.drill import drill_report
 from server.calls import Stream, Unary
 from server.cases import CaseServicer, fields_named
 from server.drill_schedules import DrillSchedules
-from server.errors import unknown_case
 from server.principals import Principal
 from server.reporting import written
 from server.scenarios import require_sound

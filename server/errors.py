@@ -139,11 +139,6 @@ def explain(error: Exception) -> Refused:
             return Refused(fault.code, fault.reason, fault.message, unexpected=True)
 
 
-def unknown_case(case_id: str) -> Rejected:
-    """There is no such case."""
-    return Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {case_id!r}", "case_id")
-
-
 def _refused(rejected: Rejected, violations: Sequence[Violation] = ()) -> Refused:
     return Refused(CODES[rejected.reason], rejected.code, rejected.message[:_LONGEST_MESSAGE], violations)
 

@@ -16,9 +16,8 @@ from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Role
 from domain import fold
-from domain.refusal import Rejected
+from domain.refusal import Rejected, unknown_case
 from server.calls import Stream, Unary
-from server.errors import unknown_case
 from server.export_lines import (
     Line,
     archived_lines,

@@ -31,11 +31,11 @@ from casetrail.v1.incident_service_pb2 import (
 )
 from casetrail.v1.types_pb2 import Channel, Kind
 from domain import Rejected
+from domain.refusal import unknown_case
 from domain.words import word
 from reports.incident import incident_report
 from server.calls import Stream, Unary
 from server.cases import CaseServicer, fields_named
-from server.errors import unknown_case
 from server.principals import Principal
 from server.reporting import written
 

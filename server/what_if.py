@@ -16,8 +16,8 @@ from casetrail.v1.types_pb2 import Stage
 from domain import Rejected, Rulebook
 from domain.case_time import case_now
 from domain.instants import Instant, instant
+from domain.refusal import unknown_case
 from server.calls import Stream, Unary
-from server.errors import unknown_case
 from server.principals import Principal
 
 
