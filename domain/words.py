@@ -18,10 +18,14 @@ class Enum(Protocol[_V_contra]):
 
 def word(enum: Enum[_V_contra], value: _V_contra) -> str:
     """A value by its name without the enum's, for example `team_lead`."""
-    prefix = enum.DESCRIPTOR.values[0].name.removesuffix("UNSPECIFIED")
-    return enum.Name(value).removeprefix(prefix).lower()
+    return enum.Name(value).removeprefix(prefix_of(enum.DESCRIPTOR)).lower()
 
 
 def words(enum: Enum[_V_contra], value: _V_contra) -> str:
     """The same as people say it, for example `team lead`."""
     return word(enum, value).replace("_", " ")
+
+
+def prefix_of(enum: EnumDescriptor) -> str:
+    """What all names of an enum's values begin with, for example `ROLE_`."""
+    return enum.values[0].name.removesuffix("UNSPECIFIED")

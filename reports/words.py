@@ -9,6 +9,7 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from domain.instants import Instant, instant, to_datetime
+from domain.words import prefix_of
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
@@ -49,7 +50,7 @@ class Language:
         value = enum.values_by_number.get(number)
         if value is None:
             return str(number)
-        name = value.name.removeprefix(enum.values[0].name.removesuffix("UNSPECIFIED")).lower()
+        name = value.name.removeprefix(prefix_of(enum)).lower()
         return "" if name == "unspecified" else self.words.get(value.name.lower(), self.word(name))
 
     def recorded(self, text: str) -> str:

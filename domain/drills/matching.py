@@ -10,6 +10,7 @@ from casetrail.v1.drill_pb2 import DrillExpectation
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.scenario_pb2 import Answer, Expectation
 from domain.instants import Instant
+from domain.words import prefix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,6 @@ def word_at(body: Message, path: str) -> str | None:
     if field is None or field.is_repeated or isinstance(value, Message):
         return None
     if field.enum_type is not None:
-        prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
         known = field.enum_type.values_by_number.get(value)
-        return known.name.removeprefix(prefix).lower() if known else str(value)
+        return known.name.removeprefix(prefix_of(field.enum_type)).lower() if known else str(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
