@@ -503,6 +503,8 @@ TAMPERINGS = [
     Tampering("column pos of the last", Check.POSITION_WRONG, 40, column("pos", 41, SIZE)),
     Tampering("column case_id", Check.COLUMN_CHANGED, 17, flipped("case_id")),
     Tampering("column seq", Check.COLUMN_CHANGED, 17, column("seq", 9)),
+    Tampering("column seq below any", Check.EXPORT_MALFORMED, 0, column("seq", -1)),
+    Tampering("column seq beyond any", Check.EXPORT_MALFORMED, 0, column("seq", 1 << 64)),
     Tampering("column key", Check.COLUMN_CHANGED, 17, flipped("key")),
     Tampering("column ordinal", Check.ORDINAL_WRONG, 17, column("ordinal", 2)),
     Tampering("column event_id", Check.COLUMN_CHANGED, 17, flipped("event_id")),

@@ -108,7 +108,7 @@ def _row(line: Line, found: Faults) -> Row:
     except KeyError as error:
         raise LineError(f"it lacks {error}") from error
     case_id, event_id, key, pos, seq, type_, ordinal, recorded_at, leaf_hash, dek_id, payload = columns
-    if (*map(type, columns),) not in _TYPES or not 0 < pos < _LARGEST or not 0 <= ordinal < _LARGEST:
+    if (*map(type, columns),) not in _TYPES or pos == 0 or not all(0 <= n < _LARGEST for n in (pos, seq, ordinal)):
         raise LineError("a column is not of its type")
     stored, text = _stored(line)
     said = None
