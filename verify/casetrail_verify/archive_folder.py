@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from casetrail_verify import lines
-from casetrail_verify.archived import root_over
 from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.seals import root_over
 
 PROOFS: Final = "proofs.jsonl"
 

@@ -11,8 +11,8 @@ from casetrail_verify import lines
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.seals import root_over
 from casetrail_verify.stretches import Gone, OwnEvent
-from casetrail_verify.tree import hash_leaf, root_of
 from casetrail_verify.wire import Message, WireError
 
 ARCHIVED: Final = "CasesArchived"
@@ -162,15 +162,6 @@ class Archives:
         state = self._actual.get(case.case_id)
         if state is None or (state.opened, state.seq, state.leaf) != (case.opened, case.seq, case.leaf):
             yield case.removed, f"{case.case_id} is not as it was when it was archived in {case.archive_id}"
-
-
-def root_over(ends: Iterable[tuple[str, int, str]]) -> str:
-    """The root over the last events of cases, hex: of each its case, number and hash; as in a seal."""
-    leaves = [
-        hash_leaf(case_id.encode(errors="surrogatepass") + b"\0" + seq.to_bytes(8, "big") + bytes.fromhex(leaf))
-        for case_id, seq, leaf in sorted(ends, key=lambda end: end[0].encode(errors="surrogatepass"))
-    ]
-    return root_of(leaves).hex()
 
 
 def _wrong(said: Removal | None, cases: list[_Case]) -> str:

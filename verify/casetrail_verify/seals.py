@@ -62,17 +62,8 @@ class Seals:
 
     def reached(self, size: int, cases: Mapping[str, CaseState]) -> None:
         """Take the cases as they are once so many events have been read."""
-        leaves = [
-            hash_leaf(
-                case_id.encode(errors="surrogatepass")
-                + b"\0"
-                + state.seq.to_bytes(8, "big")
-                + bytes.fromhex(state.leaf)
-            )
-            for case_id, state in sorted(cases.items())
-            if case_id != LOG_ITSELF
-        ]
-        self._actual[size] = (len(leaves), root_of(leaves).hex())
+        ends = [(case_id, state.seq, state.leaf) for case_id, state in cases.items() if case_id != LOG_ITSELF]
+        self._actual[size] = (len(ends), root_over(ends))
 
     def check(self, own: Iterable[OwnEvent]) -> None:
         """Compare the seals in the log with what was announced and with the cases."""
@@ -105,6 +96,15 @@ class Seals:
                 "and they or their last events are others",
                 position=event.pos,
             )
+
+
+def root_over(ends: Iterable[tuple[str, int, str]]) -> str:
+    """The root that a seal has over the last events of cases, hex: of each its case, number and hash."""
+    leaves = [
+        hash_leaf(case_id.encode(errors="surrogatepass") + b"\0" + seq.to_bytes(8, "big") + bytes.fromhex(leaf))
+        for case_id, seq, leaf in sorted(ends, key=lambda end: end[0].encode(errors="surrogatepass"))
+    ]
+    return root_of(leaves).hex()
 
 
 def _read(event: OwnEvent) -> Seal:
