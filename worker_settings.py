@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from activities.mail import Encryption, Login
+from activities.outside import DEFAULT_SINK
 from engine.naming import TASK_QUEUE
 from engine.settings import EngineSettings
 
@@ -65,7 +66,7 @@ class Settings:
             smtp_login=_login(environment),
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
             queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
-            drill_sink=environment.get("CASETRAIL_DRILL_SINK") or "drill+{drill}@localhost",
+            drill_sink=environment.get("CASETRAIL_DRILL_SINK") or DEFAULT_SINK,
             drill_smtp=(
                 _address(environment, "CASETRAIL_DRILL_SMTP_ADDRESS")
                 if environment.get("CASETRAIL_DRILL_SMTP_ADDRESS")

@@ -46,7 +46,7 @@ class FaultSwitches:
     async def _set(self, drill_id: str, system: str, mode: str) -> None:
         url = self._urls.get(system)
         if not url:
-            raise NoSuchSystemError(f"drills have no {system} of their own here that could fail")
+            raise NoSuchSystemError(system)
         fault = {"mode": mode, "recipient": sink_of(self._sink, drill_id)} if system == "mail" else {"mode": mode}
         try:
             async with self._http.post(

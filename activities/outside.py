@@ -14,6 +14,7 @@ from casetrail.v1.case_pb2 import Case
 
 DRILL_HEADER: Final = "X-Casetrail-Drill"
 MARK: Final = "[DRILL 演练]"
+DEFAULT_SINK: Final = "drill+{drill}@localhost"
 
 _NOTE: Final = "This is a drill. 这是一次演练。 Nothing of it concerns a real customer. {drill_id}"
 
@@ -48,6 +49,10 @@ class FaultsUnavailableError(Exception):
 class NoSuchSystemError(Exception):
     """Final: drills have no such system here."""
 
+    def __init__(self, system: str) -> None:
+        """Say which."""
+        super().__init__(f"drills have no {system} of their own here that could fail")
+
 
 @dataclass(frozen=True, slots=True)
 class NoFaults:
@@ -56,12 +61,12 @@ class NoFaults:
     async def begin(self, drill_id: str, system: str) -> None:
         """Refuse."""
         del drill_id
-        raise NoSuchSystemError(f"drills have no {system} of their own here that could fail")
+        raise NoSuchSystemError(system)
 
     async def end(self, drill_id: str, system: str) -> None:
         """Refuse."""
         del drill_id
-        raise NoSuchSystemError(f"drills have no {system} of their own here")
+        raise NoSuchSystemError(system)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class Rehearsal:
     """
 
     mailer: Mailer
-    sink: str = "drill+{drill}@localhost"
+    sink: str = DEFAULT_SINK
     shop: Callable[[str], Shop] = _no_shop
     faults: Faults = NoFaults()
 

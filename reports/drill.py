@@ -75,9 +75,7 @@ def drill_report(events: Sequence[Event], cases: Sequence[Case], last_run: Case 
     return Document(
         locale=locale,
         title=language.of((f"Drill report: {case.subject}", f"演练报告：{case.subject}")),
-        warning=language.of(
-            (f"DRILL {case.case_id}: nothing of this is real.", f"演练 {case.case_id}：以下内容均非真实事件。")
-        ),
+        warning=language.warning(case.case_id),
         sections=list(writer.sections()),
         footer=[_footer(case, language)],
     )

@@ -67,17 +67,10 @@ def incident_report(events: Sequence[Event], locale: str = "en") -> Document:
     return Document(
         locale=locale,
         title=language.of((f"Incident report: {case.case_id}", f"事件处理报告：{case.case_id}")),
-        warning=_warning(facts, language),
+        warning=language.warning(facts.case.drill_id),
         sections=list(writer.sections()),
         footer=list(_footer(facts, language)),
     )
-
-
-def _warning(facts: Facts, language: Language) -> str:
-    if facts.case.is_drill:
-        drill = facts.case.drill_id
-        return language.of((f"DRILL {drill}: nothing of this is real.", f"演练 {drill}：以下内容均非真实事件。"))
-    return ""
 
 
 def _footer(facts: Facts, language: Language) -> Iterator[str]:

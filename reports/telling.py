@@ -112,9 +112,9 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
 
 _OPTIONAL: Final = re.compile(r"\[([^\[\]]*)\]")
 _FIELD: Final = re.compile(r"\{([\w.]+)\}")
-# Texts that are names of the contract or of the policy.
 # What something was before, which is not worth a word where it still is so.
 _UNCHANGED: Final = {"old_level": "level", "old_target_seconds": "clock.target_seconds"}
+# Texts that are names of the contract or of the policy.
 _CLOCK_NAMES: Final = frozenset({"name", "clock_name"})
 _NAMES: Final = _CLOCK_NAMES | {"department", "from_department", "to_department"}
 

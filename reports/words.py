@@ -64,6 +64,12 @@ class Language:
         """A text with something said besides, for example `erin (director)`; only the text where there is nothing."""
         return text + self.aside.format(more) if more else text
 
+    def warning(self, drill_id: str) -> str:
+        """What stands above all that is about a drill; empty for what is of none."""
+        if not drill_id:
+            return ""
+        return self.of((f"DRILL {drill_id}: nothing of this is real.", f"演练 {drill_id}：以下内容均非真实事件。"))
+
     def span(self, seconds: int) -> str:
         """A duration, for example `1h30m`."""
         sign, rest, text = ("-" if seconds < 0 else ""), abs(seconds), ""
