@@ -119,8 +119,8 @@ class DrillObservation:
 
     async def _judgement(self, case: Case, expectation_id: str) -> Judgement:
         expectation = script.expectation_of(case.drill, expectation_id)
-        planned = next(one for one in case.drill.expectations if one.id == expectation_id)
-        begins = instant(script.find_inject(case.drill, expectation.after).due_at)
+        planned = script.drill_expectation_of(case.drill, expectation_id)
+        begins = instant(script.inject_of(case.drill, expectation.after).due_at)
         return judge(expectation, planned, begins, await self._histories(case.case_id))
 
     async def _histories(self, drill_id: str) -> Sequence[History]:

@@ -225,7 +225,7 @@ class _Writer:
 
     def _begins(self, drill: Drill, expectation: Expectation) -> int:
         """When the inject happened after which something is expected."""
-        return instant(script.find_inject(drill, expectation.after).due_at)
+        return instant(script.inject_of(drill, expectation.after).due_at)
 
     def _took(self, drill: Drill, expectation: Expectation, judged: DrillExpectation) -> str:
         if not judged.HasField("met_at"):

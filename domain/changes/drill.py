@@ -84,12 +84,12 @@ def _drill_remarked(case: Case, event: Event, body: DrillRemarked) -> None:
 def _inject_requested(case: Case, event: Event, body: InjectRequested) -> None:
     if body.by_hand:
         case.drill.injects.add(inject=body.inject, by_hand=True).due_at.seconds = event.at.seconds
-    script.find_inject(case.drill, body.inject.id).state = DrillInject.STATE_DUE
+    script.inject_of(case.drill, body.inject.id).state = DrillInject.STATE_DUE
 
 
 @CHANGES.on("inject_made")
 def _inject_made(case: Case, event: Event, body: InjectMade) -> None:
-    planned = script.find_inject(case.drill, body.inject_id)
+    planned = script.inject_of(case.drill, body.inject_id)
     planned.state = DrillInject.STATE_MADE
     planned.case_ids[:] = body.case_ids
     what = planned.inject.WhichOneof("what")
@@ -101,7 +101,7 @@ def _inject_made(case: Case, event: Event, body: InjectMade) -> None:
 
 @CHANGES.on("inject_failed")
 def _inject_failed(case: Case, event: Event, body: InjectFailed) -> None:
-    planned = script.find_inject(case.drill, body.inject_id)
+    planned = script.inject_of(case.drill, body.inject_id)
     planned.state = DrillInject.STATE_FAILED
     planned.why_failed = body.why
     # Nobody can be expected to answer what did not happen.
@@ -113,7 +113,7 @@ def _inject_failed(case: Case, event: Event, body: InjectFailed) -> None:
 
 @CHANGES.on("restoration_requested")
 def _restoration_requested(case: Case, event: Event, body: RestorationRequested) -> None:
-    script.find_inject(case.drill, body.inject_id).ClearField("until")
+    script.inject_of(case.drill, body.inject_id).ClearField("until")
 
 
 # --- expectations ---
@@ -121,12 +121,12 @@ def _restoration_requested(case: Case, event: Event, body: RestorationRequested)
 
 @CHANGES.on("judgement_requested")
 def _judgement_requested(case: Case, event: Event, body: JudgementRequested) -> None:
-    _find_expectation(case.drill, body.expectation_id).verdict = DrillExpectation.VERDICT_EXPIRED
+    script.drill_expectation_of(case.drill, body.expectation_id).verdict = DrillExpectation.VERDICT_EXPIRED
 
 
 @CHANGES.on("expectation_met", "expectation_met_late", "expectation_missed")
 def _judged(case: Case, event: Event, body: ExpectationMet | ExpectationMetLate | ExpectationMissed) -> None:
-    judged = _find_expectation(case.drill, body.expectation_id)
+    judged = script.drill_expectation_of(case.drill, body.expectation_id)
     judged.verdict = _VERDICTS[event.WhichOneof("body") or ""]
     judged.event_ids[:] = body.event_ids
     if not isinstance(body, ExpectationMissed):
@@ -154,10 +154,6 @@ def _move_begun(case: Case, event: Event, body: MoveRequested | MoveFailed) -> N
     left = [move for move in case.drill.moves if move.move_id != body.move_id]
     del case.drill.moves[:]
     case.drill.moves.extend(left)
-
-
-def _find_expectation(drill: Drill, expectation_id: str) -> DrillExpectation:
-    return next(expectation for expectation in drill.expectations if expectation.id == expectation_id)
 
 
 def _expected_after(drill: Drill, inject_id: str) -> Iterator[DrillExpectation]:

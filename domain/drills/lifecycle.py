@@ -75,7 +75,7 @@ def end_case(draft: Draft, command: EndDrillCase) -> None:
     """End a case of a drill that is over."""
     if not draft.case.is_drill:
         raise Rejected(RefusalReason.REFUSAL_REASON_CANNOT_JOIN, f"{draft.case.case_id} is part of no drill")
-    draft.add(CaseClosed(closure=Closure(how=Closure.HOW_DRILL_OVER)))
+    _close(draft)
 
 
 def go_on(draft: Draft) -> None:

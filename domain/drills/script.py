@@ -70,7 +70,12 @@ def expectation_of(drill: Drill, expectation_id: str) -> Expectation:
     return next(expectation for expectation in expectations if expectation.id == expectation_id)
 
 
-def find_inject(drill: Drill, inject_id: str) -> DrillInject:
+def drill_expectation_of(drill: Drill, expectation_id: str) -> DrillExpectation:
+    """An expectation and how it is judged."""
+    return next(expectation for expectation in drill.expectations if expectation.id == expectation_id)
+
+
+def inject_of(drill: Drill, inject_id: str) -> DrillInject:
     """An inject and how far it is."""
     return next(planned for planned in drill.injects if planned.inject.id == inject_id)
 

@@ -35,9 +35,9 @@ def bring(draft: Draft, what: str) -> None:
     name, _, subject = what.partition(" ")
     match name:
         case "inject":
-            draft.add(InjectRequested(inject=script.find_inject(draft.case.drill, subject).inject))
+            draft.add(InjectRequested(inject=script.inject_of(draft.case.drill, subject).inject))
         case "restoration":
-            restore(draft, script.find_inject(draft.case.drill, subject))
+            restore(draft, script.inject_of(draft.case.drill, subject))
         case "move":
             _move(draft, subject)
         case _:
