@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 from casetrail.v1.drill_pb2 import DrillExpectation
 from casetrail.v1.drill_service_pb2 import (
@@ -22,6 +22,8 @@ from casetrail.v1.types_pb2 import Role
 from domain import Rulebook
 from domain.drills.simulation import Run, Simulator
 from domain.instants import Instant
+
+_Number = TypeVar("_Number", int, float)
 
 # Runs that one process does in one go, with random numbers of their own: the result does not depend on how many
 # processes there are.
@@ -85,7 +87,7 @@ def counted(scenario: Scenario, runs: Sequence[Run]) -> SimulateDrillResponse:
     response = SimulateDrillResponse(runs=len(runs))
     for expectation in scenario.expectations:
         verdicts = Counter(each.judgements[expectation.id].verdict for each in runs)
-        seconds = sorted(each.seconds[expectation.id] for each in runs if expectation.id in each.seconds)
+        seconds = sorted(each.seconds[expectation.id] for each in runs if expectation.id in each.seconds) or [0]
         response.expectations.append(
             SimulatedExpectation(
                 id=expectation.id,
@@ -99,7 +101,7 @@ def counted(scenario: Scenario, runs: Sequence[Run]) -> SimulateDrillResponse:
         )
     response.clocks.extend(_clocks(runs))
     scores = sorted(each.score for each in runs)
-    response.score_p10, response.score_p50, response.score_p90 = (_score(scores, part) for part in (10, 50, 90))
+    response.score_p10, response.score_p50, response.score_p90 = (_percentile(scores, part) for part in (10, 50, 90))
     return response
 
 
@@ -131,9 +133,5 @@ def _clocks(runs: Sequence[Run]) -> list[SimulatedClock]:
     return clocks
 
 
-def _percentile(ordered: Sequence[int], part: int) -> int:
-    return ordered[min(len(ordered) * part // 100, len(ordered) - 1)] if ordered else 0
-
-
-def _score(ordered: Sequence[float], part: int) -> float:
+def _percentile(ordered: Sequence[_Number], part: int) -> _Number:
     return ordered[min(len(ordered) * part // 100, len(ordered) - 1)]
