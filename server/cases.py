@@ -229,3 +229,8 @@ def fields_named(rename: Callable[[str], str]) -> Iterator[None]:
         if error.field:
             error.field = rename(error.field)
         raise
+
+
+def field_of_opening(path: str) -> str:
+    """A field of a command that opens a case, as a request calls it that has the fields of what it opens itself."""
+    return path.removeprefix("open.").replace("actor", "on_behalf_of", 1)

@@ -38,7 +38,7 @@ from domain.refusal import unknown_case
 from engine.engine import Engine
 from reports.drill import drill_report
 from server.calls import Stream, Unary
-from server.cases import CaseServicer, fields_named
+from server.cases import CaseServicer, field_of_opening, fields_named
 from server.drill_schedules import DrillSchedules
 from server.principals import Principal
 from server.reporting import written
@@ -90,7 +90,7 @@ class DrillServicer:
         command = Command(request_id=request.request_id, open=script.opening(request.scenario, request.scale))
         if request.HasField("on_behalf_of"):
             command.actor.CopyFrom(request.on_behalf_of)
-        with fields_named(lambda path: path.removeprefix("open.").replace("actor", "on_behalf_of", 1)):
+        with fields_named(field_of_opening):
             outcome = await self._cases.carry_out(command, principal)
         return StartDrillResponse(drill=outcome.case, events=outcome.events, receipt=await self._cases.receipt(outcome))
 

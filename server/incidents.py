@@ -35,7 +35,7 @@ from domain.refusal import unknown_case
 from domain.words import word
 from reports.incident import incident_report
 from server.calls import Stream, Unary
-from server.cases import CaseServicer, fields_named
+from server.cases import CaseServicer, field_of_opening, fields_named
 from server.principals import Principal
 from server.reporting import written
 
@@ -92,7 +92,7 @@ class IncidentServicer:
         )
         if request.HasField("on_behalf_of"):
             command.actor.CopyFrom(request.on_behalf_of)
-        with fields_named(lambda path: path.removeprefix("open.").replace("actor", "on_behalf_of", 1)):
+        with fields_named(field_of_opening):
             return DeclareIncidentResponse(written=await self._write(command, principal))
 
     async def list_incidents(self, request: ListIncidentsRequest, principal: Principal) -> ListIncidentsResponse:
