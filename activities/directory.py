@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from casetrail.v1.types_pb2 import Role
+from engine.file_mark import mark
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class Audience:
 
 
 @dataclass(frozen=True, slots=True)
-class Staff:
+class Roster:
     """What the file says."""
 
     people: Sequence[Person]
@@ -100,8 +101,8 @@ class Directory:
             DirectoryError: It cannot be used.
         """
         self._path = path
-        self._stamp = _stamp(path)
-        self._staff = read(path)
+        self._seen = mark(path)
+        self._roster = read(path)
 
     def people(self) -> Sequence[Person]:
         """Everybody, as of now."""
@@ -109,11 +110,11 @@ class Directory:
 
     def of_department(self, name: str) -> list[Person]:
         """Whom a task of a department is told to: those of its people who are there, then its own address."""
-        staff = self._now()
-        department = next((each for each in staff.departments if each.name.casefold() == name.casefold()), None)
+        roster = self._now()
+        department = next((each for each in roster.departments if each.name.casefold() == name.casefold()), None)
         if department is None:
             return []
-        found = [person for person in staff.people if person.name in department.people and not person.away]
+        found = [person for person in roster.people if person.name in department.people and not person.away]
         if department.email:
             found.append(Person(department.name, Role.ROLE_UNSPECIFIED, "", department.email, away=False))
         return found
@@ -132,19 +133,20 @@ class Directory:
         present = [person for person in self.people() if person.role == role and not person.away]
         return [person for person in present if team and person.team == team] or present
 
-    def _now(self) -> Staff:
+    def _now(self) -> Roster:
         """The file as of now. One that has become unusable is reported, and what it said before still holds."""
+        seen = mark(self._path)
+        if seen == self._seen:
+            return self._roster
+        self._seen = seen
         try:
-            stamp = _stamp(self._path)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._staff = read(self._path)
+            self._roster = read(self._path)
         except DirectoryError as error:
             _log.error("staff directory not read again", why=str(error))
-        return self._staff
+        return self._roster
 
 
-def read(path: Path) -> Staff:
+def read(path: Path) -> Roster:
     """Read a staff directory.
 
     Raises:
@@ -162,7 +164,7 @@ def read(path: Path) -> Staff:
     if strange := sorted(asked - {person.name for person in people}):
         raise DirectoryError(f"{path}: there is nobody called {strange[0]!r}, whom a department names")
     audiences = tuple(_audience(*entry) for entry in _entries(content, "audiences", "audience", path))
-    return Staff(people, departments, audiences)
+    return Roster(people, departments, audiences)
 
 
 def _entries(content: Mapping[str, object], name: str, one: str, path: Path) -> Iterator[tuple[object, str]]:
@@ -218,11 +220,3 @@ def _texts(
         if not texts[key]:
             raise DirectoryError(f"{where}: `{key}` is missing")
     return texts
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise DirectoryError(f"{path} cannot be read: {error}") from error
-    return status.st_mtime_ns, status.st_size

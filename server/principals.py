@@ -27,7 +27,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Role
 from domain.refusal import Rejected
 from domain.words import word
-from server.file_mark import mark
+from engine.file_mark import mark
 
 _SHA256_HEX: Final = 64
 _KEYS: Final = frozenset({"name", "roles", "may_act_as", "token_sha256"})

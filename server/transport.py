@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from casetrail.environment import insecure
 from casetrail.tls import is_loopback
-from server.file_mark import Mark, mark
+from engine.file_mark import Mark, mark
 
 _CERT: Final = "CASETRAIL_TLS_CERT"
 _KEY: Final = "CASETRAIL_TLS_KEY"

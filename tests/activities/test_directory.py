@@ -48,6 +48,16 @@ def test_a_change_of_the_file_counts_at_once(file: Path) -> None:
     assert [person.email for person in directory.named("chloe")] == ["chloe@staff.example"]
 
 
+def test_a_file_that_takes_the_place_of_one_of_the_same_size_and_time_counts_too(file: Path) -> None:
+    directory = Directory(file)
+    other = file.with_name("other.yaml")
+    other.write_text(PEOPLE.replace("ben", "eva"))
+    written = file.stat().st_mtime_ns
+    os.utime(other, ns=(written, written))
+    other.replace(file)
+    assert [person.name for person in directory.of_role(Role.ROLE_AGENT, "south")] == ["eva"]
+
+
 def test_a_file_that_breaks_is_reported_once_and_what_it_said_still_holds(file: Path) -> None:
     directory = Directory(file)
     _rewrite(file, "people: [{name: amy}]")
