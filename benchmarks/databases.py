@@ -22,7 +22,7 @@ class Database:
         name: What it is called.
         large: URL of a log, empty at first, as the others.
         small: Of another one.
-        bare: Of a third one, into which no log is written, only rows of events and payloads.
+        bare: Of a third one, into which no log is written, only rows of events.
         ready: Of a fourth one, into which every row goes that a log writes, ready made.
     """
 
