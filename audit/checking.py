@@ -60,7 +60,7 @@ async def in_thread(verify: Callable[["Checkers"], Verification], interrupt: Cal
         checkers.stop()
         if not checking.done():
             interrupt()
-        with suppress(LogUnavailableError):
+        with suppress(LogUnavailableError, LogDamagedError):
             await checking
         raise
 

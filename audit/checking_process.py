@@ -55,7 +55,7 @@ def _answer(pipe: Connection) -> None:
 
 @contextmanager
 def _in_file(path: Path) -> Iterator[Callable[[], Select]]:
-    file = DatabaseFile(path, busy_timeout=_PATIENCE)
+    file = DatabaseFile(path, busy_timeout=_PATIENCE, read_only=True)
     with file.errors(), closing(file.connect()) as connection:
 
         def begin() -> Select:

@@ -1,4 +1,4 @@
-"""`casetrail-db`: prepares the log's database, brings it up to date, says what state it is in, and changes keys.
+"""`casetrail-db`: prepares the log's database, brings it up to date, looks at it, verifies it, and changes keys.
 
 The log is the one that CASETRAIL_LOG names. A PostgreSQL server's tables are made and changed by an administrator's
 role, never by the application's, so `init` and `upgrade` want its URL too.
@@ -9,10 +9,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from audit import key_writing, payload_key, stores
+from audit.db_verify import NOT_DONE, verify
 from audit.durable import make_folder
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import administration as postgres
@@ -22,30 +24,22 @@ from casetrail.key_file import KeyFileError
 from casetrail.payload_keys import path_from, payload_key_file
 
 _ADMIN = "CASETRAIL_DB_ADMIN"
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit status: 0 where the log can be worked with afterwards."""
+    """Run a command; return the exit status: 0 where the log can be worked with afterwards, and of `verify` holds."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # when nobody reads on, end as other tools do
     given = _parser().parse_args(arguments)
     try:
         url = given.log or stores.from_settings(os.environ, _data())
         stores.check(url)
-        if given.command == "status":
-            return _status(url)
-        if given.command == "rotate-kek":
-            return _rotate(url)
-        if given.command == "rotate-payload-key":
-            return _rotate_payload_key()
-        if given.command == "replace-payload-key":
-            return asyncio.run(_replace_payload_key(url))
-        admin = given.admin or os.environ.get(_ADMIN) or ""
-        for words in _init(url, admin) if given.command == "init" else _upgrade(url, admin):
-            _say(words)
-        return _status(url)
+        return _COMMANDS[given.command](given, url)
     except (LogUnavailableError, LogDamagedError, KeyFileError, ValueError, OSError) as error:
         sys.stderr.write(f"casetrail-db: {error}\n")
-        return 1
+        return NOT_DONE if given.command == "verify" else 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         ("init", "make what is missing: roles, database, tables, rights"),
         ("upgrade", "bring the tables up to date, while no process of Casetrail runs"),
         ("status", "say what state the database is in, and change nothing"),
+        ("verify", "check the whole log as `casetrail verify` does, without a server, and change nothing"),
         ("rotate-kek", "wrap the subjects' keys with a new key-encryption key, and let the old one go"),
         ("rotate-payload-key", "add a new key for what Temporal keeps, and leave the older ones"),
         (
@@ -73,29 +68,44 @@ def _parser() -> argparse.ArgumentParser:
                 default="",
                 help=f"PostgreSQL: of a role that may make roles and databases there (default: {_ADMIN})",
             )
+        if name == "verify":
+            command.epilog = "Exit status: 0 all holds, 1 something is wrong, 2 it could not be checked."
+            command.add_argument("--json", action="store_true", help="report for programs")
+            command.add_argument(
+                "--without-keys",
+                action="store_true",
+                help="leave out what personal fields say, where their keys are not",
+            )
     return parser
 
 
-def _init(url: str, admin: str) -> list[str]:
+def _verify(given: argparse.Namespace, url: str) -> int:
+    return verify(url, _data(), with_keys=not given.without_keys, as_json=given.json)
+
+
+def _init(given: argparse.Namespace, url: str) -> int:
     if path := stores.sqlite_path(url):
-        return _open_file(path)
-    return postgres.init(url, _required(admin))
+        _open_file(path)
+    else:
+        _say_all(postgres.init(url, _admin(given)))
+    return _status(given, url)
 
 
-def _upgrade(url: str, admin: str) -> list[str]:
+def _upgrade(given: argparse.Namespace, url: str) -> int:
     if path := stores.sqlite_path(url):
         sqlite.status(path)  # refuses what is not there
-        return _open_file(path)
-    return postgres.upgrade(url, _required(admin))
+        _open_file(path)
+    else:
+        _say_all(postgres.upgrade(url, _admin(given)))
+    return _status(given, url)
 
 
-def _open_file(path: Path) -> list[str]:
+def _open_file(path: Path) -> None:
     make_folder(path.parent)
     DatabaseFile(path, busy_timeout=5.0)
-    return []
 
 
-def _rotate(url: str) -> int:
+def _rotate(_: argparse.Namespace, url: str) -> int:
     keys = stores.open_keys(stores.KeySettings.read(os.environ, _data(), url))
     keys.begin()
     count = keys.rotate()
@@ -103,14 +113,18 @@ def _rotate(url: str) -> int:
     return 0
 
 
-def _rotate_payload_key() -> int:
+def _rotate_payload_key(*_: object) -> int:
     file = payload_key_file(path_from(os.environ, _data()))
     new = list(key_writing.add(file))[-1]
     _say(f"added {new}; copy {file.path} to wherever else it is needed, then start the processes anew")
     return 0
 
 
-async def _replace_payload_key(url: str) -> int:
+def _replace_payload_key(_: argparse.Namespace, url: str) -> int:
+    return asyncio.run(_replaced(url))
+
+
+async def _replaced(url: str) -> int:
     file = payload_key_file(path_from(os.environ, _data()))
     log = await stores.open_log(url)
     try:
@@ -127,7 +141,8 @@ def _data() -> Path:
     return Path(os.environ.get("CASETRAIL_DATA") or "data")
 
 
-def _required(admin: str) -> str:
+def _admin(given: argparse.Namespace) -> str:
+    admin: str = given.admin or os.environ.get(_ADMIN) or ""
     if not admin:
         raise ValueError(
             f"this takes an administrator's role: name its URL by --admin or {_ADMIN}, "
@@ -136,7 +151,7 @@ def _required(admin: str) -> str:
     return admin
 
 
-def _status(url: str) -> int:
+def _status(_: argparse.Namespace, url: str) -> int:
     path = stores.sqlite_path(url)
     state = sqlite.status(path) if path else postgres.status(url)
     _say(f"log       {stores.shown(url)}")
@@ -155,6 +170,22 @@ def _status(url: str) -> int:
 
 def _say(words: str) -> None:
     sys.stdout.write(f"{words}\n")
+
+
+def _say_all(lines: Iterable[str]) -> None:
+    for words in lines:
+        _say(words)
+
+
+_COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace, str], int]]] = {
+    "init": _init,
+    "upgrade": _upgrade,
+    "status": _status,
+    "verify": _verify,
+    "rotate-kek": _rotate,
+    "rotate-payload-key": _rotate_payload_key,
+    "replace-payload-key": _replace_payload_key,
+}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from audit.merkle import Growth
+from casetrail.v1.audit_service_pb2 import Fault, VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
@@ -240,6 +241,25 @@ class Verification:
     events: int
     cases: int
     findings: Sequence[Finding] = field(default_factory=tuple)
+
+    @property
+    def answer(self) -> VerifyCaseResponse:
+        """The same in the contract's words."""
+        return VerifyCaseResponse(
+            whole=not self.findings,
+            events=self.events,
+            cases=self.cases,
+            faults=[
+                Fault(
+                    position=each.position,
+                    case_id=each.case_id,
+                    seq=each.seq,
+                    reason=each.reason,
+                    message=each.message,
+                )
+                for each in self.findings
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)

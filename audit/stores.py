@@ -1,22 +1,27 @@
 """Which database the log is in, by its URL: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 from audit import erasure
 from audit.key_encryption import KeyEncryptionKeys
-from audit.log import Log
-from audit.postgres import PostgresLog
+from audit.log import Log, LogUnavailableError, Verification
+from audit.postgres import PostgresLog, schema
+from audit.postgres import verifying as postgres_verifying
 from audit.postgres.keys import PostgresKeys
 from audit.postgres.server import Server
 from audit.sqlite import SqliteLog
+from audit.sqlite import verifying as sqlite_verifying
+from audit.sqlite.file import DatabaseFile
 from audit.sqlite.keys import SqliteKeys
 from audit.subject_keys import SubjectKeys
 
 _SQLITE: Final = "sqlite:///"
+_PATIENCE: Final = 5.0  # seconds for another process's transaction
 _POSTGRES: Final = ("postgresql://", "postgres://")
 
 
@@ -70,6 +75,48 @@ async def open_log(url: str, keys: KeySettings | None = None) -> Log:
             await log.close()
             raise
     return log
+
+
+async def verify(url: str, keys: KeySettings | None) -> Verification:
+    """Check the whole log without opening it to be worked with: nothing is created or changed.
+
+    Args:
+        url: Where it is.
+        keys: What personal fields are encrypted with; without, they are not looked at.
+
+    Raises:
+        ValueError: This is no URL of a log.
+        LogUnavailableError: The database, or the keys, cannot be used.
+        LogDamagedError: It is so damaged that it cannot be gone through.
+    """
+    check(url)
+    if path := sqlite_path(url):
+        file = DatabaseFile(path, busy_timeout=_PATIENCE, read_only=True)
+        async with _opened(keys) as subject_keys:
+            return await sqlite_verifying.verify(file, subject_keys)
+    server = Server(url)
+    await schema.check_at(server)
+    async with _opened(keys) as subject_keys:
+        return await postgres_verifying.verify(server, subject_keys)
+
+
+@asynccontextmanager
+async def _opened(settings: KeySettings | None) -> AsyncIterator[SubjectKeys | None]:
+    """The keys that there are: none is made."""
+    if settings is None:
+        yield None
+        return
+    for file in (sqlite_path(settings.url), settings.kek):
+        if file is not None and not file.exists():
+            raise LogUnavailableError(
+                f"{file} is missing, and personal fields cannot be read without it: say where it is "
+                "(CASETRAIL_SUBJECT_KEYS, CASETRAIL_KEK, CASETRAIL_DATA), or leave them out (--without-keys)"
+            )
+    keys = await asyncio.to_thread(open_keys, settings)
+    try:
+        yield keys
+    finally:
+        await keys.close()
 
 
 def open_keys(settings: KeySettings) -> SubjectKeys:

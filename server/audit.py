@@ -6,7 +6,6 @@ from typing import Final
 from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
 from casetrail.v1.audit_service_pb2 import (
-    Fault,
     ListEventsRequest,
     ListEventsResponse,
     ReplayCaseRequest,
@@ -104,22 +103,7 @@ class AuditServicer:
         """
         if request.case_id and not await self._has(request.case_id):
             raise unknown_case(request.case_id)
-        found = await self._log.verify(request.case_id)
-        return VerifyCaseResponse(
-            whole=not found.findings,
-            events=found.events,
-            cases=found.cases,
-            faults=[
-                Fault(
-                    position=each.position,
-                    case_id=each.case_id,
-                    seq=each.seq,
-                    reason=each.reason,
-                    message=each.message,
-                )
-                for each in found.findings
-            ],
-        )
+        return (await self._log.verify(request.case_id)).answer
 
     async def _has(self, case_id: str) -> bool:
         """Whether there is such a case, here or in an archive."""

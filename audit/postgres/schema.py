@@ -6,7 +6,7 @@ import psycopg
 
 from audit import tables
 from audit.log import LogUnavailableError
-from audit.postgres.server import SCHEMA, Connection
+from audit.postgres.server import SCHEMA, Connection, Server
 
 REVISION: Final = "0005"
 """The newest migration, which this version works with."""
@@ -46,6 +46,13 @@ async def check(connection: Connection, name: str) -> None:
         await connection.execute(tables.ALL.text)
     except psycopg.errors.UndefinedTable as error:
         raise tables.gone(name, error.diag.message_primary or str(error)) from error
+
+
+async def check_at(server: Server) -> None:
+    """The same on a connection of its own."""
+    async with await server.connect() as connection:
+        with server.errors():
+            await check(connection, server.name)
 
 
 async def _has_tables(connection: Connection) -> bool:

@@ -7,26 +7,22 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import psycopg
 
 from audit.archive_questions import as_json, payload_of
 from audit.bell import Bell
-from audit.checking import Checkers, Place, how_many, in_thread
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogUnavailableError, Verification
-from audit.postgres import schema
-from audit.postgres.reading import Readers, rows_of
+from audit.postgres import schema, verifying
+from audit.postgres.reading import Readers
 from audit.postgres.rows import CHANNEL
 from audit.postgres.server import Server, Timeouts
 from audit.postgres.writer import Errand, Writer
 from audit.questions import Answer, Question
-from audit.snapshots import snapshot
 from audit.store import Rows, Store
-from audit.verify import verify
 
 _LOOK_EVERY: Final = 1.0  # seconds between looks where no notification comes
 _MANY: Final = 50  # rows that are better understood in another thread
@@ -70,10 +66,7 @@ class PostgresLog(Store):
                 version of Casetrail works with.
         """
         server = Server(url, timeouts)
-        connection = await server.connect()
-        async with connection:
-            with server.errors():
-                await schema.check(connection, server.name)
+        await schema.check_at(server)
         return cls(server, clock=clock)
 
     @property
@@ -84,11 +77,7 @@ class PostgresLog(Store):
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
-        connection = await asyncio.to_thread(self._server.connect_for_long)
-        try:
-            return await in_thread(partial(self._verify, connection, case_id), connection.cancel_safe)
-        finally:
-            connection.close()
+        return await verifying.verify(self._server, self._keys, case_id)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""
@@ -140,19 +129,3 @@ class PostgresLog(Store):
                         ring()
             ring()
             await asyncio.sleep(_LOOK_EVERY)
-
-    def _verify(
-        self, connection: psycopg.Connection[tuple[Any, ...]], case_id: str, checkers: Checkers
-    ) -> Verification:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        # One moment for all that is read; appends go on beside it.
-        with checkers, self._server.errors(), connection.transaction():
-            log = snapshot(partial(rows_of, connection), case_id)
-            processes = how_many(log.size or 0)
-            if processes == 1:
-                return verify(log, self._keys)
-            ((moment,),) = connection.execute("SELECT pg_export_snapshot()").fetchall()
-            checkers.start(processes, Place(self._server.url, moment, self._keys.place if self._keys else None))
-            checkers.begin()
-            return verify(log, check=checkers.check)

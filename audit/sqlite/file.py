@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,12 +48,13 @@ class DatabaseFile:
         path: The file.
     """
 
-    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+    def __init__(self, path: Path, *, busy_timeout: float, read_only: bool = False) -> None:
         """Create the file if it is missing, and its tables; bring one of an older version up to date.
 
         Args:
             path: The file; its folder exists.
             busy_timeout: How long to wait for another process's transaction, in seconds.
+            read_only: Only look at a log of this version; nothing is created or changed.
 
         Raises:
             LogUnavailableError: The file cannot be used: locked, forbidden, of something else or of a newer Casetrail.
@@ -62,9 +63,13 @@ class DatabaseFile:
         check_sqlite(sqlite.sqlite_version)
         self.path = path
         self._busy_timeout = busy_timeout
+        self._mode = "ro" if read_only else "rw"
         with self.errors():
-            self._create()
-            self._settle()
+            if read_only:
+                self._look()
+            else:
+                self._create()
+                self._settle()
         self._identity = self._identify()
 
     def connect(self, *, busy_timeout: float | None = None) -> Connection:
@@ -75,25 +80,17 @@ class DatabaseFile:
         Args:
             busy_timeout: How long to wait for another process's transaction, where not as long as usual.
         """
-        connection = sqlite.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=self._busy_timeout if busy_timeout is None else busy_timeout,
-            isolation_level=None,
-            cached_statements=_STATEMENTS,
-            check_same_thread=False,
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-        # Else what an INSERT OR REPLACE deletes is deleted without asking the triggers.
-        connection.execute("PRAGMA recursive_triggers = ON")
-        # Else what was moved, replaced or deleted stays readable in the file, also of a case that an archive has taken.
-        connection.execute("PRAGMA secure_delete = ON")
-        return connection
+        return self._connect(self._mode, self._busy_timeout if busy_timeout is None else busy_timeout)
+
+    @property
+    def can_be_held(self) -> bool:
+        """Whether this process may keep others from writing."""
+        return os.access(self.path, os.W_OK)
 
     @contextmanager
     def nobody_writing(self) -> Iterator[None]:
         """While several connections begin to read: they see the same. Writers wait these milliseconds."""
-        connection = self.connect()
+        connection = self._connect("rw", self._busy_timeout)
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield
@@ -122,6 +119,22 @@ class DatabaseFile:
         except (sqlite.Error, OSError) as error:
             raise self._translated(error) from error
 
+    def _connect(self, mode: str, busy_timeout: float) -> Connection:
+        connection = sqlite.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=busy_timeout,
+            isolation_level=None,
+            cached_statements=_STATEMENTS,
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        # Else what an INSERT OR REPLACE deletes is deleted without asking the triggers.
+        connection.execute("PRAGMA recursive_triggers = ON")
+        # Else what was moved, replaced or deleted stays readable in the file, also of a case that an archive has taken.
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection
+
     def _create(self) -> None:
         # Its owner's alone: what customers said stands in it. SQLite gives its side files the same rights.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -136,6 +149,21 @@ class DatabaseFile:
             connection.execute(tables.ALL.text)
         finally:
             connection.close()
+
+    def _look(self) -> None:
+        if not self.path.exists():
+            raise LogUnavailableError(f"there is no log at {self.path}: run `casetrail-db init`, or start Casetrail")
+        with closing(self.connect()) as connection:
+            self._check_schema(connection)
+            version = user_version(connection)
+            if not version:
+                raise LogUnavailableError(f"the log {self.path} has no tables yet: run `casetrail-db init`")
+            if version < SCHEMA_VERSION:
+                raise LogUnavailableError(
+                    f"the log {self.path} has an older schema ({version}; this Casetrail needs {SCHEMA_VERSION}): "
+                    "run `casetrail-db upgrade`"
+                )
+            connection.execute(tables.ALL.text)
 
     def _use_wal(self, connection: Connection) -> None:
         # Two processes that turn a new file to WAL at once: SQLite answers one of them "locked" without waiting.
@@ -153,8 +181,8 @@ class DatabaseFile:
     def _check_schema(self, connection: Connection) -> None:
         ((application,),) = connection.execute("PRAGMA application_id").fetchall()
         version = user_version(connection)
-        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-        if application != _APPLICATION and tables:
+        ((made,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        if application != _APPLICATION and made:
             raise LogUnavailableError(f"{self.path} is the database of something else: choose another file")
         if version > SCHEMA_VERSION:
             raise LogUnavailableError(

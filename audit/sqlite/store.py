@@ -9,23 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from audit import archive_questions
 from audit.bell import Bell
-from audit.checking import Checkers, Place, how_many, in_thread
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
-from audit.snapshots import snapshot
-from audit.sqlite import reading
+from audit.sqlite import reading, verifying
 from audit.sqlite.file import Connection, DatabaseFile
 from audit.sqlite.writer import Errand, Writer
 from audit.store import Rows, Store
-from audit.verify import verify
 
 _POLL_EVERY: Final = 0.1  # seconds between looks at what other processes have committed
 
@@ -98,12 +94,7 @@ class SqliteLog(Store):
     async def verify(self, case_id: str = "") -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
-        with self._file.errors():
-            connection = self._file.connect()
-        try:
-            return await in_thread(partial(self._verify, connection, case_id), connection.interrupt)
-        finally:
-            connection.close()
+        return await verifying.verify(self._file, self._keys, case_id)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""
@@ -129,23 +120,6 @@ class SqliteLog(Store):
                 seen = version
                 ring()
             await asyncio.sleep(_POLL_EVERY)
-
-    def _verify(self, connection: Connection, case_id: str, checkers: Checkers) -> Verification:
-        with checkers, self._file.errors():
-            connection.execute("BEGIN")  # one moment for all that is read; appends go on beside it
-            log = snapshot(partial(reading.rows, connection), case_id)
-            processes = how_many(log.size or 0)
-            if processes == 1:
-                return verify(log, self._keys)
-            connection.execute("ROLLBACK")
-            checkers.start(
-                processes, Place(f"sqlite:///{self.path.absolute()}", "", self._keys.place if self._keys else None)
-            )
-            with self._file.nobody_writing():
-                connection.execute("BEGIN")
-                log = snapshot(partial(reading.rows, connection), case_id)
-                checkers.begin()
-            return verify(log, check=checkers.check)
 
 
 class _Reader:

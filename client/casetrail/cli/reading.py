@@ -18,6 +18,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter, GetCaseResponse, ListCasesResponse
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind, Priority, Stage
+from casetrail.verdict import ONE_CASE, WHOLE_LOG, fault_line, verdict
 from casetrail.words import value_of, word_of
 
 CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Its number.")]
@@ -192,18 +193,12 @@ def verify(case: AnyCaseArgument = "", *, terms: Terms) -> None:
     if terms.as_json:
         output.print_json(checked)
     else:
-        tree = "" if case else "the tree, "
-        _print_verdict(checked, f"every hash, every chain, the numbering, {tree}the projection")
+        _print_verdict(checked, ONE_CASE if case else WHOLE_LOG)
     if not checked.whole:
         raise typer.Exit(1)
 
 
 def _print_verdict(checked: VerifyCaseResponse, all_of: str) -> None:
-    what = f"{checked.events:,} events of {checked.cases:,} case{'' if checked.cases == 1 else 's'}"
-    if checked.whole:
-        output.console.print(f"{what} checked: {all_of}. All hold.")
-        return
     for fault in checked.faults:
-        place = f"position {fault.position}, {fault.case_id} event {fault.seq}"
-        typer.echo(f"{fault.reason}: {fault.message} ({place})", err=True)
-    typer.echo(f"{what} checked: {len(checked.faults)} do not hold.", err=True)
+        typer.echo(fault_line(fault), err=True)
+    typer.echo(verdict(checked, all_of), err=not checked.whole)

@@ -1,0 +1,216 @@
+"""`casetrail-db verify`: what a server's own verification finds, where there is no server."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pysqlite3.dbapi2 as sqlite
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from audit import checking, db_verify, snapshots
+from audit.stores import KeySettings, open_log, sqlite_url
+from tests.audit.given import Writer, note, opening
+from tests.postgres_server import Databases, PostgresServer
+
+PROGRAM = Path(sys.executable).with_name("casetrail-db")
+HOLDS = "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection. All hold.\n"
+
+Change = Callable[[str], None]
+
+
+class Ran:
+    """What the program did."""
+
+    def __init__(self, log: str, data: Path, *words: str) -> None:
+        ended = subprocess.run(
+            [PROGRAM, "verify", *words],
+            env={**os.environ, "CASETRAIL_LOG": log, "CASETRAIL_DATA": str(data)},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.status, self.out, self.err = ended.returncode, ended.stdout, ended.stderr
+
+
+async def write(url: str, keys: KeySettings) -> dict[str, object]:
+    """Two cases; what the log itself finds when it verifies them."""
+    log = await open_log(url, keys)
+    for case_id in ("INQ-1", "INQ-2"):
+        await Writer(log, case_id).write(opening(customer=case_id), note(), note(), key="open")
+    found: dict[str, object] = MessageToDict((await log.verify()).answer)
+    await log.close()
+    return found
+
+
+class DbVerifyContract:
+    """What holds on each database."""
+
+    def test_a_log_that_holds_is_said_to(self, url: str, tmp_path: Path) -> None:
+        found = asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+
+        ran, for_programs = Ran(url, tmp_path), Ran(url, tmp_path, "--json")
+
+        assert (ran.status, ran.out, ran.err) == (0, HOLDS, "")
+        assert (for_programs.status, json.loads(for_programs.out)) == (0, found)
+
+    def test_what_does_not_hold_is_named_with_its_place(self, url: str, change: Change, tmp_path: Path) -> None:
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        change("UPDATE event SET ordinal = 7 WHERE pos = 3")
+
+        ran = Ran(url, tmp_path)
+
+        assert (ran.status, ran.out) == (1, "")
+        assert ran.err == (
+            "COLUMN_CHANGED: ordinal is 7, not 2 (position 3, INQ-1 event 3)\n"
+            "6 events of 2 cases checked: 1 do not hold.\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("damage", "words"),
+        [
+            ("DELETE FROM log_head", "the log has 0 heads instead of one: restore the newest backup"),
+            ("DROP TABLE log_head", "has lost its table log_head: keep a copy of it, restore the newest backup"),
+            ("DROP TABLE event", "has lost its table event: keep a copy of it, restore the newest backup"),
+            ("DROP TABLE fact", "has lost its table fact: keep a copy of it, restore the newest backup"),
+        ],
+    )
+    def test_a_log_that_cannot_be_gone_through_does_not_hold(
+        self, url: str, change: Change, tmp_path: Path, damage: str, words: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        change(damage)
+
+        statuses = [db_verify.verify(url, tmp_path, with_keys=True, as_json=as_json) for as_json in (False, True)]
+
+        assert statuses == [1, 1]
+        said = capsys.readouterr()
+        damaged, nothing_else = said.err.splitlines()
+        assert damaged.startswith("LOG_DAMAGED: ")
+        assert words in damaged
+        assert nothing_else == "Nothing else can be checked."
+        (fault,) = json.loads(said.out)["faults"]
+        assert (fault["reason"], words in fault["message"]) == ("LOG_DAMAGED", True)
+
+    def test_without_the_keys_all_but_personal_fields_is_checked_and_only_when_that_is_meant(
+        self, url: str, change: Change, tmp_path: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+
+        refused, ran = Ran(url, elsewhere), Ran(url, elsewhere, "--without-keys")
+
+        assert (refused.status, refused.out) == (2, "")
+        assert "is missing, and personal fields cannot be read without it" in refused.err
+        assert (ran.status, ran.out) == (0, HOLDS.replace("projection.", "projection, but for personal fields."))
+        assert list(elsewhere.iterdir()) == []
+        change("UPDATE event SET ordinal = 7 WHERE pos = 3")
+        assert Ran(url, elsewhere, "--without-keys").status == 1
+
+    def test_a_large_log_is_checked_by_several_processes(
+        self,
+        url: str,
+        change: Change,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        change("UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'")
+        monkeypatch.setattr(checking, "WORTH_PROCESSES", 1)
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+
+        status = db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
+
+        assert status == 1
+        assert "PROJECTION_DIFFERS: columns of the projection are not the case's: owner" in capsys.readouterr().err
+
+
+class TestSqlite(DbVerifyContract):
+    """In a file."""
+
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return sqlite_url(tmp_path / "log.db")
+
+    @pytest.fixture
+    def change(self, tmp_path: Path) -> Change:
+        def change(statement: str) -> None:
+            with closing(sqlite.connect(tmp_path / "log.db", isolation_level=None)) as other:
+                for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+                    other.execute(f"DROP TRIGGER {name}")
+                other.execute(statement)
+
+        return change
+
+    def test_it_writes_nothing(self, url: str, tmp_path: Path) -> None:
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        files = {path: path.read_bytes() for path in (tmp_path / "log.db", tmp_path / "keys.db", tmp_path / "kek")}
+
+        assert Ran(url, tmp_path).status == 0
+
+        assert {path: path.read_bytes() for path in files} == files
+
+    def test_what_is_not_there_or_not_of_this_version_is_not_made(self, tmp_path: Path) -> None:
+        missing, older, empty = (tmp_path / name for name in ("missing.db", "older.db", "empty.db"))
+        asyncio.run(write(sqlite_url(older), KeySettings.read({}, tmp_path, sqlite_url(older))))
+        with closing(sqlite.connect(older, isolation_level=None)) as other:
+            other.execute("PRAGMA user_version = 3")
+        empty.touch()
+        for path, words in (
+            (missing, "there is no log at"),
+            (older, "has an older schema (3; this Casetrail needs"),
+            (empty, "has no tables yet: run `casetrail-db init`"),
+        ):
+            ran = Ran(sqlite_url(path), tmp_path)
+            assert (ran.status, ran.out, words in ran.err) == (2, "", True), ran.err
+        assert not missing.exists()
+        assert empty.stat().st_size == 0
+
+    def test_a_file_that_is_no_database_does_not_hold(self, tmp_path: Path) -> None:
+        path = tmp_path / "diary.db"
+        path.write_text("Dear diary, " * 1000)
+
+        ran = Ran(sqlite_url(path), tmp_path)
+
+        assert (ran.status, ran.out) == (1, "")
+        assert "diary.db is no SQLite database" in ran.err
+        assert "Traceback" not in ran.err
+
+
+class TestPostgres(DbVerifyContract):
+    """On a server."""
+
+    @pytest.fixture
+    def url(self, new_database: Databases) -> Iterator[str]:
+        made = new_database()
+        yield made
+        new_database.give_back(made, as_it_was=False)
+
+    @pytest.fixture
+    def change(self, url: str, postgres: PostgresServer) -> Change:
+        def change(statement: str) -> None:
+            database = url.rpartition("/")[2]
+            with psycopg.connect(postgres.url(database), autocommit=True) as connection:
+                connection.execute("SET search_path = casetrail")
+                connection.execute("SET session_replication_role = replica")
+                connection.execute("ALTER TABLE event DISABLE TRIGGER USER")
+                connection.execute(statement.encode())
+
+        return change
+
+    def test_a_server_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        ran = Ran("postgresql://casetrail:secret@127.0.0.1:1/log", tmp_path)
+
+        assert (ran.status, ran.out) == (2, "")
+        assert "casetrail-db: the log postgresql://casetrail@127.0.0.1:1/log is not there: start it" in ran.err
