@@ -258,7 +258,8 @@ def event_of(stored: StoredEvent, keys: Keys | None = None, *, said: Facts | Non
         event = _event_of(stored, said if said is not None else facts.read(stored.envelope))
     except (ValueError, KeyError, TypeError, DecodeError) as damage:
         raise LogDamagedError(
-            f"the event at position {stored.position} ({stored.event_id}) cannot be read: {damage}; run verify",
+            f"the event at position {stored.position} ({stored.event_id}) cannot be read: {damage}; "
+            "run `casetrail-db verify`",
         ) from damage
     if keys is not None:
         decrypt(event, keys, event_place(stored.case_id, stored.seq))

@@ -82,7 +82,9 @@ def case_of(body: bytes) -> Case:
     try:
         return Case.FromString(body)
     except DecodeError as error:
-        raise LogDamagedError(f"the projection holds a case that cannot be read ({error}): run verify") from error
+        raise LogDamagedError(
+            f"the projection holds a case that cannot be read ({error}): run `casetrail-db verify`"
+        ) from error
 
 
 def newest_effect(case: Case) -> int:

@@ -131,7 +131,7 @@ class Publisher:
         if await proofs.root(self._log, size) != root:
             raise LogDamagedError(
                 f"the first {size} events are not those of the checkpoint that was published ({where}): the log was "
-                "changed; run verify"
+                "changed; run `casetrail-db verify`"
             )
 
 

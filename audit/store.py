@@ -418,7 +418,9 @@ class Store(ABC):
         question = questions.subtrees(level, first, last) if level else questions.leaves(first, last)
         found: list[bytes] = await self._ask(question, lambda rows: [hashed for (hashed,) in rows])
         if len(found) != last - first:
-            raise LogDamagedError(f"hashes {first} to {last - 1} of level {level} are not all there: run verify")
+            raise LogDamagedError(
+                f"hashes {first} to {last - 1} of level {level} are not all there: run `casetrail-db verify`"
+            )
         return found
 
     async def keep_checkpoint(self, checkpoint: Checkpoint) -> None:
@@ -585,4 +587,4 @@ def _tree_head(rows: Rows) -> TreeHead:
     try:
         return TreeHead(log, size, Frontier.parse(size, frontier).root)
     except ValueError as error:
-        raise LogDamagedError(f"the log contradicts itself ({error}): run verify") from error
+        raise LogDamagedError(f"the log contradicts itself ({error}): run `casetrail-db verify`") from error

@@ -73,7 +73,9 @@ class ArchiveWriter:
         """
         for row, inclusion in rows:
             if row.payload is None:
-                raise ArchiveDamagedError(f"the payload of {row.event_id} is gone from the log: run verify")
+                raise ArchiveDamagedError(
+                    f"the payload of {row.event_id} is gone from the log: run `casetrail-db verify`"
+                )
             self._write(event_line(row) | {"inclusion": [encoded(node) for node in inclusion]})
             self._ends[row.case_id] = CaseEnd(row.case_id, row.seq, row.leaf_hash)
         self._table.add([row for row, _ in rows])

@@ -221,7 +221,7 @@ class Archiving:
     async def _put_back(self, archived: ArchivedCase, rows: Sequence[StoredEvent], why: str, actor: Actor) -> None:
         case = fold([event_of(row) for row in rows])
         if (case.seq, rows[-1].leaf_hash, rows[0].position) != (archived.seq, archived.leaf_hash, archived.opened):
-            raise LogDamagedError(f"{archived.case_id} is not noted as it was archived: run verify")
+            raise LogDamagedError(f"{archived.case_id} is not noted as it was archived: run `casetrail-db verify`")
         body = CaseRestored(
             archive_id=archived.archive_id, restored_case_id=archived.case_id, events=archived.seq, why=why
         )

@@ -176,7 +176,7 @@ class Writer:
             return ArchivingRefusedError(misfit.diag.message_primary or "")
         if misfit.diag.constraint_name == "event_first":
             return ValueError(f"the case has an event under this key already ({misfit.diag.message_detail})")
-        return LogDamagedError(f"the log {self._server.name} contradicts itself ({misfit}): run verify")
+        return LogDamagedError(f"the log {self._server.name} contradicts itself ({misfit}): run `casetrail-db verify`")
 
     async def _written(self, tasks: Sequence[PreparedBatch | Errand]) -> list[Any]:
         """Write a group; where the connection breaks, find out on a new one what became of it, or write it there."""
@@ -305,7 +305,9 @@ class Writer:
         try:
             return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
         except ValueError as error:
-            raise LogDamagedError(f"the log {self._server.name} contradicts itself ({error}): run verify") from error
+            raise LogDamagedError(
+                f"the log {self._server.name} contradicts itself ({error}): run `casetrail-db verify`"
+            ) from error
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

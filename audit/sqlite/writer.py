@@ -133,7 +133,9 @@ class Writer:
             for waiting in group:
                 self._write([waiting])
             return
-        error: Exception = LogDamagedError(f"the log {self._file.path} contradicts itself ({conflict}): run verify")
+        error: Exception = LogDamagedError(
+            f"the log {self._file.path} contradicts itself ({conflict}): run `casetrail-db verify`"
+        )
         if ArchivingRefusedError.is_meant_by(str(conflict)):
             error = ArchivingRefusedError(str(conflict))
         elif "event.key" in str(conflict):
@@ -187,7 +189,9 @@ class Writer:
         try:
             return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
         except ValueError as error:
-            raise LogDamagedError(f"the log {self._file.path} contradicts itself ({error}): run verify") from error
+            raise LogDamagedError(
+                f"the log {self._file.path} contradicts itself ({error}): run `casetrail-db verify`"
+            ) from error
 
     def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, Tip]:
         if len(self._tips) > _MOST_TIPS:

@@ -651,7 +651,7 @@ async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(
 async def test_a_head_that_was_set_back_stops_all_writing(log: PostgresLog, tamper: Callable[..., None]) -> None:
     await two_cases(log)
     tamper("UPDATE log_head SET size = 3")
-    with pytest.raises(LogDamagedError, match="run verify"):
+    with pytest.raises(LogDamagedError, match="run `casetrail-db verify`"):
         await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
 
 

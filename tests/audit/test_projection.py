@@ -47,7 +47,7 @@ def test_a_case_lives_while_it_is_open_and_real_time_moves_it(
 
 def test_bytes_that_are_no_case_are_damage() -> None:
     assert case_of(Case(case_id="INQ-1").SerializeToString()).case_id == "INQ-1"
-    with pytest.raises(LogDamagedError, match="run verify"):
+    with pytest.raises(LogDamagedError, match="run `casetrail-db verify`"):
         case_of(b"\x0a\xff")
 
 

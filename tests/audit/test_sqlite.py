@@ -271,7 +271,7 @@ async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
 ) -> None:
     await two_cases(log)
     tamper("UPDATE event SET payload = NULL WHERE pos = 3")
-    with pytest.raises(LogDamagedError, match=r"position 3 .* payload is gone; run verify"):
+    with pytest.raises(LogDamagedError, match=r"position 3 .* payload is gone; run `casetrail-db verify`"):
         await log.events("INQ-1")
     assert len(await log.events("INQ-2")) == 3
 
@@ -289,7 +289,7 @@ async def test_an_event_that_does_not_fit_its_case_is_found_and_stops_no_verific
 async def test_a_head_that_was_set_back_stops_all_writing(log: SqliteLog, tamper: Callable[..., None]) -> None:
     await two_cases(log)
     tamper("UPDATE log_head SET size = 3")
-    with pytest.raises(LogDamagedError, match="run verify"):
+    with pytest.raises(LogDamagedError, match="run `casetrail-db verify`"):
         await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
     assert [f.reason for f in await findings_of(log)] == ["HEAD_WRONG"]
 
