@@ -372,5 +372,14 @@ def all_subtrees() -> Question:
 
 
 def all_checkpoints() -> Question:
-    """Size and root of every checkpoint, by size."""
-    return Question("SELECT size, root FROM checkpoint ORDER BY size", {})
+    """Size, root and note of every checkpoint, by size."""
+    return Question("SELECT size, root, note FROM checkpoint ORDER BY size", {})
+
+
+def cosigned_alone() -> Question:
+    """Sizes of which there are co-signatures, and no checkpoint."""
+    return Question(
+        "SELECT DISTINCT size FROM cosignature "
+        "WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.size = cosignature.size) ORDER BY size",
+        {},
+    )

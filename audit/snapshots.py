@@ -12,11 +12,6 @@ from audit.questions import Question
 from audit.verify import ALL_CASES, CaseRange, Placed, Projected, Snapshot
 
 _EVENTS_IN_A_RANGE: Final = 10_000
-_COSIGNED_ALONE: Final = Question(
-    "SELECT DISTINCT size FROM cosignature "
-    "WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE checkpoint.size = cosignature.size) ORDER BY size",
-    {},
-)
 
 Select = Callable[[Question], Iterator[tuple[Any, ...]]]
 """Gives a question's rows one by one, all from the same moment."""
@@ -45,11 +40,11 @@ class _WholeLog:
     def subtrees(self) -> Iterator[Subtree]:
         return (Subtree(*row) for row in self._select(questions.all_subtrees()))
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
-        return ((size, root) for size, root in self._select(questions.all_checkpoints()))
+    def checkpoints(self) -> Iterator[tuple[int, bytes, str]]:
+        return ((size, root, note) for size, root, note in self._select(questions.all_checkpoints()))
 
     def cosigned_alone(self) -> Iterator[int]:
-        return (size for (size,) in self._select(_COSIGNED_ALONE))
+        return (size for (size,) in self._select(questions.cosigned_alone()))
 
     def places(self) -> Iterator[Placed]:
         return map(Placed._make, self._select(questions.all_places()))
@@ -94,7 +89,7 @@ class _OneCase(_WholeLog):
     def subtrees(self) -> Iterator[Subtree]:
         return iter(())
 
-    def checkpoints(self) -> Iterator[tuple[int, bytes]]:
+    def checkpoints(self) -> Iterator[tuple[int, bytes, str]]:
         return iter(())
 
     def cosigned_alone(self) -> Iterator[int]:

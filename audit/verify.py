@@ -28,8 +28,10 @@ from audit.facts import Facts
 from audit.log import LOG_ITSELF, ArchivedCase, Finding, LogDamagedError, Verification
 from audit.merkle import Frontier, Subtree
 from audit.projection import Findable, findable
+from audit.signing import origin_of
 from audit.subject_keys import SubjectKeys
 from casetrail.personal import without_personal_data
+from casetrail.proof.note import TreeNote
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from domain.evolve import apply
@@ -115,8 +117,8 @@ class Snapshot(Protocol):
     def subtrees(self) -> Iterable[Subtree]:
         """What is stored of the tree; nothing when this is one case only."""
 
-    def checkpoints(self) -> Iterable[tuple[int, bytes]]:
-        """Size and root of the published checkpoints, by size; none when this is one case only."""
+    def checkpoints(self) -> Iterable[tuple[int, bytes, str]]:
+        """Size, root and note of the published checkpoints, by size; none when this is one case only."""
 
     def cosigned_alone(self) -> Iterable[int]:
         """Sizes that witnesses have signed and of which no checkpoint is there; none when this is one case only."""
@@ -185,7 +187,7 @@ def _check_published(snapshot: Snapshot, archived: Archived, found: "_Findings")
     """
     gone = dict.fromkeys(snapshot.cosigned_alone(), "a witness signed")
     if proven := archived.proven:
-        kept = {size for size, _ in snapshot.checkpoints()}
+        kept = {size for size, *_ in snapshot.checkpoints()}
         gone |= {size: f"{archive} is proven by" for size, archive in proven.items() if size not in kept}
     for size, why in gone.items():
         found.add("CHECKPOINT_MISSING", f"{why} the checkpoint of {size} events, which is gone", position=size)
@@ -280,6 +282,7 @@ class _Tree:
         self._frontier = Frontier()
         self._leaves: list[bytes] = []
         self._stored = {(level, number): root for level, number, root in snapshot.subtrees()}
+        self._origin = origin_of(snapshot.log)
         self._checkpoints = iter(snapshot.checkpoints())
         self._next = next(self._checkpoints, None)
         self._found = found
@@ -317,18 +320,23 @@ class _Tree:
                     "TREE_WRONG", f"the stored subtree of events {first} to {last} is not over them", position=first
                 )
         if self._next is not None and self._next[0] == self._frontier.size:
-            self._compare(self._next[1])
+            self._compare(*self._next)
 
-    def _compare(self, root: bytes) -> None:
+    def _compare(self, size: int, root: bytes, note: str) -> None:
         self._next = next(self._checkpoints, None)
         if root != self._frontier.root:
-            size = self._frontier.size
             self._found.add(
                 "CHECKPOINT_DIFFERS",
                 f"the checkpoint that was published for {size} events is not about these: the log was rewritten",
                 position=size,
             )
             self._next = None  # those after it differ too
+        elif not note.startswith(f"{TreeNote(self._origin, size, root).body}\n"):
+            self._found.add(
+                "CHECKPOINT_DIFFERS",
+                f"the note of the checkpoint of {size} events is about something else: it was changed",
+                position=size,
+            )
 
 
 def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings) -> bool:

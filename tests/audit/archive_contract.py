@@ -6,9 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from audit import proofs
 from audit.envelope import StoredEvent
-from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, Checkpoint, ClosedCase, Known, Log
+from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
 from audit.own_events import record
 from audit.replay import replay
 from audit.retention import approve, propose, root_of, withdraw
@@ -28,6 +27,7 @@ from domain.evolve import fold
 from domain.refusal import Rejected
 from tests.audit.contract import opened
 from tests.audit.given import NOON, Writer, note, opening
+from tests.audit.tree_contract import true_checkpoint
 
 ANNA = Actor(name="anna", role=Role.ROLE_ADMIN)
 BORIS = Actor(name="boris", role=Role.ROLE_AUDITOR)
@@ -120,7 +120,7 @@ class ArchiveContract:
         (finding,) = (await log.verify()).findings
         assert (finding.reason, finding.position) == ("CHECKPOINT_MISSING", size)
         assert A1 in finding.message
-        await log.keep_checkpoint(Checkpoint(size, await proofs.root(log, size), "a note\n", 1))
+        await log.keep_checkpoint(await true_checkpoint(log, size))
         assert (await log.verify()).findings == ()
 
     async def test_an_archived_case_is_refused_wherever_it_is_read_or_written(self, log: Log) -> None:

@@ -35,7 +35,7 @@ from tests.audit.contract import (
 )
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.processes import writing_process
-from tests.audit.tree_contract import TreeContract
+from tests.audit.tree_contract import TreeContract, true_checkpoint
 
 
 @pytest.fixture
@@ -240,6 +240,44 @@ async def test_what_was_tampered_with_is_found_where_it_is(
     findings = (await log.verify()).findings
     assert expected in reasons(list(findings)), findings
     assert all(finding.message for finding in findings)
+
+
+REPLACED = (
+    "INSERT OR REPLACE INTO event SELECT pos, case_id, seq, key, ordinal, type, {}, {}, recorded_at, dek_id, {} "
+    "FROM event WHERE pos = 3"
+)
+ANOTHER = "(SELECT {} FROM event WHERE pos = 6)"
+SIGNED = "INSERT OR REPLACE INTO checkpoint SELECT {}, published_at FROM checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("replaces", "expected"),
+    [
+        (REPLACED.format("envelope", "leaf_hash", ANOTHER.format("payload")), ("PAYLOAD_CHANGED", 3)),
+        (REPLACED.format(ANOTHER.format("envelope"), "leaf_hash", "payload"), ("HASH_WRONG", 3)),
+        (
+            REPLACED.format(ANOTHER.format("envelope"), ANOTHER.format("leaf_hash"), ANOTHER.format("payload")),
+            ("COLUMN_CHANGED", 3),
+        ),
+        (
+            REPLACED.replace("SELECT pos", "SELECT 8").format("envelope", "leaf_hash", "payload"),
+            ("GAP", 3),
+        ),
+        (SIGNED.format("size, zeroblob(32), note"), ("CHECKPOINT_DIFFERS", 7)),
+        (SIGNED.format("size, root, replace(note, '7', '6')"), ("CHECKPOINT_DIFFERS", 7)),
+        ("INSERT OR REPLACE INTO subtree VALUES (1, 0, zeroblob(32))", ("TREE_WRONG", 1)),
+        ("INSERT OR REPLACE INTO log_head SELECT id, log, 6, frontier FROM log_head", ("HEAD_WRONG", 7)),
+    ],
+)
+async def test_what_another_program_replaced_past_the_triggers_is_found(
+    log: SqliteLog, path: Path, replaces: str, expected: tuple[str, int]
+) -> None:
+    await two_cases(log)
+    await log.keep_checkpoint(await true_checkpoint(log, 7))
+    assert (await log.verify()).findings == ()
+    with closing(sqlite.connect(path, isolation_level=None)) as other:  # deletes what it replaces without asking them
+        assert other.execute(replaces).rowcount == 1
+    assert expected in reasons(await findings_of(log))
 
 
 async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(

@@ -70,7 +70,7 @@ class WrittenLog:
     size: int | None = None
     frontier: bytes = b""
     trees: list[Subtree] = field(default_factory=list)
-    notes: list[tuple[int, bytes]] = field(default_factory=list)
+    notes: list[tuple[int, bytes, str]] = field(default_factory=list)
     unnoted: list[int] = field(default_factory=list)
     rows: list[StoredEvent] = field(default_factory=list)
     cases: list[Projected] = field(default_factory=list)
@@ -83,7 +83,7 @@ class WrittenLog:
         self.size = self.rows[-1].position
         self.frontier, self.trees = growth.frontier.stored, list(growth.subtrees)
         half = Frontier().grow(growth.leaves[:150]).frontier
-        self.notes = [(150, half.root), (EVENTS, growth.frontier.root)]
+        self.notes = [published(150, half.root), published(EVENTS, growth.frontier.root)]
         self.cases = [projected(self.of(case_id)) for case_id in sorted({row.case_id for row in self.rows})]
         return self
 
@@ -93,7 +93,7 @@ class WrittenLog:
     def subtrees(self) -> Iterable[Subtree]:
         return self.trees
 
-    def checkpoints(self) -> Iterable[tuple[int, bytes]]:
+    def checkpoints(self) -> Iterable[tuple[int, bytes, str]]:
         return self.notes
 
     def cosigned_alone(self) -> Iterable[int]:
@@ -116,6 +116,11 @@ class WrittenLog:
 
     def policies(self) -> Iterable[tuple[str, str, bytes]]:
         return self.known
+
+
+def published(size: int, root: bytes, *, of: str = f"casetrail/{LOG}") -> tuple[int, bytes, str]:
+    """A checkpoint as it would be kept, its signature aside."""
+    return size, root, f"{of}\n{size}\n{base64.b64encode(root).decode()}\n\n"
 
 
 def an_event(position: int) -> Written:
@@ -259,6 +264,19 @@ def archived_otherwise(log: WrittenLog) -> None:
     del log.cases[2]
 
 
+def published_ahead(log: WrittenLog) -> None:
+    log.notes.append(published(300, bytes(32)))
+
+
+def published_otherwise(log: WrittenLog) -> None:
+    log.notes[0] = published(150, bytes(32))
+
+
+def published_of_another_log(log: WrittenLog) -> None:
+    size, root, _ = log.notes[0]
+    log.notes[0] = published(size, root, of="casetrail/ff")
+
+
 def by_time(position: int, *, ordinal: int = 0, **members: object) -> Do:
     def do(log: WrittenLog) -> None:
         said(position, cause="time", digest=ABSENT, **members)(log)
@@ -295,8 +313,14 @@ TAMPERINGS = [
         after=lambda log: setattr(log, "trees", [(1, 0, bytes(32))]),
     ),
     Tampering("TREE_WRONG", 257, "that there is not", after=lambda log: log.trees.append(Subtree(1, 1, bytes(32)))),
-    Tampering("LOG_SHORTENED", EVENTS + 1, "of 300 events", after=lambda log: log.notes.append((300, bytes(32)))),
-    Tampering("CHECKPOINT_DIFFERS", 150, "rewritten", after=lambda log: log.notes.__setitem__(0, (150, bytes(32)))),
+    Tampering("LOG_SHORTENED", EVENTS + 1, "of 300 events", after=published_ahead),
+    Tampering("CHECKPOINT_DIFFERS", 150, "rewritten", after=published_otherwise),
+    Tampering(
+        "CHECKPOINT_DIFFERS",
+        150,
+        "the note of",
+        after=published_of_another_log,
+    ),
     Tampering("CHECKPOINT_MISSING", 150, "a witness signed", after=lambda log: log.unnoted.append(150)),
     Tampering("HASH_WRONG", MIDDLE, "leaf hash", column(MIDDLE, leaf_hash=bytes(32))),
     Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"{")),

@@ -9,6 +9,8 @@ from audit import proofs
 from audit.log import LOG_ITSELF, Appended, Batch, Checkpoint, Log, LogDamagedError, Need
 from audit.own_events import record
 from audit.sealing import seal
+from audit.signing import origin_of
+from casetrail.proof.note import TreeNote
 from casetrail.proof.tree import EMPTY_ROOT, check_consistency, check_inclusion
 from casetrail.v1.event_pb2 import LogSealed
 from tests.audit.given import Writer, note, opening
@@ -30,6 +32,12 @@ async def filled(log: Log, events: int) -> list[bytes]:
 
 def checkpoint(size: int, *, root: bytes = b"\x01" * 32) -> Checkpoint:
     return Checkpoint(size, root, f"a note of {size}\n", 1_795_000_000_000_000 + size)
+
+
+async def true_checkpoint(log: Log, size: int) -> Checkpoint:
+    """What a log would publish of itself, its signature aside."""
+    tree = TreeNote(origin_of((await log.tree_head()).log), size, await proofs.root(log, size))
+    return Checkpoint(size, tree.root, f"{tree.body}\n", 1_795_000_000_000_000 + size)
 
 
 class TreeContract:
@@ -139,7 +147,7 @@ class TreeContract:
         for size in (2, 3):
             await log.keep_cosignature(size, "w1", "a line\n")
             await log.keep_cosignature(size, "w2", "a line\n")
-        await log.keep_checkpoint(checkpoint(3, root=await proofs.root(log, 3)))
+        await log.keep_checkpoint(await true_checkpoint(log, 3))
         (finding,) = (await log.verify()).findings
         assert (finding.reason, finding.position) == ("CHECKPOINT_MISSING", 2)
         assert (await log.verify("INQ-1")).findings == ()
