@@ -1,9 +1,11 @@
 """What can be wrong in a file that a person wrote, and where."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from casetrail import short_forms
 
 FieldPath = tuple[str | int, ...]
 """Where a value stands in the message: names of fields, keys of maps and numbers of list items."""
@@ -62,6 +64,12 @@ class FileError(Exception):
         """Refuse a file for these problems."""
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def unknown_name(name: str, known: Iterable[str], path: FieldPath) -> Iterator[Finding]:
+    """That a name is none of those that are known, where there is one."""
+    if name and name not in known:
+        yield Finding(path, short_forms.unknown(name, sorted(known)))
 
 
 def path_text(path: FieldPath) -> str:

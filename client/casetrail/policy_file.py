@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from casetrail import short_forms, yaml_messages
-from casetrail.file_problems import FieldPath, FileError, Finding
+from casetrail.file_problems import FieldPath, FileError, Finding, unknown_name
 from casetrail.v1.effect_pb2 import Purpose
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.policy_pb2 import (
@@ -66,7 +66,7 @@ def load(path: Path) -> Policy:
 def _findings(policy: Policy) -> Iterator[Finding]:
     yield from _calendars(policy.calendars)
     for region, name in sorted(policy.region_calendars.items()):
-        yield from _known(name, policy.calendars, ("region_calendars", region))
+        yield from unknown_name(name, policy.calendars, ("region_calendars", region))
     for name, ladder in sorted(policy.ladders.items()):
         yield from _ladder(ladder, ("ladders", name))
     yield from _clocks(policy)
@@ -75,11 +75,6 @@ def _findings(policy: Policy) -> Iterator[Finding]:
     yield from _closing(policy)
     yield from _notices(policy.notices)
     yield from _incidents(policy)
-
-
-def _known(name: str, known: Iterable[str], path: FieldPath) -> Iterator[Finding]:
-    if name and name not in known:
-        yield Finding(path, short_forms.unknown(name, sorted(known)))
 
 
 def _calendars(calendars: Mapping[str, Calendar]) -> Iterator[Finding]:
@@ -170,12 +165,12 @@ def _ladder(ladder: Ladder, here: FieldPath) -> Iterator[Finding]:
 def _clocks(policy: Policy) -> Iterator[Finding]:
     for name, clock in sorted(policy.clocks.items()):
         here = ("clocks", name)
-        yield from _known(clock.ladder, policy.ladders, (*here, "ladder"))
+        yield from unknown_name(clock.ladder, policy.ladders, (*here, "ladder"))
         catch_all: int | None = None
         for number, target in enumerate(clock.targets):
             path = (*here, "targets", number)
-            yield from _known(target.calendar, policy.calendars, (*path, "calendar"))
-            yield from _known(target.ladder, policy.ladders, (*path, "ladder"))
+            yield from unknown_name(target.calendar, policy.calendars, (*path, "calendar"))
+            yield from unknown_name(target.ladder, policy.ladders, (*path, "ladder"))
             yield from _promise(target, path)
             if catch_all is not None:
                 message = f"is never reached; targets[{catch_all}] has no condition and fits every case"
@@ -279,7 +274,7 @@ def _incidents(policy: Policy) -> Iterator[Finding]:
     yield from _stands_once(((*here, "detection", i, "rule"), r.rule) for i, r in enumerate(detection))
     for number, rule in enumerate(detection):
         path: FieldPath = (*here, "detection", number)
-        yield from _known(rule.breach_rate.clock, policy.clocks, (*path, "breach_rate", "clock"))
+        yield from unknown_name(rule.breach_rate.clock, policy.clocks, (*path, "breach_rate", "clock"))
         for name in re.findall(r"\{(\w+)\}", rule.subject):
             if name != "what":
                 yield Finding((*path, "subject"), f"{{{name}}} stands for nothing; there is {{what}}")

@@ -1,6 +1,6 @@
 """A drill's scenario: read from its file, and checked for what only its meaning shows to be wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from casetrail import short_forms, yaml_messages
 from casetrail.broken_rules import broken_rules
-from casetrail.file_problems import FieldPath, FileError, Finding
+from casetrail.file_problems import FieldPath, FileError, Finding, unknown_name
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import Inject
@@ -101,7 +101,7 @@ def _inject(inject: Inject, injects: Mapping[str, Inject], here: FieldPath) -> I
 
 
 def _expectation(expectation: Expectation, injects: Mapping[str, Inject], here: FieldPath) -> Iterator[Finding]:
-    yield from _known(expectation.after, injects, (*here, "after"))
+    yield from unknown_name(expectation.after, injects, (*here, "after"))
     yield from _event(expectation.event, expectation.where, here, "event")
     if expectation.late_until.seconds and expectation.late_until.seconds < expectation.within.seconds:
         yield Finding((*here, "late_until"), "is shorter than within")
@@ -180,15 +180,10 @@ def _move(move: Move, here: FieldPath) -> Iterator[Finding]:
 
 
 def _brings_cases(name: str, injects: Mapping[str, Inject], path: FieldPath) -> Iterator[Finding]:
-    yield from _known(name, injects, path)
+    yield from unknown_name(name, injects, path)
     inject = injects.get(name)
     if inject is not None and inject.WhichOneof("what") not in ("declare", "wave"):
         yield Finding(path, f"{name} brings no cases; name a declare or a wave")
-
-
-def _known(name: str, known: Iterable[str], path: FieldPath) -> Iterator[Finding]:
-    if name and name not in known:
-        yield Finding(path, short_forms.unknown(name, sorted(known)))
 
 
 def _waits(scenario: Scenario, scale: float) -> Iterator[Finding]:
