@@ -9,6 +9,7 @@ from rich.text import Text
 
 from casetrail import short_forms
 from casetrail.cli import drill_injects, drill_schedules, options, output
+from casetrail.cli.drill_injects import DrillArgument
 from casetrail.cli.options import Why
 from casetrail.cli.scenario import FileArgument, Scale, read_scenario
 from casetrail.cli.terms import Terms, WriteTerms, call, follow, spread
@@ -30,8 +31,6 @@ from casetrail.words import word_of
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(drill_injects.app, name="inject")
 app.add_typer(drill_schedules.app, name="schedule")
-
-DrillArgument = Annotated[str, typer.Argument(metavar="DRILL", help="Its number.")]
 
 
 @app.callback()

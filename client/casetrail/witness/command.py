@@ -54,7 +54,7 @@ def trust(vkey: Annotated[str, typer.Argument(help="Verifier key of a log.")], *
     if key.kind == WITNESS_KEY:
         raise _RefusedError("this is the key of a witness, not of a log")
     if not path.exists():
-        raise _RefusedError(f"{data} holds no witness: `casetrail-witness init NAME --data {data}` makes one")
+        raise _no_witness(data)
     if key not in keys_of(path.read_text(encoding="utf-8")):
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{key}\n")
@@ -92,10 +92,14 @@ def serve(
 def _key(data: Path) -> SigningKey:
     path = data / "witness.key"
     if not path.exists():
-        raise _RefusedError(f"{data} holds no witness: `casetrail-witness init NAME --data {data}` makes one")
+        raise _no_witness(data)
     if path.stat().st_mode & 0o077:
         raise _RefusedError(f"{path} can be read by others: `chmod 600 {path}`")
     return SigningKey.parse(path.read_text(encoding="utf-8"))
+
+
+def _no_witness(data: Path) -> _RefusedError:
+    return _RefusedError(f"{data} holds no witness: `casetrail-witness init NAME --data {data}` makes one")
 
 
 def _lock(data: Path) -> int:
