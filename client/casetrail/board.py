@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -13,13 +12,13 @@ from rich.text import Text
 
 from casetrail.sentences import Weight
 from casetrail.styles import STYLES
-from casetrail.timeline import printable, tell
+from casetrail.timeline import local_time, printable, tell
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_pb2 import CrisisClass, IncidentNotice, IncidentTask, LinkedCase
 from casetrail.v1.types_pb2 import Role, Stage
-from casetrail.words import word_of
+from casetrail.words import spaced, spoken, word_of
 
 WIDE = 120
 """From so many columns on, two things stand side by side."""
@@ -110,11 +109,11 @@ def _head(view: View, now: int) -> RenderableType:
     level, style = _LEVELS.get(incident.level, _NO_LEVEL)
     if incident.level and not incident.graded:
         level += " ?"
-    stage = _word(word_of(Stage.DESCRIPTOR, case.stage))
+    stage = spoken(Stage.DESCRIPTOR, case.stage)
     title = Text.assemble((f" {level} ", style), (f"  {case.case_id}  ", "bold"), (stage.upper(), "bold cyan"))
     if case.is_drill:
         title.append("  DRILL 演练 ", "bold white on blue")
-    leader = f"{incident.commander} ({_word(word_of(Role.DESCRIPTOR, incident.commander_role))})"
+    leader = f"{incident.commander} ({spoken(Role.DESCRIPTOR, incident.commander_role)})"
     crisis = word_of(CrisisClass.DESCRIPTOR, incident.crisis)
     facts = Text.assemble(
         ("led by ", "dim"),
@@ -150,7 +149,7 @@ def _clocks(case: Case, now: int, zone: tzinfo | None) -> RenderableType:
     for clock in sorted(shown, key=lambda clock: (not clock.breached, clock.due_at.seconds)):
         left = clock.due_at.seconds - now if clock.state == Clock.STATE_RUNNING else _left_when_paused(clock)
         style = _urgency(left, clock)
-        name = f"{_word(clock.name)} {clock.subject}".strip()
+        name = f"{spaced(clock.name)} {clock.subject}".strip()
         table.add_row(
             Text(name, style="bold" if clock.breached else ""),
             _bar(left, clock.target_seconds, style),
@@ -181,7 +180,7 @@ def _tasks(case: Case, now: int) -> RenderableType:
         table.add_row(
             Text(task.task_id, style="bold"),
             Text(printable(f"{task.department}, {task.owner}" if task.owner else task.department)),
-            Text(_word(word_of(IncidentTask.State.DESCRIPTOR, task.state)), style=_TASK_STYLES.get(task.state, "")),
+            Text(spoken(IncidentTask.State.DESCRIPTOR, task.state), style=_TASK_STYLES.get(task.state, "")),
             Text(_countdown(left, clock) if clock else "", style=_urgency(left, clock) if clock else ""),
             Text(printable(text), style="dim", no_wrap=True, overflow="ellipsis"),
         )
@@ -191,7 +190,7 @@ def _tasks(case: Case, now: int) -> RenderableType:
 def _notices(case: Case, now: int) -> RenderableType:
     lines: list[RenderableType] = []
     for notice in reversed(case.incident.notices[-_NOTICES_SHOWN:]):
-        state = _word(word_of(IncidentNotice.State.DESCRIPTOR, notice.state))
+        state = spoken(IncidentNotice.State.DESCRIPTOR, notice.state)
         ago = f" {_span(now - notice.sent_at.seconds)} ago" if notice.HasField("sent_at") else ""
         head = Text.assemble(
             (notice.notice_id, "bold"),
@@ -267,7 +266,7 @@ def _ladder(clock: Clock, now: int) -> Text | None:
     climb = clock.climb
     if not climb.steps:
         return None
-    told = f"step {climb.steps}: {_word(word_of(Role.DESCRIPTOR, climb.role))}"
+    told = f"step {climb.steps}: {spoken(Role.DESCRIPTOR, climb.role)}"
     if climb.acknowledged:
         return Text(f"{told}, taken on", style="yellow")
     after = f", next {_span(max(0, climb.next_at.seconds - now))}" if climb.HasField("next_at") else ""
@@ -275,7 +274,7 @@ def _ladder(clock: Clock, now: int) -> Text | None:
 
 
 def _due(clock: Clock, zone: tzinfo | None) -> Text:
-    return Text(f"due {_local(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim")
+    return Text(f"due {local_time(clock.due_at, zone):%H:%M:%S}" if clock.HasField("due_at") else "stands", style="dim")
 
 
 def _span(seconds: int) -> str:
@@ -291,13 +290,5 @@ def _is_late(case: Case) -> bool:
     return any(clock.breached and clock.state == Clock.STATE_RUNNING for clock in case.clocks)
 
 
-def _local(at: Timestamp, zone: tzinfo | None) -> datetime:
-    return datetime.fromtimestamp(at.seconds, UTC).astimezone(zone)
-
-
 def _cases(count: int) -> str:
     return "1 customer’s case" if count == 1 else f"{count} customers’ cases"
-
-
-def _word(word: str) -> str:
-    return word.replace("_", " ")

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from casetrail.short_forms import duration_text
-from casetrail.words import word_of
+from casetrail.words import spoken
 
 # What tells the items of a list apart, where they have it; else their place does.
 _IDENTITIES = ("clock_id", "effect_id", "parcel_id", "case_id", "sku", "name", "cause")
@@ -124,7 +124,7 @@ def _shown(message: Message, field: FieldDescriptor, zone: tzinfo | None) -> str
 
 def _text(field: FieldDescriptor, value: Any, zone: tzinfo | None) -> str:  # noqa: ANN401 - as the field has it
     if field.enum_type:
-        return word_of(field.enum_type, value).replace("_", " ")
+        return spoken(field.enum_type, value)
     match value:
         case Timestamp():
             return f"{value.ToDatetime(UTC).astimezone(zone):%Y-%m-%d %H:%M:%S}"

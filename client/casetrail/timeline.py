@@ -20,7 +20,7 @@ from casetrail.v1.clock_pb2 import Climb, Clock, PausedTime, Reckoning
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.types_pb2 import Cause, Kind, Priority, Remedy, RemedyKind, Role, Stage
-from casetrail.words import word_of
+from casetrail.words import spaced, spoken
 
 _LONGEST_QUOTE = 120
 _DAY = 86400
@@ -56,7 +56,7 @@ class Line:
 
 def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
     """What the case is, in a few lines."""
-    kind, stage = _word(Kind.DESCRIPTOR, case.kind), _word(Stage.DESCRIPTOR, case.stage)
+    kind, stage = spoken(Kind.DESCRIPTOR, case.kind), spoken(Stage.DESCRIPTOR, case.stage)
     yield f"{case.case_id}  {kind}, {stage}, round {case.round}"
     if case.subject:
         yield f"  {_quote(case.subject)}"
@@ -65,13 +65,13 @@ def heading(case: Case, zone: tzinfo | None) -> Iterator[str]:
         "personal data erased" if case.erased else "",
         _level(case),
         f"drill {case.drill_id}" if case.drill_id else "",
-        f"priority {_word(Priority.DESCRIPTOR, case.priority)}",
+        f"priority {spoken(Priority.DESCRIPTOR, case.priority)}",
         f"order {case.order_id}" if case.order_id else "",
         f"{'led by' if case.kind == Kind.KIND_INCIDENT else 'with'} {case.owner or 'nobody'}",
-        f"waiting for the {_word(Cause.DESCRIPTOR, case.waiting.cause)}" if case.HasField("waiting") else "",
+        f"waiting for the {spoken(Cause.DESCRIPTOR, case.waiting.cause)}" if case.HasField("waiting") else "",
     )
     yield "  " + " · ".join(printable(fact) for fact in facts if fact)
-    opened = _local(case.opened_at, zone)
+    opened = local_time(case.opened_at, zone)
     pace = _PACE.get(case.time_base.mode, "").format(case.time_base)
     yield f"  opened {opened:%a %d %b %Y %H:%M:%S %Z}{pace}"
 
@@ -81,7 +81,7 @@ def _level(case: Case) -> str:
     incident = case.incident
     if not incident.level:
         return ""
-    crisis = _word(CrisisClass.DESCRIPTOR, incident.crisis)
+    crisis = spoken(CrisisClass.DESCRIPTOR, incident.crisis)
     level = f"{'level' if incident.graded else 'suspected level'} {incident.level}"
     return f"{level}, {crisis} crisis" if crisis else level
 
@@ -98,11 +98,11 @@ def standing(case: Case, zone: tzinfo | None) -> Iterator[str]:
         breached = ", BREACHED" if clock.breached else ""
         due = f", due {_clock(clock.due_at, zone)}" if clock.HasField("due_at") else ""
         counted = f"{duration_text(clock.elapsed_seconds)} of {duration_text(clock.target_seconds)}"
-        state = _word(Clock.State.DESCRIPTOR, clock.state)
-        name = f"{_spaced(clock.name)} {clock.subject}".strip()
+        state = spoken(Clock.State.DESCRIPTOR, clock.state)
+        name = f"{spaced(clock.name)} {clock.subject}".strip()
         yield f"  clock {name}: {state}{breached}, {counted} counted{due}"
     for effect in case.pending_effects:
-        yield f"  to be done: {_spaced(effect.WhichOneof('demand') or 'something')} ({effect.effect_id})"
+        yield f"  to be done: {spaced(effect.WhichOneof('demand') or 'something')} ({effect.effect_id})"
 
 
 def tell(events: Iterable[Event], zone: tzinfo | None, opened_at: Timestamp | None = None) -> Iterator[Line]:
@@ -196,13 +196,13 @@ class _Leaf:
         field = self.parent.DESCRIPTOR.fields_by_name[self.name]
         values = self.value if field.is_repeated else (self.value,)
         if field.enum_type:
-            return ", ".join(_word(cast("EnumDescriptor", field.enum_type), value) for value in values)
+            return ", ".join(spoken(cast("EnumDescriptor", field.enum_type), value) for value in values)
         return ", ".join(_plain(value, at, zone) for value in values)
 
 
 def _plain(value: object, at: Timestamp, zone: tzinfo | None) -> str:
     if isinstance(value, Timestamp):
-        same_day = _local(value, zone).date() == _local(at, zone).date()
+        same_day = local_time(value, zone).date() == local_time(at, zone).date()
         return _clock(value, zone)[-len("00:00:00") :] if same_day else _clock(value, zone)
     if isinstance(value, Duration):
         return duration_text(value.seconds)
@@ -220,13 +220,13 @@ def _left(leaf: _Leaf) -> str:
 
 def _paused(leaf: _Leaf) -> str:
     paused: Iterable[PausedTime] = leaf.value
-    return ", ".join(f"{duration_text(p.seconds)} for the {_word(Cause.DESCRIPTOR, p.cause)}" for p in paused)
+    return ", ".join(f"{duration_text(p.seconds)} for the {spoken(Cause.DESCRIPTOR, p.cause)}" for p in paused)
 
 
 def _remedy(leaf: _Leaf) -> str:
     remedy: Remedy = leaf.value
     parts = (
-        _word(RemedyKind.DESCRIPTOR, remedy.kind),
+        spoken(RemedyKind.DESCRIPTOR, remedy.kind),
         f"of {format_amount(remedy.amount_minor, remedy.currency)}" if remedy.amount_minor else "",
         f"with {remedy.quantity or 1} × {remedy.sku}" if remedy.sku else "",
         f"({_quote(remedy.text)})" if remedy.text else "",
@@ -247,7 +247,7 @@ _SHAPES: Mapping[str, Callable[[_Leaf], str]] = {
     "count": lambda leaf: str(len(leaf.value)),
     "left": _left,
     "mark": lambda _: "",
-    "name": lambda leaf: _spaced(leaf.value),
+    "name": lambda leaf: spaced(leaf.value),
     "participant": lambda leaf: printable(leaf.value.rsplit("/", 2)[0]),
     "paused": _paused,
     "quote": lambda leaf: _quote(leaf.value),
@@ -266,10 +266,11 @@ def _since(seconds: int) -> str:
 
 
 def _clock(at: Timestamp, zone: tzinfo | None) -> str:
-    return f"{_local(at, zone):%d %b %H:%M:%S}"
+    return f"{local_time(at, zone):%d %b %H:%M:%S}"
 
 
-def _local(at: Timestamp, zone: tzinfo | None) -> datetime:
+def local_time(at: Timestamp, zone: tzinfo | None) -> datetime:
+    """An instant as clocks on the wall show it."""
     return datetime.fromtimestamp(at.seconds, UTC).astimezone(zone)
 
 
@@ -277,7 +278,7 @@ def _who(event: Event) -> str:
     actor = event.actor
     if actor.role == Role.ROLE_SYSTEM:
         return "time" if event.HasField("due") else "engine"
-    role = _word(Role.DESCRIPTOR, actor.role)
+    role = spoken(Role.DESCRIPTOR, actor.role)
     return printable(actor.name if actor.name == role or not role else f"{actor.name} ({role})")
 
 
@@ -289,11 +290,3 @@ def _quote(text: str) -> str:
 def printable(text: str) -> str:
     """Without what would break the line or command the terminal: anybody may have written it."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
-def _word(enum: EnumDescriptor, value: int) -> str:
-    return _spaced(word_of(enum, value))
-
-
-def _spaced(word: str) -> str:
-    return word.replace("_", " ")

@@ -93,6 +93,16 @@ def word_of(enum: EnumDescriptor, value: int) -> str:
     return "" if word == "unspecified" else word
 
 
+def spoken(enum: EnumDescriptor, value: int) -> str:
+    """The word of a value as people say it: `team lead`."""
+    return spaced(word_of(enum, value))
+
+
+def spaced(word: str) -> str:
+    """A word of the contract or of a policy as people say it."""
+    return word.replace("_", " ")
+
+
 def words_of(enum: EnumDescriptor) -> list[str]:
     """All words of an enum, in its order."""
     return [word for word in (word_of(enum, value.number) for value in enum.values) if word]

@@ -21,7 +21,7 @@ from casetrail.short_forms import duration_text
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd, ComparedClock
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.types_pb2 import Kind
-from casetrail.words import value_of, word_of
+from casetrail.words import spaced, value_of, word_of
 
 _Verdict = ClockEnd.Verdict
 
@@ -127,7 +127,7 @@ class Tally:
                 else str(totals.recorded[verdict])
                 for verdict in ("met", "breached", "cancelled", "open")
             )
-            table.add_row(name.replace("_", " "), *cells, str(totals.differing or ""))
+            table.add_row(spaced(name), *cells, str(totals.differing or ""))
         return table
 
     def summary(self, policy_id: str) -> Iterator[str]:
@@ -172,7 +172,7 @@ def _print_rerun(rerun: CaseRerun, *, every: bool) -> None:
     for clock in rerun.clocks:
         if every or differs(clock):
             style = _STYLES.get((clock.recorded.verdict, clock.what_if.verdict), "")
-            name = clock.name.replace("_", " ") + (f" ({_short(clock.subject)})" if clock.subject else "")
+            name = spaced(clock.name) + (f" ({_short(clock.subject)})" if clock.subject else "")
             number = f" #{clock.ordinal}" if clock.ordinal > 1 else ""
             ends = f"{_told(clock.recorded)} → {_told(clock.what_if)}"
             output.console.print(f"{rerun.case_id:<20}{name + number:<27} {ends}", style=style, markup=False)

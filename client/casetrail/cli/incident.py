@@ -23,7 +23,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.incident_service_pb2 import DeclareIncidentResponse, ListIncidentsResponse
 from casetrail.v1.types_pb2 import Stage
-from casetrail.words import ChannelWord, CrisisWord, value_of, word_of
+from casetrail.words import ChannelWord, CrisisWord, spaced, spoken, value_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _tasks = typer.Typer(no_args_is_help=True, help="What departments are to do.")
@@ -333,11 +333,11 @@ def _table(incidents: list[Case]) -> Table:
     table = Table("number", "level", "stage", "what", "led by", "declared", "clocks", "waits for", box=None)
     for case in incidents:
         incident = case.incident
-        breached = [clock.name.replace("_", " ") for clock in case.clocks if clock.breached]
+        breached = [spaced(clock.name) for clock in case.clocks if clock.breached]
         cells = (
             case.case_id,
             f"{incident.level or '?'}{'' if incident.graded else ' suspected' if incident.level else ''}",
-            word_of(Stage.DESCRIPTOR, case.stage).replace("_", " "),
+            spoken(Stage.DESCRIPTOR, case.stage),
             case.subject,
             incident.commander,
             opened(case),
