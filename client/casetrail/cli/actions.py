@@ -1,6 +1,5 @@
 """`casetrail do CASE ACTION`: each action is a function that makes its command from its options."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -9,7 +8,7 @@ import typer
 
 from casetrail.cli import options, output
 from casetrail.cli.options import Amount, Attach, Currency, Items, Sku, Span, Text, Why, remedy, said
-from casetrail.cli.terms import WriteTerms, call, spread
+from casetrail.cli.terms import WriteTerms, call, taking
 from casetrail.client import Client
 from casetrail.commands import Action, How
 from casetrail.money import digits_of
@@ -63,18 +62,10 @@ def _action(name: str) -> Callable[[_Make], _Make]:
     """Register a function that makes an action as the sub-command that carries it out."""
 
     def register(make: _Make) -> _Make:
-        own = inspect.signature(make).parameters
-
         def run(ctx: typer.Context, terms: ActionTerms, **given: Any) -> None:  # noqa: ANN401 - its own options
             _execute(ctx.obj, make(**given), terms)
 
-        context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        terms = inspect.Parameter("terms", inspect.Parameter.KEYWORD_ONLY, annotation=ActionTerms)
-        run.__doc__ = make.__doc__
-        run.__dict__["__signature__"] = inspect.Signature(
-            [context, *(option.replace(kind=context.kind) for option in own.values()), terms]
-        )
-        app.command(name)(spread(run))
+        app.command(name)(taking(make, run))
         return make
 
     return register

@@ -1,6 +1,5 @@
 """`casetrail incident …`: declare an emergency incident, lead it to its end, and report on it."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -14,7 +13,7 @@ from casetrail.cli.actions import ActionTerms
 from casetrail.cli.board import board
 from casetrail.cli.listing import LimitOption, add_row, first_of, opened
 from casetrail.cli.options import Why
-from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread
+from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread, taking
 from casetrail.incidents import Step
 from casetrail.timeline import printable
 from casetrail.v1 import command_pb2 as c
@@ -112,20 +111,10 @@ def _step(name: str, group: typer.Typer = app) -> Callable[[_Make], _Make]:
     """Register a function that makes a step as the sub-command that takes it, of the incident that it names first."""
 
     def register(make: _Make) -> _Make:
-        def run(incident: str, terms: ActionTerms, **given: Any) -> None:  # noqa: ANN401 - its own options
+        def run(incident: IncidentArgument, terms: ActionTerms, **given: Any) -> None:  # noqa: ANN401 - its own options
             _take(incident, make(**given), terms)
 
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        own = [option.replace(kind=keyword) for option in inspect.signature(make).parameters.values()]
-        run.__doc__ = make.__doc__
-        run.__dict__["__signature__"] = inspect.Signature(
-            [
-                inspect.Parameter("incident", keyword, annotation=IncidentArgument),
-                *own,
-                inspect.Parameter("terms", keyword, annotation=ActionTerms),
-            ]
-        )
-        group.command(name)(spread(run))
+        group.command(name)(taking(make, run))
         return make
 
     return register

@@ -127,6 +127,21 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def taking(make: Callable[..., Any], run: Callable[..., None]) -> Callable[..., None]:
+    """Spread a command that sends what another function makes: it has that one's words and options.
+
+    Args:
+        make: Makes it.
+        run: Sends it: `run(about, terms, **options)`.
+    """
+    about, terms, _ = inspect.signature(run).parameters.values()
+    own = inspect.signature(make).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__doc__ = make.__doc__
+    run.__dict__["__signature__"] = inspect.Signature([each.replace(kind=keyword) for each in (about, *own, terms)])
+    return spread(run)
+
+
 def follow(terms: Terms, work: Callable[[Client], Awaitable[None]]) -> None:
     """Do something with a connected client that goes on until Ctrl-C, which is how one ends it."""
     with suppress(KeyboardInterrupt):
