@@ -98,19 +98,20 @@ def _of_object(said: dict[str, Any]) -> Facts:
     raise ValueError(f"the envelope has version {version!r}, and this program reads 1 and {VERSION}")
 
 
-# What an envelope of version 2 looks like whose texts need no escapes and whose numbers are exact, which is nearly all:
-# what matches has the right members of the right form and is canonical. It is read in a third of the time.
-_TEXT = r"[^\"\\\x00-\x1f]+"
-_NUMBER = r"[1-9][0-9]{0,14}"
-_MICROSECONDS = r"[1-8][0-9]{0,15}"
-_SECONDS = r"(?:0|-?[1-9][0-9]{0,11})"
+# What an envelope of version 2 looks like whose texts need no escapes, whose numbers are exact, and whose times are of
+# these centuries, which is nearly all: what matches has the right members of the right form and is canonical. It is
+# read in a third of the time. What was matched is never tried otherwise (`++`, `?+`): each member can only be itself.
+_TEXT = r"[^\"\\\x00-\x1f]++"
+_NUMBER = r"[1-9][0-9]{0,14}+"
+_MICROSECONDS = r"[1-8][0-9]{0,15}+"
+_SECONDS = r"(?:0|-?[1-9][0-9]{0,9}+)"
 _BASE64URL = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _PLAIN: Final = re.compile(
-    rf'{{(?:"actor":"({_TEXT})",)?"at":({_SECONDS}),"case":"({_TEXT})",'
-    rf'(?:("cause":"{BY_TIME}",)(?:"correlation":"({_TEXT})",)?|(?:"digest":"({_BASE64URL})",)?)'
-    rf'(?:"drill":"({_TEXT})",)?(?:"due":({_SECONDS}),)?"key":"({_TEXT})",(?:"log":"(?P<log>{_TEXT})",)?'
+    rf'{{(?:"actor":"({_TEXT})",)?+"at":({_SECONDS}),"case":"({_TEXT})",'
+    rf'(?:("cause":"{BY_TIME}",)(?:"correlation":"({_TEXT})",)?+|(?:"digest":"({_BASE64URL})",)?+)'
+    rf'(?:"drill":"({_TEXT})",)?+(?:"due":({_SECONDS}),)?+"key":"({_TEXT})",(?:"log":"(?P<log>{_TEXT})",)?+'
     rf'"payload_hash":"({_BASE64URL})","pos":({_NUMBER}),(?(log)|"prev":"({_BASE64URL})",)"recorded":({_MICROSECONDS}),'
-    rf'(?:"role":"({_TEXT})",)?"seq":({_NUMBER}),"type":"({_TEXT})","v":{VERSION}(?:,"via":"({_TEXT})")?}}'
+    rf'(?:"role":"({_TEXT})",)?+"seq":({_NUMBER}),"type":"({_TEXT})","v":{VERSION}(?:,"via":"({_TEXT})")?+}}'
 )
 
 
@@ -155,8 +156,8 @@ def _of_plain(found: re.Match[str]) -> Facts:
         int(seq),
         _unhashed(prev) if prev else b"",
         type_,
-        _second(int(at)),
-        _second(int(due)) if due else None,
+        int(at),
+        int(due) if due else None,
         actor,
         role,
         via,
