@@ -72,7 +72,7 @@ class _WholeLog:
         return ((digest, policy_id, body) for digest, policy_id, body in self._select(questions.policies()))
 
     def _events(self, question: Question) -> Iterator[StoredEvent]:
-        return (StoredEvent(*row) for row in self._select(question))
+        return map(StoredEvent._make, self._select(question))
 
     def _projected(self, question: Question) -> Iterator[Projected]:
         return map(projected_of, self._select(question))

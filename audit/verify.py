@@ -38,7 +38,7 @@ from domain.evolve import apply
 
 _MOST_FINDINGS: Final = 1000
 _KEYS_AT_ONCE: Final = 1000  # events whose keys are asked for together
-_AT_ONCE: Final = 4096  # leaves that are added to the tree at once
+_AT_ONCE: Final = 4096  # places that are looked at together
 
 
 class Projected(NamedTuple):
@@ -255,14 +255,17 @@ class _Order:
         tree = _Tree(snapshot, found)
         count = position = recorded_at = 0
         whole = snapshot.size is not None
-        for row in snapshot.places():
-            count += 1
-            tree.add(leaves.get(row.position, row.leaf_hash))
-            if whole and row.position != position + 1:
-                found.add("GAP", f"positions {position + 1} to {row.position - 1} are missing", position=position + 1)
-            if row.recorded_at < recorded_at:
-                found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
-            position, recorded_at = row.position, row.recorded_at
+        places = iter(snapshot.places())
+        while some := list(islice(places, _AT_ONCE)):
+            count += len(some)
+            tree.add([leaves.get(row.position, row.leaf_hash) for row in some])
+            for row in some:
+                if whole and row.position != position + 1:
+                    missing = f"positions {position + 1} to {row.position - 1} are missing"
+                    found.add("GAP", missing, position=position + 1)
+                if row.recorded_at < recorded_at:
+                    found.add("TIME_BACKWARDS", "it was recorded before the event that stands before it", row)
+                position, recorded_at = row.position, row.recorded_at
         if snapshot.size is not None and snapshot.size != position:
             found.add(
                 "HEAD_WRONG",
@@ -280,21 +283,20 @@ class _Tree:
 
     def __init__(self, snapshot: Snapshot, found: _Findings) -> None:
         self._frontier = Frontier()
-        self._leaves: list[bytes] = []
         self._stored = {(level, number): root for level, number, root in snapshot.subtrees()}
         self._origin = origin_of(snapshot.log)
         self._checkpoints = iter(snapshot.checkpoints())
         self._next = next(self._checkpoints, None)
         self._found = found
 
-    def add(self, leaf: bytes) -> None:
-        self._leaves.append(leaf)
-        size = self._frontier.size + len(self._leaves)
-        if len(self._leaves) == _AT_ONCE or (self._next is not None and self._next[0] == size):
-            self._grow()
+    def add(self, leaves: Sequence[bytes]) -> None:
+        while self._next is not None and 0 < (ahead := self._next[0] - self._frontier.size) <= len(leaves):
+            self._grow(leaves[:ahead])
+            self._compare(*self._next)
+            leaves = leaves[ahead:]
+        self._grow(leaves)
 
     def finish(self, frontier: bytes) -> None:
-        self._grow()
         size = self._frontier.size
         if frontier != self._frontier.stored:
             self._found.add("TREE_WRONG", "the tree that the head speaks of is not over these events", position=size)
@@ -309,18 +311,15 @@ class _Tree:
                 position=size + 1,
             )
 
-    def _grow(self) -> None:
-        growth = self._frontier.grow(self._leaves)
+    def _grow(self, leaves: Sequence[bytes]) -> None:
+        growth = self._frontier.grow(leaves)
         self._frontier = growth.frontier
-        self._leaves = []
         for level, number, root in growth.subtrees:
             if self._stored.pop((level, number), None) != root:
                 first, last = number * 256**level + 1, (number + 1) * 256**level
                 self._found.add(
                     "TREE_WRONG", f"the stored subtree of events {first} to {last} is not over them", position=first
                 )
-        if self._next is not None and self._next[0] == self._frontier.size:
-            self._compare(*self._next)
 
     def _compare(self, size: int, root: bytes, note: str) -> None:
         self._next = next(self._checkpoints, None)
