@@ -289,12 +289,13 @@ def put_said(event: Event, said: Facts) -> None:
         event.due.seconds = said.due
     if said.drill:
         event.drill_id = said.drill
+    actor = event.actor
     if said.actor:
-        event.actor.name = said.actor
+        actor.name = said.actor
     if said.role:
-        event.actor.role = ROLES[said.role]
+        actor.role = ROLES[said.role]
     if said.via:
-        event.actor.via = said.via
+        actor.via = said.via
 
 
 def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str | None]:

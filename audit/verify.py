@@ -11,9 +11,8 @@ The reasons of findings are stable; programs match them.
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from operator import attrgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -27,6 +26,7 @@ from audit.envelope import StoredEvent, event_of, leaf_hash, type_of
 from audit.facts import Facts
 from audit.log import LOG_ITSELF, ArchivedCase, Finding, LogDamagedError, Verification
 from audit.merkle import Frontier, Subtree
+from audit.plain import Read
 from audit.projection import Findable, findable
 from audit.signing import origin_of
 from audit.subject_keys import SubjectKeys
@@ -412,14 +412,14 @@ def check_cases(
     snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, cases: CaseRange = ALL_CASES
 ) -> CheckedCases:
     """By case: each event right in itself, chained, numbered, and all folded into what the projection has."""
-    rows, found = _Rows(snapshot, archived), _Findings()
+    rows, found = _Rows(snapshot.log, archived), _Findings()
     count = 0
     policies: dict[str, int] = {}
     projections = iter(snapshot.projected(cases))
     projected = next(projections, None)
-    for case_id, events in groupby(_with_keys(rows.checked(cases), keys), key=lambda event: event[0].case_id):
+    for case_id, events in groupby(_with_keys(snapshot.by_case(cases), keys), key=lambda event: event[0].case_id):
         if case_id == LOG_ITSELF:
-            _History(events, found, folding=False)
+            _History(events, rows, found, folding=False)
             continue
         count += 1
         while projected is not None and projected.case_id < case_id:
@@ -427,9 +427,9 @@ def check_cases(
             projected = next(projections, None)
         here = projected if projected is not None and projected.case_id == case_id else None
         if archived.holds(case_id):
-            _check_archived(here, _History(events, found, folding=False), archived, found)
+            _check_archived(here, _History(events, rows, found, folding=False), archived, found)
         else:
-            history = _History(events, found)
+            history = _History(events, rows, found)
             _check_projection(here, history, keys, found)
             if history.case is not None and history.case.policy.digest:
                 policies.setdefault(history.case.policy.digest, history.first.position)
@@ -441,15 +441,12 @@ def check_cases(
     return CheckedCases(count, rows.own, rows.leaves, rows.found.in_order(), found.in_order(), policies)
 
 
-_Row = tuple[StoredEvent, plain.Plain | None]
-"""An event, and what it says where that is plainly right."""
-
-_RowAndKeys = tuple[StoredEvent, plain.Plain | None, Keys | None]
-"""Besides, the keys of its personal fields, and maybe others; None where nothing is to be decrypted."""
+_RowAndKeys = tuple[StoredEvent, Keys | None]
+"""An event, and the keys of its personal fields, and maybe others; None where nothing is to be decrypted."""
 
 
 class _Rows:
-    """Events by case, each checked by itself.
+    """Checks events by themselves.
 
     Attributes:
         own: Those of the log itself that can be relied on.
@@ -457,27 +454,33 @@ class _Rows:
         found: What is wrong.
     """
 
-    def __init__(self, snapshot: Snapshot, archived: Archived) -> None:
+    def __init__(self, log: str, archived: Archived) -> None:
         self.own: list[StoredEvent] = []
         self.leaves: dict[int, bytes] = {}
         self.found = _Findings()
-        self._snapshot = snapshot
+        self._log = log
         self._archived = archived
 
-    def checked(self, cases: CaseRange) -> Iterator[_Row]:
-        """The rows of some cases, each with the hash that its envelope has."""
-        log = self._snapshot.log
-        for row in self._snapshot.by_case(cases):
-            leaf = leaf_hash(row.envelope)
-            said = plain.read(row, leaf, log)
-            right = said is not None or _check_row(row, log, self._archived, self.found)
-            if right and row.case_id == LOG_ITSELF:
-                self.own.append(row)
-            if row.leaf_hash == leaf:
-                yield row, said
-            else:
-                self.leaves[row.position] = leaf
-                yield row._replace(leaf_hash=leaf), None
+    def read(self, row: StoredEvent) -> Read:
+        """Check a row, and read it as far as it can be read."""
+        read = plain.read(row, self._log)
+        right = read is not None or _check_row(row, self._log, self._archived, self.found)
+        if right and row.case_id == LOG_ITSELF:
+            self.own.append(row)
+        return read if read is not None else self._read_at_length(row)
+
+    def _read_at_length(self, row: StoredEvent) -> Read:
+        leaf = leaf_hash(row.envelope)
+        if row.leaf_hash != leaf:
+            self.leaves[row.position] = leaf
+        try:
+            said = facts.read(row.envelope)
+        except ValueError:
+            return Read(leaf, None, None)
+        try:
+            return Read(leaf, said.previous, event_of(row, said=said))
+        except LogDamagedError:
+            return Read(leaf, said.previous, None)
 
 
 def _without_events(projected: Projected, found: _Findings) -> None:
@@ -489,12 +492,14 @@ def _without_events(projected: Projected, found: _Findings) -> None:
     )
 
 
-def _with_keys(rows: Iterable[_Row], keys: SubjectKeys | None) -> Iterator[_RowAndKeys]:
+def _with_keys(rows: Iterable[StoredEvent], keys: SubjectKeys | None) -> Iterator[_RowAndKeys]:
     """Rows with the keys that they need, which are asked for many at once."""
+    if keys is None:
+        yield from zip(rows, repeat(None))
+        return
     remaining = iter(rows)
     while some := list(islice(remaining, _KEYS_AT_ONCE)):
-        found = keys.found_at_once(row.dek_id for row, _ in some) if keys is not None else None
-        yield from ((row, said, found) for row, said in some)
+        yield from zip(some, repeat(keys.found_at_once(row.dek_id for row in some)))
 
 
 class _History:
@@ -506,44 +511,48 @@ class _History:
         case: The fold; None where an event cannot be read.
     """
 
-    def __init__(self, rows: Iterator[_RowAndKeys], found: _Findings, *, folding: bool = True) -> None:
+    def __init__(self, events: Iterator[_RowAndKeys], rows: _Rows, found: _Findings, *, folding: bool = True) -> None:
         self.case: Case | None = Case() if folding else None
+        self._next_seq = 1
         self._previous = b""
-        self._keys: Counter[str] = Counter()
+        self._ordinals: dict[str, int] = {}
+        self._rows = rows
         self._found = found
-        self.first, said, keys = next(rows)
+        self.first, keys = next(events)
         self.last = self.first
-        self._check(self.first, said, keys, seq=1)
-        for row, said, keys in rows:
-            self._check(row, said, keys, seq=self.last.seq + 1)
+        self._check(self.first, keys)
+        for row, keys in events:
+            self._check(row, keys)
             self.last = row
 
-    def _check(self, row: StoredEvent, said: plain.Plain | None, keys: Keys | None, *, seq: int) -> None:
-        if row.seq != seq:
-            self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {seq} belongs", row)
-        if row.ordinal != self._keys[row.key]:
-            self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {self._keys[row.key]}", row)
-        self._keys[row.key] += 1
-        read = said if said is not None else _readable_facts(row)
-        if read is not None and read.previous != self._previous:
+    def _check(self, row: StoredEvent, keys: Keys | None) -> None:
+        read = self._rows.read(row)
+        if row.seq != self._next_seq:
+            self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {self._next_seq} belongs", row)
+        ordinal = self._ordinals.get(row.key, 0)
+        self._ordinals[row.key] = ordinal + 1
+        if row.ordinal != ordinal:
+            self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {ordinal}", row)
+        if read.previous != self._previous and read.previous is not None:
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
-        self._previous = row.leaf_hash  # that of its envelope: a changed one is found in its own row
-        self._fold(row, read, keys)
+        self._next_seq = row.seq + 1
+        self._previous = read.leaf
+        if self.case is not None:
+            self.case = self._folded(self.case, row, read.event, keys)
 
-    def _fold(self, row: StoredEvent, read: plain.Plain | Facts | None, keys: Keys | None) -> None:
-        if self.case is None:
-            return
+    def _folded(self, case: Case, row: StoredEvent, event: Event | None, keys: Keys | None) -> Case | None:
+        if event is None:
+            return None  # that has been found
         try:
-            event = read.event if isinstance(read, plain.Plain) else event_of(row, said=read)
-            _open_event(event, row, keys, self._found)
+            if keys is not None:
+                _open_event(event, row, keys, self._found)
+            apply(case, event)
         except LogDamagedError:
-            self.case = None  # that has been found
-            return
-        try:
-            apply(self.case, event)
+            return None  # that has been found
         except (ValueError, LookupError, AttributeError, StopIteration) as error:
             self._found.add("FOLD_FAILED", f"the event does not fit the case: {error!r}", row)
-            self.case = None
+            return None
+        return case
 
 
 def _open(case: Case, keys: SubjectKeys | None) -> None:
@@ -572,13 +581,13 @@ def is_fold(case: Case, fold: Case) -> bool:
     return bare == without_personal_data(fold)
 
 
-def _open_event(event: Event, row: StoredEvent, keys: Keys | None, found: _Findings) -> None:
+def _open_event(event: Event, row: StoredEvent, keys: Keys, found: _Findings) -> None:
     """Decrypt the personal fields of an event, in it.
 
     Raises:
         LogDamagedError: It cannot be done.
     """
-    if keys is None or not event.HasField("encrypted"):
+    if not event.HasField("encrypted"):
         return
     # The row's own only, whatever others were asked for with it.
     own = {row.dek_id: keys[row.dek_id]} if row.dek_id is not None and row.dek_id in keys else {}
@@ -590,14 +599,6 @@ def _open_event(event: Event, row: StoredEvent, keys: Keys | None, found: _Findi
     except LogDamagedError as error:
         found.add("KEY_WRONG", str(error), row)
         raise
-
-
-def _readable_facts(row: StoredEvent) -> Facts | None:
-    """What the envelope says; None where it cannot be read, which is found by position."""
-    try:
-        return facts.read(row.envelope)
-    except ValueError:
-        return None
 
 
 def _check_archived(here: Projected | None, history: _History, archived: Archived, found: _Findings) -> None:
