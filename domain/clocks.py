@@ -25,7 +25,6 @@ from casetrail.v1.types_pb2 import Cause
 from domain.instants import Instant, timestamp
 from domain.rulebook import Rulebook, Target
 
-# Asked of every clock at every event: a protobuf enum looks its values up each time.
 _OPEN = (Clock.STATE_RUNNING, Clock.STATE_PAUSED)
 
 

@@ -16,9 +16,6 @@ from domain.changes.table import Change
 _MATTERS = (opening, people, clocks, settlements, returns, closing, joining, incident, drill)
 _CHANGES: dict[str, Change] = {name: change for matter in _MATTERS for name, change in matter.CHANGES.items()}
 
-# Asked at every event: a protobuf enum looks its values up each time.
-_INCIDENT = Kind.KIND_INCIDENT
-
 
 def evolve(case: Case | None, event: Event) -> Case:
     """The case after one more event; the given case is left as it was."""
@@ -44,5 +41,5 @@ def apply(case: Case, event: Event) -> None:
     if change is not None:
         change(case, event, getattr(event, name))
     effects.follow(case, event, name)
-    if case.kind == _INCIDENT:
+    if case.kind == Kind.KIND_INCIDENT:
         case.incident.waits_for[:] = awaited.waits_for(case)

@@ -27,7 +27,17 @@ GENERATORS = ROOT / ".venv-gen" / "bin"
 # What this script owns below the output folder: files here that it did not write are left-overs.
 OWNED = ("casetrail/v1", "buf")
 VALIDATE = "buf/validate/validate.proto"
-PACKAGE_DOCSTRING = '"""Generated from proto/casetrail/v1 by scripts/generate.py. Do not edit."""\n'
+PACKAGE = '''\
+"""Generated from proto/casetrail/v1 by scripts/generate.py. Do not edit."""
+
+from casetrail.v1 import {enums}
+
+# protobuf looks an enum's value up in its descriptor whenever it is named, for a microsecond: from here on it is there.
+for _module in ({enums}):
+    for _name in _module.DESCRIPTOR.enum_types_by_name:
+        _enum = getattr(_module, _name)
+        vars(_enum).update(_enum.items())
+'''
 # buf.alpha.image.v1.ImageFile.buf_extension { is_import: true }: an unknown field (number 8042) to everybody
 # but buf, which then leaves the file alone, as it does with dependencies that it resolved itself.
 IMAGE_FILE_IS_IMPORT = b"\xd2\xf6\x03\x02\x08\x01"
@@ -83,8 +93,8 @@ def generate(proto: Path, dependencies: Path, output: Path) -> None:
     if services:
         calls = [f"--grpc_python_out={output}", f"--mypy_grpc_out=quiet:{output}"]
         protoc(proto, dependencies, *calls, *services)
-    for package in {(output / file.name).parent for file in ours}:
-        (package / "__init__.py").write_text(PACKAGE_DOCSTRING)
+    enums = ", ".join(f"{Path(file.name).stem}_pb2" for file in ours if file.enum_type)
+    (output / "casetrail" / "v1" / "__init__.py").write_text(PACKAGE.format(enums=enums))
 
 
 def read_owned(folder: Path) -> dict[str, bytes]:
