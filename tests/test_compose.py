@@ -331,19 +331,23 @@ def test_our_processes_read_every_variable_that_they_are_given() -> None:
 def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None:
     server = server_settings.Settings.read(environment("server"))
     worker = worker_settings.Settings.read(environment("worker"))
-    assert server.log == worker.log == environment("migrate")["CASETRAIL_LOG"]
-    assert server.log == "postgresql://casetrail:log1@postgres:5432/casetrail"
-    assert server.policy == worker.policy == ROOT / "policies" / "default.yaml"
+    assert server.engine.log == worker.engine.log == environment("migrate")["CASETRAIL_LOG"]
+    assert server.engine.log == "postgresql://casetrail:log1@postgres:5432/casetrail"
+    assert server.engine.policy == worker.engine.policy == ROOT / "policies" / "default.yaml"
     (config,) = [volume for volume in SERVICES["worker"]["volumes"] if not isinstance(volume, str)]
     assert config in SERVICES["server"]["volumes"]
     assert {server.principals.parent, worker.staff.parent} == {Path(config["target"])}
     assert config["read_only"]
     targets = {volume.split(":")[1] for volume in SERVICES["server"]["volumes"] if isinstance(volume, str)}
-    kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.subject_keys.kek.parent)
+    kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.engine.subject_keys.kek.parent)
     assert {str(folder) for folder in kept} == targets
-    assert worker.subject_keys == server.subject_keys
+    assert worker.engine.subject_keys == server.engine.subject_keys
     assert server.transport.certificates(server.address) is None, "published on loopback, and said to be so"
-    assert worker.payload_keys == server.payload_keys == server.subject_keys.kek.with_name("payload-keys")
+    assert (
+        worker.engine.payload_keys
+        == server.engine.payload_keys
+        == server.engine.subject_keys.kek.with_name("payload-keys")
+    )
     assert worker.smtp_encryption == Encryption.STARTTLS
     critical = worker_settings.Settings.read(environment("worker-critical"))
     assert (worker.queue, critical.queue) == (TASK_QUEUE, CRITICAL_QUEUE)
