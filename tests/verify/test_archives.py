@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from casetrail_verify import Check, Report, verify
-from casetrail_verify.archived import Removal, _Case, _wrong, root_over
+from casetrail_verify.archived import Removal, _Case, _wrong
+from casetrail_verify.seals import root_over
 from tests.verify.archiving import ARCHIVE, CASE, REMOVED, archived, folder_of, payload_changed, restored
 from tests.verify.forging import Draft, World, proto
 
