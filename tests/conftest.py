@@ -4,12 +4,13 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from audit.sqlite import SqliteLog
 from tests.postgres_server import Databases, PostgresServer
 
 # A busy machine is slow, not wrong; CI tries the same examples every time, a developer new ones.
@@ -36,3 +37,11 @@ def postgres() -> Iterator[PostgresServer]:
 def new_database(postgres: PostgresServer) -> Databases:
     """Makes databases of the log, empty and ready; gives the URL that an application would use."""
     return Databases(postgres)
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    """A log of a test's own, in a file."""
+    opened = SqliteLog(tmp_path / "casetrail.db")
+    yield opened
+    await opened.close()

@@ -1,7 +1,6 @@
 """Detection's hands: it follows the log by position, declares once, and remembers beside the log."""
 
 from asyncio import timeout
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from tests.asked import DANIEL, command, opening
 from tests.fakes import NotedNudges
 
 POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
-
-
-@pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
-    opened = SqliteLog(tmp_path / "casetrail.db")
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

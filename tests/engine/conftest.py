@@ -1,6 +1,6 @@
 """An engine on a real log, with a clock that the test sets and a waker that only notes."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,13 +47,6 @@ def nudges() -> NotedNudges:
 @pytest.fixture(scope="session")
 def policy() -> Policy:
     return policy_file.load(ROOT / "policies" / "default.yaml")
-
-
-@pytest_asyncio.fixture
-async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
-    opened = SqliteLog(tmp_path / "casetrail.db")
-    yield opened
-    await opened.close()
 
 
 @pytest_asyncio.fixture

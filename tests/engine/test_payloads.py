@@ -4,28 +4,18 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from audit import key_writing, payload_key
 from audit.log import Log
-from audit.sqlite import SqliteLog
 from casetrail.key_file import KeyFile, KeyFileError
 from casetrail.payload_keys import payload_key_file
 from engine.payloads import converter
 from tests.audit.given import Writer, opening
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest_asyncio.fixture
-async def log(tmp_path: Path) -> AsyncIterator[Log]:
-    opened = SqliteLog(tmp_path / "casetrail.db")
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """The daily seal, by a real Temporal server's schedule."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -21,13 +18,6 @@ from tests.audit.given import Writer, note, opening
 from tests.temporal_server import in_memory
 from workflows.seal import SCHEDULE, day_before, ensure_schedule
 from workflows.worker import sandbox, worker_for
-
-
-@pytest_asyncio.fixture
-async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
-    opened = SqliteLog(tmp_path / "casetrail.db")
-    yield opened
-    await opened.close()
 
 
 async def two_cases(log: SqliteLog) -> tuple[Writer, Writer]:
