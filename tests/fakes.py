@@ -29,6 +29,7 @@ class NotedNudges:
     nudged: list[str] = field(default_factory=list)
     urgent: list[bool] = field(default_factory=list, compare=False)
     new: list[bool] = field(default_factory=list, compare=False)
+    still_needed: list[Callable[[], bool]] = field(default_factory=list, compare=False)
     let_go: list[str] = field(default_factory=list, compare=False)
 
     def let_end(self, case_id: str) -> None:
@@ -47,6 +48,7 @@ class NotedNudges:
         self.nudged.append(case_id)
         self.urgent.append(urgent)
         self.new.append(new)
+        self.still_needed.append(still_needed)
 
 
 @dataclass

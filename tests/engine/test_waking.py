@@ -1,12 +1,11 @@
 """Who is woken, and who is left in peace."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from audit.sqlite import SqliteLog
 from casetrail.v1.command_pb2 import ReportOutcome
 from casetrail.v1.effect_pb2 import NotificationDelivered, Outcome, Purpose
-from casetrail.v1.types_pb2 import Channel, Kind, Words
+from casetrail.v1.types_pb2 import Channel, Words
 from domain.draft import SYSTEM
 from engine.engine import Engine
 from tests.asked import command, opening
@@ -83,28 +82,13 @@ async def test_an_outcome_wakes_nobody_since_the_workflow_itself_reports_it(
     assert nudges.nudged == []
 
 
-async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(make_engine: MakeEngine) -> None:
-    asked: list[Callable[[], bool]] = []
-
-    class Keeping(NotedNudges):
-        def nudge(
-            self,
-            case_id: str,
-            kind: Kind.ValueType,
-            still_needed: Callable[[], bool] = lambda: True,
-            *,
-            level: int = 0,
-            urgent: bool = True,
-            new: bool = False,
-        ) -> None:
-            asked.append(still_needed)
-
-    engine = make_engine()
-    engine._wakeups._waker = Keeping()
+async def test_a_case_that_has_closed_meanwhile_needs_no_nudge_that_still_waits(
+    engine: Engine, nudges: NotedNudges
+) -> None:
     case_id = (await engine.execute(opening(customer={"customer_id": "without an address"}))).case.case_id
-    assert asked[0]()
+    assert nudges.still_needed[0]()
     await engine.execute(command(case_id, withdraw={}))
-    assert not asked[0]()
+    assert not nudges.still_needed[0]()
 
 
 async def test_a_command_that_closes_a_case_lets_its_workflow_end(engine: Engine, nudges: NotedNudges) -> None:

@@ -402,15 +402,21 @@ async def test_a_witness_that_answers_anything_else_does_no_harm(tmp_path: Path,
         assert list(newest.checkpoint.witnesses) == []
 
 
-async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> None:
-    """A copy of the log, with its key, goes on beside it: the witness signs one of them."""
-    standing = Standing.begin(tmp_path / "witness")
-    one, two = tmp_path / "one", tmp_path / "two"
+async def a_log_and_its_copy(folder: Path, standing: Standing) -> tuple[Path, Path]:
+    """The folders of a log that the witness trusts, and of what somebody made of it."""
+    one, two = folder / "one", folder / "two"
     one.mkdir()
     async with serving(one) as running:
         await running.open()
         standing.trust(*running.proving.notary.keys)
     shutil.copytree(one, two)
+    return one, two
+
+
+async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> None:
+    """A copy of the log, with its key, goes on beside it: the witness signs one of them."""
+    standing = Standing.begin(tmp_path / "witness")
+    one, two = await a_log_and_its_copy(tmp_path, standing)
     with listening(standing.witness()) as url:
         async with (
             serving(one, settings(one, url, standing)) as first,
@@ -430,12 +436,7 @@ async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> No
 
 async def test_a_log_that_was_cut_off_is_told_by_its_witness(tmp_path: Path) -> None:
     standing = Standing.begin(tmp_path / "witness")
-    one, two = tmp_path / "one", tmp_path / "two"
-    one.mkdir()
-    async with serving(one) as running:
-        await running.open()
-        standing.trust(*running.proving.notary.keys)
-    shutil.copytree(one, two)
+    one, two = await a_log_and_its_copy(tmp_path, standing)
     with listening(standing.witness()) as url:
         async with serving(one, settings(one, url, standing)) as running:
             for n in range(5):
