@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY, WITNESS_KEY
 from server.proving import ProofSettings
 from tests.server.running import Running, serving, token
+from tests.waiting import become_true
 from tests.witness.standing import Standing, listening
 
 WHOLE = Selection()
@@ -52,7 +53,7 @@ async def auditor(tmp_path: Path) -> AsyncIterator["Auditor"]:
             standing.trust(*running.proving.notary.keys)
             await shop.note(opened[0].case.case_id, "seen")
             await running.proving.publisher.publish()
-            await _becomes(lambda: _is_witnessed(running))
+            await become_true(lambda: _is_witnessed(running))
             yield Auditor(tmp_path, client, shop, standing, opened[0].case.case_id)
 
 
@@ -96,12 +97,6 @@ class Auditor:
                 receipts=[self.folder / "receipts.jsonl"],
             )
         )
-
-
-async def _becomes(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await true():  # noqa: ASYNC110 - the publisher tells nobody when a witness has answered
-            await asyncio.sleep(0.02)
 
 
 async def _is_witnessed(running: Running) -> bool:

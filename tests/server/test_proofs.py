@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -39,16 +39,10 @@ from casetrail.v1.inject_pb2 import Inject, MessageInject
 from server.proving import ProofSettings, Proving
 from server.witnessed import Ending, ending
 from tests.server.running import Running, refusal, serving, token
+from tests.waiting import become_true
 from tests.witness.standing import Standing, listening
 
-PATIENCE = 20
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
-
-
-async def become_true(check_it: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await check_it():  # noqa: ASYNC110 - the publisher tells nobody when it has published
-            await asyncio.sleep(0.02)
 
 
 async def checkpoint(running: Running, position: int = 0) -> GetCheckpointResponse:

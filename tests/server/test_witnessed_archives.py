@@ -14,8 +14,8 @@ from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY, WITNESS_KEY
 from server.proving import ProofSettings
 from tests.server.running import Running, serving
-from tests.server.test_proofs import become_true
 from tests.server.test_retention import approved, carried_out, imported, proposed, refused
+from tests.waiting import become_true
 from tests.witness.standing import Standing, listening
 
 

@@ -17,7 +17,8 @@ from server.crosscheck import CrossCheckServicer
 from server.principals import Principal
 from server.temporal import Temporal
 from tests.asked import IMPORTER, opening
-from tests.workflows.world import World, become_true
+from tests.waiting import become_true
+from tests.workflows.world import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

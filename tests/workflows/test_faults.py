@@ -29,7 +29,8 @@ from engine.nudge import TemporalWaker
 from engine.sweep import Pace, Sweep
 from tests.asked import EMAIL, names
 from tests.fakes import Mailbox, NotedNudges
-from tests.workflows.world import World, become_true, virtual_time, world
+from tests.waiting import become_true
+from tests.workflows.world import World, virtual_time, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

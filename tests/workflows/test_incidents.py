@@ -11,8 +11,9 @@ from casetrail.v1.incident_pb2 import IncidentTask, LinkedCase
 from casetrail.v1.types_pb2 import Kind, Stage
 from engine.naming import CRITICAL
 from tests.asked import DANIEL, EMAIL, command
+from tests.waiting import PATIENCE, become_true
 from tests.workflows.stories import declared, incident_that_is_led_to_its_end
-from tests.workflows.world import PATIENCE, World, become_true, world
+from tests.workflows.world import World, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,7 +1,7 @@
 """A whole engine on a real Temporal server with virtual time: log, engine, worker, and fakes of the world outside."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,10 +35,10 @@ from engine.rulebooks import Rulebooks
 from tests.asked import command, names, opening
 from tests.fakes import CornerShop, Mailbox, Switches
 from tests.temporal_server import TEMPORAL, begun
+from tests.waiting import PATIENCE, become_true
 from workflows.worker import sandbox, worker_for
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE = 30.0
 
 STAFF = """\
 people:
@@ -79,13 +79,6 @@ async def virtual_time(
             dev_server_extra_args=[part for value in values for part in ("--dynamic-config-value", value)],
         )
     )
-
-
-async def become_true(check: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again: Temporal tells nobody when a run, a query or a retry changes."""
-    async with asyncio.timeout(PATIENCE):
-        while not await check():  # noqa: ASYNC110 - there is nothing of Temporal to wait on
-            await asyncio.sleep(0.05)
 
 
 @dataclass
