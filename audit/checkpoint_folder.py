@@ -60,20 +60,44 @@ class CheckpointFolder:
         if is_new:
             sync_folder(self.path)
 
-    def newest(self, origin: str) -> TreeNote | None:
-        """The largest tree of a log that stands here.
+    def newest(self, origin: str) -> SignedNote | None:
+        """The checkpoint of the largest tree of a log that stands here, as it was written first.
 
         Raises:
             FolderRefusedError: Two trees of one size stand here, or a line is not what was written.
         """
-        roots: dict[int, bytes] = {}
-        for path in sorted(self.path.glob("????-??-??.jsonl"), reverse=True):
-            for tree in _trees(path):
-                if tree.origin == origin and roots.setdefault(tree.size, tree.root) != tree.root:
+        notes: dict[int, SignedNote] = {}
+        try:
+            days = days_in(self.path)
+        except OSError as error:
+            raise FolderRefusedError(f"{self.path} cannot be read: {error.strerror}") from error
+        for path in reversed(days):
+            for note in _notes(path):
+                tree = note.tree
+                if tree.origin == origin and notes.setdefault(tree.size, note).tree.root != tree.root:
                     raise FolderRefusedError(f"{path} has two roots for {tree.size} events of {origin}: it was forked")
-            if roots:
-                break
-        return TreeNote(origin, max(roots), roots[max(roots)]) if roots else None
+            if notes:
+                return notes[max(notes)]
+        return None
+
+
+def days_in(folder: Path) -> list[Path]:
+    """The files of a folder, the oldest first.
+
+    Raises:
+        OSError: There is no such folder, or it cannot be read.
+    """
+    return sorted(path for path in folder.iterdir() if path.match("????-??-??.jsonl"))
+
+
+def trees_of(path: Path, until: int) -> Iterator[TreeNote]:
+    """The trees in the first bytes of a file, of whatever log.
+
+    Raises:
+        FolderRefusedError: A line is not what was written.
+        OSError: It cannot be read.
+    """
+    return (note.tree for note in _notes(path, until))
 
 
 def _moment(microseconds: int) -> str:
@@ -81,11 +105,11 @@ def _moment(microseconds: int) -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _trees(path: Path) -> Iterator[TreeNote]:
-    lines = path.read_bytes().split(b"\n")
+def _notes(path: Path, until: int | None = None) -> Iterator[SignedNote]:
+    lines = path.read_bytes()[:until].split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):  # what stands after the last line feed was cut off by a crash
         try:
-            yield SignedNote.parse(str(json.loads(line)["note"])).tree
+            yield SignedNote.parse(str(json.loads(line)["note"]))
         except (ValueError, KeyError, TypeError, NoteError) as error:
             if _is_cut_off(line):
                 continue

@@ -31,10 +31,11 @@ def verify(url: str, data: Path, *, with_keys: bool, as_json: bool) -> int:
 
     Raises:
         ValueError: A URL is none.
-        LogUnavailableError: The log, or the keys, cannot be used.
+        LogUnavailableError: The log, the keys or the folder of checkpoints cannot be used.
     """
     keys = stores.KeySettings.read(os.environ, data, url) if with_keys else None
-    checked = _found(url, keys).answer
+    folder = os.environ.get("CASETRAIL_CHECKPOINTS")
+    checked = _found(url, keys, Path(folder) if folder else None).answer
     if as_json:
         sys.stdout.write(f"{MessageToJson(checked, ensure_ascii=False)}\n")
         return 0 if checked.whole else 1
@@ -46,11 +47,11 @@ def verify(url: str, data: Path, *, with_keys: bool, as_json: bool) -> int:
     return 0 if checked.whole else 1
 
 
-def _found(url: str, keys: stores.KeySettings | None) -> Verification:
+def _found(url: str, keys: stores.KeySettings | None, checkpoints: Path | None) -> Verification:
     """What is found, that the log cannot be gone through included."""
     ending = signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a process that helps may end before it is asked
     try:
-        return asyncio.run(stores.verify(url, keys))
+        return asyncio.run(stores.verify(url, keys, checkpoints))
     except LogDamagedError as damage:
         return Verification(events=0, cases=0, findings=[Finding("LOG_DAMAGED", str(damage))])
     finally:

@@ -16,6 +16,7 @@ from casetrail.v1.event_pb2 import Event
 
 if TYPE_CHECKING:
     from audit.envelope import StoredEvent
+    from audit.kept_outside import KeptOutside
     from audit.verify import Projected
 
 LOG_ITSELF: Final = "@log"
@@ -385,8 +386,13 @@ class Log(Protocol):
             LogDamagedError: One of them is gone.
         """
 
-    async def verify(self, case_id: str = "") -> Verification:
-        """Check hashes, chain, numbering and projection of one case, or of the whole log."""
+    async def verify(self, case_id: str = "", outside: "KeptOutside | None" = None) -> Verification:
+        """Check hashes, chain, numbering and projection of one case, or of the whole log.
+
+        Args:
+            case_id: The case; the whole log when left out.
+            outside: What is kept outside the database of the whole log, to be held against it.
+        """
 
     async def tree_head(self) -> TreeHead:
         """The tree as of the last commit of any process."""

@@ -8,15 +8,16 @@ receipt anyway (docs/adr/0011); that it fails is logged and shown until it works
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
 from audit import proofs
-from audit.checkpoint_folder import CheckpointFolder
+from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
 from audit.log import Checkpoint, Log, LogDamagedError, LogUnavailableError
 from audit.signing import KeyRefusedError, Notary
-from casetrail.proof.note import SignedNote
+from casetrail.proof.note import NoteError, SignedNote
 
 _EVERY: Final = 1.0
 
@@ -51,6 +52,11 @@ class Publisher:
         self._published = -1
         self._lock = asyncio.Lock()
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder outside the database, where there is one."""
+        return self._folder.path if self._folder is not None else None
+
     async def check(self) -> None:
         """Make sure that the log holds all that was ever published of it.
 
@@ -65,8 +71,9 @@ class Publisher:
         if self._folder is not None:
             kept = await asyncio.to_thread(self._folder.newest, self._notary.origin)
             if kept is not None:
-                await self._check(kept.size, kept.root, str(self._folder.path))
-                self.kept = kept.size
+                await self._check(kept.tree.size, kept.tree.root, str(self._folder.path))
+                await self._put_back(kept)
+                self.kept = kept.tree.size
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -120,6 +127,21 @@ class Publisher:
                 _log.info("checkpoints are kept outside the database again", size=checkpoint.size)
             self.trouble = ""
             self.kept = max(checkpoint.size, self.kept or 0)
+
+    async def _put_back(self, kept: SignedNote) -> None:
+        """Keep the newest checkpoint of the folder in the database, where that is a copy from the moment before."""
+        size, root = kept.tree.size, kept.tree.root
+        there = await self._log.checkpoints(after_size=size - 1, limit=1)
+        if there and there[0].size == size:
+            return
+        try:
+            signed = kept.signed_by(self._notary.keys)
+        except NoteError:
+            signed = []
+        if not signed:
+            raise FolderRefusedError(f"the newest checkpoint outside, of {size} events, is not signed by the log's key")
+        await self._log.keep_checkpoint(Checkpoint(size, root, kept.text, time.time_ns() // 1000))
+        _log.warning("a checkpoint was only outside the database, and was put back", size=size)
 
     async def _check(self, size: int, root: bytes, where: str) -> None:
         there = await self._log.size()

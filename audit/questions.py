@@ -31,7 +31,7 @@ class Answer(NamedTuple):
     changed: int
 
 
-def among(text: str, column: str, values: Iterable[str], then: str = "", **others: object) -> Question:
+def among(text: str, column: str, values: Iterable[str | int], then: str = "", **others: object) -> Question:
     """A statement about the rows whose column has one of some values.
 
     Args:
@@ -59,7 +59,7 @@ def rows_into(text: str, rows: Sequence[Mapping[str, Any]], then: str = "") -> Q
     return Question(f"{text} ({', '.join(columns)}) VALUES {', '.join(each)} {then}", values)
 
 
-def _named(stem: str, values: Iterable[str]) -> dict[str, Any]:
+def _named(stem: str, values: Iterable[str | int]) -> dict[str, Any]:
     """Names for values of which there can be any number."""
     return {f"{stem}_{number}": value for number, value in enumerate(values)}
 
@@ -277,6 +277,11 @@ def keep_checkpoint(checkpoint: Checkpoint) -> Question:
 def checkpoint_root(size: int) -> Question:
     """The root that was published for a size."""
     return Question("SELECT root FROM checkpoint WHERE size = :size", {"size": size})
+
+
+def checkpoint_roots(sizes: Iterable[int]) -> Question:
+    """Size and root of the checkpoints of some sizes."""
+    return among("SELECT size, root FROM checkpoint WHERE", "size", sizes)
 
 
 def keep_cosignature(size: int, witness: str, line: str) -> Question:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from audit import erasure
+from audit.kept_outside import KeptOutside
 from audit.key_encryption import KeyEncryptionKeys
 from audit.log import Log, LogUnavailableError, Verification
 from audit.postgres import PostgresLog, schema
@@ -77,27 +78,29 @@ async def open_log(url: str, keys: KeySettings | None = None) -> Log:
     return log
 
 
-async def verify(url: str, keys: KeySettings | None) -> Verification:
+async def verify(url: str, keys: KeySettings | None, checkpoints: Path | None = None) -> Verification:
     """Check the whole log without opening it to be worked with: nothing is created or changed.
 
     Args:
         url: Where it is.
         keys: What personal fields are encrypted with; without, they are not looked at.
+        checkpoints: The folder outside the database that has what the log has published, where there is one.
 
     Raises:
         ValueError: This is no URL of a log.
-        LogUnavailableError: The database, or the keys, cannot be used.
+        LogUnavailableError: The database, the keys or the folder cannot be used.
         LogDamagedError: It is so damaged that it cannot be gone through.
     """
     check(url)
+    outside = KeptOutside(checkpoints) if checkpoints is not None else None
     if path := sqlite_path(url):
         file = DatabaseFile(path, busy_timeout=_PATIENCE, read_only=True)
         async with _opened(keys) as subject_keys:
-            return await sqlite_verifying.verify(file, subject_keys)
+            return await sqlite_verifying.verify(file, subject_keys, outside=outside)
     server = Server(url)
     await schema.check_at(server)
     async with _opened(keys) as subject_keys:
-        return await postgres_verifying.verify(server, subject_keys)
+        return await postgres_verifying.verify(server, subject_keys, outside=outside)
 
 
 @asynccontextmanager

@@ -1,8 +1,11 @@
 """AuditService: reads and checks the log."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
+from audit.kept_outside import KeptOutside
 from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
 from casetrail.v1.audit_service_pb2 import (
@@ -30,9 +33,10 @@ _PAGE_BYTES: Final = 3 * 1024 * 1024
 class AuditServicer:
     """Answers from the log alone."""
 
-    def __init__(self, log: Log) -> None:
-        """Read this log."""
+    def __init__(self, log: Log, checkpoints: Path | None = None) -> None:
+        """Read this log, and the folder that has what it has published, where there is one."""
         self._log = log
+        self._checkpoints = checkpoints
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -103,7 +107,10 @@ class AuditServicer:
         """
         if request.case_id and not await self._has(request.case_id):
             raise unknown_case(request.case_id)
-        return (await self._log.verify(request.case_id)).answer
+        if request.case_id or self._checkpoints is None:
+            return (await self._log.verify(request.case_id)).answer
+        outside = await asyncio.to_thread(KeptOutside, self._checkpoints)
+        return (await self._log.verify(outside=outside)).answer
 
     async def _has(self, case_id: str) -> bool:
         """Whether there is such a case, here or in an archive."""

@@ -15,6 +15,7 @@ from audit.archive_questions import as_json, payload_of
 from audit.bell import Bell
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
+from audit.kept_outside import KeptOutside
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema, verifying
 from audit.postgres.reading import Readers
@@ -74,10 +75,10 @@ class PostgresLog(Store):
         """How many transactions this process has committed; appended batches share them."""
         return self._writer.groups
 
-    async def verify(self, case_id: str = "") -> Verification:
+    async def verify(self, case_id: str = "", outside: KeptOutside | None = None) -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
-        return await verifying.verify(self._server, self._keys, case_id)
+        return await verifying.verify(self._server, self._keys, case_id, outside)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""

@@ -16,6 +16,7 @@ from audit import archive_questions
 from audit.bell import Bell
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
+from audit.kept_outside import KeptOutside
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
 from audit.sqlite import reading, verifying
@@ -91,10 +92,10 @@ class SqliteLog(Store):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: self._far.ask(question, understand))
 
-    async def verify(self, case_id: str = "") -> Verification:
+    async def verify(self, case_id: str = "", outside: KeptOutside | None = None) -> Verification:
         """Check hashes, chain, numbering and projection of one case, or of the whole log, as of now."""
         self._check_open()
-        return await verifying.verify(self._file, self._keys, case_id)
+        return await verifying.verify(self._file, self._keys, case_id, outside)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database; followers end."""

@@ -18,8 +18,8 @@ def line(size: int, origin: str = LOG_KEY.name, root: bytes | None = None) -> st
 
 
 def newest(folder: Path) -> int | None:
-    tree = CheckpointFolder(folder).newest(LOG_KEY.name)
-    return None if tree is None else tree.size
+    note = CheckpointFolder(folder).newest(LOG_KEY.name)
+    return None if note is None else note.tree.size
 
 
 def test_a_line_has_the_checkpoint_with_its_cosignatures_and_when_it_was_published(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,8 +14,13 @@ import psycopg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 from google.protobuf.json_format import MessageToDict
+from psycopg import sql
 
 from audit import checking, db_verify, snapshots
+from audit.checkpoint_folder import CheckpointFolder
+from audit.log import LogUnavailableError
+from audit.publishing import Publisher
+from audit.signing import Notary
 from audit.stores import KeySettings, open_log, sqlite_url
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import Databases, PostgresServer
@@ -49,6 +55,12 @@ async def write(url: str, keys: KeySettings) -> dict[str, object]:
     found: dict[str, object] = MessageToDict((await log.verify()).answer)
     await log.close()
     return found
+
+
+async def publish(url: str, folder: Path) -> None:
+    log = await open_log(url)
+    await Publisher(log, await Notary.open(log, folder / "keys"), CheckpointFolder(folder / "outside")).publish()
+    await log.close()
 
 
 class DbVerifyContract:
@@ -115,6 +127,29 @@ class DbVerifyContract:
         assert list(elsewhere.iterdir()) == []
         change("UPDATE event SET ordinal = 7 WHERE pos = 3")
         assert Ran(url, elsewhere, "--without-keys").status == 1
+
+    def test_a_checkpoint_that_is_kept_outside_and_gone_from_the_database_is_found(
+        self,
+        url: str,
+        change: Change,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        monkeypatch.setenv("CASETRAIL_CHECKPOINTS", str(tmp_path / "outside"))
+        with pytest.raises(LogUnavailableError, match="outside cannot be read: No such file or directory"):
+            db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
+        (tmp_path / "outside").mkdir()
+        asyncio.run(publish(url, tmp_path))
+        assert db_verify.verify(url, tmp_path, with_keys=True, as_json=False) == 0
+        change("DELETE FROM checkpoint")
+
+        status = db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
+
+        assert status == 1
+        said = capsys.readouterr().err
+        assert re.search(r"CHECKPOINT_MISSING: .*outside.*is gone from the database \(position 6\)", said)
 
     def test_a_large_log_is_checked_by_several_processes(
         self,
@@ -203,8 +238,8 @@ class TestPostgres(DbVerifyContract):
             database = url.rpartition("/")[2]
             with psycopg.connect(postgres.url(database), autocommit=True) as connection:
                 connection.execute("SET search_path = casetrail")
-                connection.execute("SET session_replication_role = replica")
-                connection.execute("ALTER TABLE event DISABLE TRIGGER USER")
+                for table in ("event", "checkpoint"):
+                    connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
                 connection.execute(statement.encode())
 
         return change

@@ -15,11 +15,12 @@ import pytest_asyncio
 
 from audit import proofs
 from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
+from audit.kept_outside import KeptOutside
 from audit.log import Checkpoint, LogDamagedError
 from audit.publishing import Publisher, witnesses_of
 from audit.signing import Notary
 from audit.sqlite import SqliteLog
-from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey
+from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote
 from casetrail.proof.tree import check_consistency, check_inclusion
 from tests.audit.given import Writer, note, opening
 
@@ -197,7 +198,7 @@ async def test_a_line_that_a_crash_cut_off_does_no_harm(
     assert len(path.read_bytes().splitlines()) == 3
     newest = CheckpointFolder(outside).newest(notary.origin)
     assert newest is not None
-    assert newest.size == 3
+    assert newest.tree.size == 3
 
 
 async def test_a_line_that_was_changed_is_refused(
@@ -209,6 +210,33 @@ async def test_a_line_that_was_changed_is_refused(
     path.write_text('{"size":2}\n')
     with pytest.raises(FolderRefusedError, match="line 1, is no checkpoint"):
         await publisher.check()
+
+
+async def test_a_checkpoint_that_only_the_folder_has_is_put_back(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path
+) -> None:
+    """As after a backup was restored that was made between a commit and its checkpoint."""
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    published = await publisher.publish()
+    assert published is not None
+    as_owner(path, "DELETE FROM checkpoint")
+    await writer.write(note(), key="more")
+    await publisher.check()
+    (kept,) = await log.checkpoints()
+    assert (kept.size, kept.root, kept.note) == (published.size, published.root, published.note)
+    assert (await log.verify(outside=KeptOutside(outside))).findings == ()
+
+
+async def test_a_checkpoint_that_only_the_folder_has_and_the_log_did_not_sign_is_not_put_back(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    head = await log.tree_head()
+    body = TreeNote(notary.origin, head.size, head.root).body
+    stranger = SigningKey.generate("somebody")
+    CheckpointFolder(outside).add(Checkpoint(head.size, head.root, f"{body}\n{stranger.line(body)}", 1))
+    with pytest.raises(FolderRefusedError, match="of 2 events, is not signed by the log's key"):
+        await Publisher(log, notary, CheckpointFolder(outside)).check()
+    assert await log.checkpoints() == []
 
 
 # A crash
@@ -248,12 +276,7 @@ async def test_what_was_acknowledged_before_a_kill_is_published_after_it(path: P
 
 async def rewritten(path: Path, *statements: str) -> list[tuple[str, int]]:
     """What verification finds after somebody who owns the file has changed it."""
-    with closing(sqlite.connect(path, isolation_level=None)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-        for (name,) in names:
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement)
+    as_owner(path, *statements)
     log = SqliteLog(path)
     found = [(finding.reason, finding.position) for finding in (await log.verify()).findings]
     await log.close()
@@ -278,6 +301,48 @@ async def test_a_tree_that_is_not_over_the_events_is_found(
         copy = tmp_path / f"copy-{number}.db"
         shutil.copy(path, copy)
         assert await rewritten(copy, statement) == expected, statement
+
+
+def as_owner(path: Path, *statements: str) -> None:
+    with closing(sqlite.connect(path, isolation_level=None)) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+async def test_what_is_kept_outside_and_not_in_the_database_is_found(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path
+) -> None:
+    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    for number in range(3):
+        published = await publisher.publish()
+        assert published is not None
+        await publisher.keep_outside(published)  # again, as with a witness's signature
+        await writer.write(note(), key=f"k{number}")
+    before = KeptOutside(outside)
+    assert (await log.verify(outside=before)).findings == ()
+    await publisher.publish()
+    as_owner(path, "DELETE FROM checkpoint WHERE size IN (3, 5)")
+    assert (await log.verify()).findings == ()
+    assert await found_outside(log, before) == [("CHECKPOINT_MISSING", 3)]
+    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_MISSING", 3), ("CHECKPOINT_MISSING", 5)]
+
+
+async def test_what_was_published_of_another_tree_or_a_longer_log_is_found(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    folder = CheckpointFolder(outside)
+    await Publisher(log, notary, folder).publish()
+    for size in (2, 9):
+        folder.add(Checkpoint(size, bytes(32), (await notary.sign(size, bytes(32))).note, 1))
+    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_DIFFERS", 2), ("LOG_SHORTENED", 3)]
+    only_file(outside).write_text('{"size":2}\n')
+    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_MALFORMED", 0)]
+
+
+async def found_outside(log: SqliteLog, outside: KeptOutside) -> list[tuple[str, int]]:
+    return [(finding.reason, finding.position) for finding in (await log.verify(outside=outside)).findings]
 
 
 # Co-signatures

@@ -32,6 +32,7 @@ from casetrail.v1.audit_service_pb2 import (
     ProveConsistencyRequest,
     ProveInclusionRequest,
     RotateSigningKeyRequest,
+    VerifyCaseRequest,
 )
 from casetrail.v1.case_service_pb2 import BatchExecuteRequest, ListCasesRequest, Receipt
 from casetrail.v1.command_pb2 import Command, ConfirmNature
@@ -235,6 +236,22 @@ async def test_receipts_from_before_and_after_a_change_of_key_hold(running: Runn
         holds(noted.receipt, [old])
     found = await running.log.verify()
     assert found.findings == ()
+
+
+async def test_a_checkpoint_that_the_folder_has_and_the_database_has_not_is_found_by_verifying(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    async with serving(tmp_path, ProofSettings(tmp_path / "keys", checkpoints=outside)) as running:
+        await running.open()
+        published = await running.proving.publisher.publish() or await running.log.newest_checkpoint()
+        assert published is not None
+        whole = await running.audit.VerifyCase(VerifyCaseRequest(), metadata=token("admin"))
+        with closing(sqlite.connect(tmp_path / "casetrail.db", isolation_level=None)) as other:
+            other.execute("DROP TRIGGER checkpoint_undeletable")
+            other.execute("DELETE FROM checkpoint")
+        found = await running.audit.VerifyCase(VerifyCaseRequest(), metadata=token("admin"))
+    assert whole.whole
+    assert ("CHECKPOINT_MISSING", published.size) in [(fault.reason, fault.position) for fault in found.faults]
 
 
 # Kept receipts
