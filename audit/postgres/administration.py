@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy
 from psycopg import conninfo, sql
 
-from audit import migrations
+from audit import migrations, tables
 from audit.log import LogUnavailableError
 from audit.postgres.schema import REVISION
 from audit.postgres.server import SCHEMA, Server
@@ -80,12 +80,17 @@ def status(url: str) -> State:
 
     Raises:
         LogUnavailableError: It does not answer, or does not let us in.
+        LogDamagedError: A table is gone.
     """
     server = Server(url)
     with server.errors(), server.connect_for_long() as connection:
         database, schema = f"PostgreSQL {_setting(connection, 'server_version')}", _schema_of(connection)
         if not schema:
+            if _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s", SCHEMA):
+                raise tables.gone(server.name, "there is no alembic_version")
             return State(database, schema="", newest=REVISION)
+        if schema == REVISION:
+            connection.execute(tables.ALL.text)
         log, size, _ = head_of(connection.execute(head().text).fetchall())
         return State(database, schema, REVISION, log, size, tuple(_warnings(connection)))
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
 
+from audit import tables
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.questions import head, head_of
-from audit.sqlite.file import SCHEMA_VERSION
+from audit.sqlite.file import NO_TABLE, SCHEMA_VERSION
 from audit.state import State
 
 
@@ -16,7 +17,7 @@ def status(path: Path) -> State:
 
     Raises:
         LogUnavailableError: It is not there, or cannot be read.
-        LogDamagedError: It is no log.
+        LogDamagedError: It is no log, or a table is gone.
     """
     if not path.exists():
         raise LogUnavailableError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
@@ -26,7 +27,11 @@ def status(path: Path) -> State:
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             if not version:
                 return State(database, schema="", newest=newest)
+            if version == SCHEMA_VERSION:
+                connection.execute(tables.ALL.text)
             log, size, _ = head_of(connection.execute(head().text).fetchall())
     except sqlite.Error as error:
+        if str(error).startswith(NO_TABLE):
+            raise tables.gone(str(path), str(error)) from error
         raise LogDamagedError(f"{path} cannot be read as a log: {error}") from error
     return State(database, f"{version:04d}", newest, log, size)

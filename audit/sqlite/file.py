@@ -27,7 +27,9 @@ _DAMAGED = {
     sqlite.SQLITE_FORMAT: "is no SQLite database",
 }
 _NO_TEXT = "Could not decode to UTF-8"
-_NO_TABLE = "no such table"
+NO_TABLE: Final = "no such table"
+"""What SQLite's error about it begins with."""
+
 _UNAVAILABLE = {
     sqlite.SQLITE_BUSY: "is locked by another process: end what holds it, then ask again",
     sqlite.SQLITE_LOCKED: "is locked by another process: end what holds it, then ask again",
@@ -200,7 +202,7 @@ class DatabaseFile:
     def _translated(self, error: Exception) -> LogUnavailableError | LogDamagedError:
         if isinstance(error, OSError):
             return LogUnavailableError(f"the log {self.path} cannot be opened: {error.strerror}")
-        if str(error).startswith(_NO_TABLE):
+        if str(error).startswith(NO_TABLE):
             return tables.gone(str(self.path), str(error))
         # SQLite keeps any bytes as text; that they are none is found by the driver.
         damaged = "holds text that is no UTF-8" if str(error).startswith(_NO_TEXT) else _DAMAGED.get(_code_of(error))

@@ -6,20 +6,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from psycopg import sql
 
 from audit import key_writing, stores
-from audit.log import LogUnavailableError
+from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import PostgresLog
+from audit.postgres import administration as postgres_administration
 from audit.sqlite import SqliteLog
+from audit.sqlite import administration as sqlite_administration
+from audit.sqlite.file import DatabaseFile
 from casetrail.payload_keys import payload_key_file
 from engine.settings import EngineSettings
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import Databases, PostgresServer
 
 PROGRAM = Path(sys.executable).with_name("casetrail-db")
 
@@ -98,6 +103,22 @@ def casetrail_db(*words: str, log: str, **environment: str) -> tuple[int, str]:
         check=False,
     )
     return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("table", ["event", "log_head", "alembic_version"])
+def test_a_table_that_is_gone_is_told_to_whoever_looks(
+    table: str, tmp_path: Path, postgres: PostgresServer, new_database: Databases
+) -> None:
+    file, url = tmp_path / "log.db", new_database()
+    DatabaseFile(file, busy_timeout=1.0)
+    with closing(sqlite.connect(file, isolation_level=None)) as other:
+        other.execute(f"DROP TABLE {table}")
+    postgres.execute(sql.SQL("DROP TABLE casetrail.{}").format(sql.Identifier(table)), database=url.rpartition("/")[2])
+    with pytest.raises(LogDamagedError, match=f"has lost its table {table}: "):
+        sqlite_administration.status(file)
+    with pytest.raises(LogDamagedError, match=f"has lost its table {table}: "):
+        postgres_administration.status(url)
+    new_database.give_back(url, as_it_was=False)
 
 
 def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
