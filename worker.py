@@ -30,13 +30,13 @@ from casetrail import policy_file
 from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
+from engine.ground import Ground
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
-from engine.payloads import converter
-from engine.rulebooks import PolicyIdReusedError, Rulebooks
+from engine.rulebooks import PolicyIdReusedError
 from engine.sweep import Sweep
-from engine.temporal_settings import connect, temporal_settings
-from telemetry import Telemetry, observed, start
+from engine.temporal_settings import connect
+from telemetry import Telemetry, start
 from worker_settings import Settings
 from workflows.detection import keep_detection
 from workflows.seal import keep_schedule
@@ -77,23 +77,18 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
-    temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
-    policy = policy_file.load(settings.engine.policy)
     directory = Directory(settings.staff)
     mailer = _mailer(settings, settings.smtp)
     async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.engine.log, settings.engine.subject_keys)
-        ending.push_async_callback(store.close)
-        payloads = await converter(store, settings.engine.payload_keys)
-        log = observed(store) if telemetry.tracing or telemetry.measuring else store
-        rulebooks = await Rulebooks.keep(log, policy)
+        ground = await ending.enter_async_context(Ground.opened(settings.engine, telemetry))
+        log = ground.log
         shop = await ending.enter_async_context(HttpShop.connect(settings.shop_url, token=settings.shop_token))
         rehearsal = await _rehearsal(settings, ending)
-        client = await _connect(payloads, tracing=telemetry.tracing, stop=stop)
+        client = await _connect(ground.payloads, tracing=telemetry.tracing, stop=stop)
         if client is None:
             return
         waker = TemporalWaker(client)
-        engine = Engine(log, rulebooks, waker)
+        engine = Engine(log, ground.rulebooks, waker)
         worker = worker_for(
             client,
             [*all_activities(engine, mailer, shop, directory, log=log, rehearsal=rehearsal), Sealing(log).seal_day],
@@ -106,7 +101,7 @@ async def _work(settings: Settings, telemetry: Telemetry) -> None:
             queue=settings.queue,
             namespace=client.namespace,
             log=stores.shown(settings.engine.log),
-            policy=policy.policy_id,
+            policy=engine.newest_rules.policy.policy_id,
         )
         await _work_until(stop, worker, Sweep(log, client, waker), client)
         await waker.drain(settings.engine.drain_seconds)

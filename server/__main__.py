@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -18,9 +18,9 @@ from casetrail import policy_file
 from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
-from engine.payloads import converter
-from engine.rulebooks import PolicyIdReusedError, Rulebooks
-from engine.temporal_settings import connect, temporal_settings
+from engine.ground import Ground
+from engine.rulebooks import PolicyIdReusedError
+from engine.temporal_settings import connect
 from engine.traffic import Traffic
 from server.principals import Principals, PrincipalsError
 from server.proving import Proving
@@ -28,7 +28,7 @@ from server.serving import AddressTakenError, Server
 from server.settings import Settings
 from server.temporal import Temporal
 from server.transport import TransportRefusedError
-from telemetry import LogGauges, ProofGauges, Telemetry, observed, start, watch_certificate
+from telemetry import LogGauges, ProofGauges, Telemetry, start, watch_certificate
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("server")
 
@@ -66,22 +66,18 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
-    temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
     certificates = settings.transport.certificates(settings.address)
     principals = Principals(settings.principals)
-    policy = policy_file.load(settings.engine.policy)
-    async with AsyncExitStack() as ending:
-        store = await stores.open_log(settings.engine.log, settings.engine.subject_keys)
-        ending.push_async_callback(store.close)
-        payloads = await converter(store, settings.engine.payload_keys)
-        log = observed(store) if telemetry.tracing or telemetry.measuring else store
+    async with (
+        Ground.opened(settings.engine, telemetry) as ground,
+        Proving.open(ground.log, settings.proofs) as proving,
+    ):
         traffic = Traffic()
-        temporal = Temporal(lambda: connect(payloads, tracing=telemetry.tracing), traffic)
-        engine = Engine(log, await Rulebooks.keep(log, policy), temporal, traffic=traffic)
-        proving = await ending.enter_async_context(Proving.open(log, settings.proofs))
+        temporal = Temporal(lambda: connect(ground.payloads, tracing=telemetry.tracing), traffic)
+        engine = Engine(ground.log, ground.rulebooks, temporal, traffic=traffic)
         server = Server(
             engine=engine,
-            log=log,
+            log=ground.log,
             temporal=temporal,
             principals=principals,
             proving=proving,
@@ -95,11 +91,14 @@ async def _serve(settings: Settings, telemetry: Telemetry) -> None:
             port=port,
             tls=certificates is not None,
             log=stores.shown(settings.engine.log),
-            policy=policy.policy_id,
+            policy=engine.newest_rules.policy.policy_id,
         )
         beside = [server.watch_health(), temporal.connect(), proving.run()]
         if telemetry.measuring:
-            beside += [LogGauges(log).follow(), ProofGauges(log, proving.publisher, proving.witnesses).follow()]
+            beside += [
+                LogGauges(ground.log).follow(),
+                ProofGauges(ground.log, proving.publisher, proving.witnesses).follow(),
+            ]
             if certificates is not None:
                 watch_certificate(lambda: certificates.until)
         async with _running(beside):
