@@ -10,9 +10,10 @@ from typing import Any
 import uvloop
 
 from benchmarks.lives import Step, lives
-from benchmarks.processes import ROOT, Answer, Request, answer_requests
+from benchmarks.processes import Answer, Request, answer_requests
 from casetrail import policy_file
 from domain import Rulebook, fold
+from engine.settings import DEFAULT_POLICY
 
 
 def measure_core(rules: Rulebook, *, seconds: float) -> Mapping[str, Any]:
@@ -39,7 +40,7 @@ def measure_core(rules: Rulebook, *, seconds: float) -> Mapping[str, Any]:
 
 async def main() -> None:
     """Answer requests until the input ends."""
-    rules = Rulebook(policy_file.load(ROOT / "policies" / "default.yaml"))
+    rules = Rulebook(policy_file.load(DEFAULT_POLICY))
 
     async def handle(request: Request) -> Answer:
         return dict(measure_core(rules, seconds=request["seconds"]))

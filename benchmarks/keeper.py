@@ -12,14 +12,15 @@ from audit.log import Log
 from benchmarks import appending, bare, million
 from benchmarks.appending import ReadyMade
 from benchmarks.bare import Bare
-from benchmarks.processes import ROOT, Answer, Request, answer_requests
+from benchmarks.processes import Answer, Request, answer_requests
 from casetrail import policy_file
 from domain import Rulebook
+from engine.settings import DEFAULT_POLICY
 
 
 async def main() -> None:
     """Answer requests until the input ends."""
-    rules = Rulebook(policy_file.load(ROOT / "policies" / "default.yaml"))
+    rules = Rulebook(policy_file.load(DEFAULT_POLICY))
     large: dict[str, Log] = {}
     small: dict[str, Log] = {}
     bares: dict[str, Bare] = {}

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from audit import stores
 from casetrail import payload_keys
 
-_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_POLICY: Final = Path(__file__).resolve().parent.parent / "policies" / "default.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class EngineSettings:
             log=log,
             subject_keys=stores.KeySettings.read(environment, data, log),
             payload_keys=payload_keys.path_from(environment, data),
-            policy=Path(environment.get("CASETRAIL_POLICY") or _ROOT / "policies" / "default.yaml"),
+            policy=Path(environment.get("CASETRAIL_POLICY") or DEFAULT_POLICY),
             drain_seconds=_drain_seconds(environment),
         )
 
