@@ -69,7 +69,7 @@ class Errands:
         """
         command = Command(
             case_id=run.case_id,
-            request_id=report_id(run, name),
+            request_id=_report_id(run, name),
             actor=SYSTEM,
             report_outcome=ReportOutcome(effect_id=run.effect_id, outcome=outcome),
         )
@@ -84,10 +84,10 @@ class Errands:
     async def was_reported(self, run: EffectRun, name: str) -> bool:
         """Whether `report` under this name is in the log."""
         with refusals_as_failures():
-            return await self.engine.knows(run.case_id, report_id(run, name))
+            return await self.engine.knows(run.case_id, _report_id(run, name))
 
 
-def report_id(run: EffectRun, name: str) -> str:
+def _report_id(run: EffectRun, name: str) -> str:
     """The request under which an effect's outcome is logged."""
     return f"{run.effect_id}/{name}"
 
