@@ -22,10 +22,10 @@ def rows_of_case(world: World) -> list[Line]:
 def archived(world: World, *, proposed_by: str = "anna", approved_by: str = "boris", **said: Any) -> World:  # noqa: ANN401 - fields of the event
     """Archive a case, with an event that says so; its fields can be made to say something else."""
     cases, over = seal_root(rows_of_case(world))
-    fields: dict[str, Any] = {"cases": cases, "root": over, "manifest": "ab" * 32} | said
+    fields: dict[str, Any] = {"cases": cases, "root": over, "manifest": "ab" * 32, "proven_by": 40} | said
     body = proto(
         *((1, ARCHIVE), (2, fields["cases"]), (3, 8), (4, fields["root"]), (5, fields["manifest"])),
-        *((8, proposed_by), (9, approved_by)),
+        *((7, fields["proven_by"]), (8, proposed_by), (9, approved_by)),
     )
     world.drafts.append(Draft("@log", "CasesArchived", f"archive {ARCHIVE}", payload=proto((196, body))))
     world.write_down()
@@ -76,6 +76,11 @@ def withdrawn_all_the_same(world: World) -> None:
     world.write_down()
     for row in rows_of_case(world):
         row["payload"] = None
+
+
+def without_the_checkpoint_that_proves_it(world: World) -> None:
+    archived(world, proven_by=20)
+    world.notes = [(size, text) for size, text in world.notes if size != 20]
 
 
 def archived_otherwise(world: World) -> None:

@@ -18,6 +18,7 @@ from tests.verify.archiving import (
     archived_line,
     archived_otherwise,
     withdrawn_all_the_same,
+    without_the_checkpoint_that_proves_it,
     without_the_event,
 )
 from tests.verify.forging import (
@@ -518,6 +519,9 @@ TAMPERINGS = [
     Tampering("archived by one alone", Check.ARCHIVE_WRONG, REMOVED, archived_by_one),
     Tampering("archived what was not agreed to", Check.ARCHIVE_WRONG, REMOVED, archived_otherwise),
     Tampering("archived though it was withdrawn", Check.ARCHIVE_WRONG, REMOVED, withdrawn_all_the_same),
+    Tampering(
+        "archived, and its checkpoint deleted", Check.CHECKPOINT_MISSING, 20, without_the_checkpoint_that_proves_it
+    ),
     Tampering("archived without an event", Check.ARCHIVE_WRONG, REMOVED, without_the_event),
     Tampering("an archived case with another end", Check.ARCHIVE_WRONG, REMOVED, archived_line(seq=3)),
     Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),

@@ -69,7 +69,7 @@ CASES = [
     _Case(ARCHIVE, "INQ-1", 1, 3, "ab" * 32, REMOVED, None),
     _Case(ARCHIVE, "INQ-2", 2, 4, "cd" * 32, REMOVED, None),
 ]
-AGREED = Removal(ARCHIVE, 2, root_over((each.case_id, each.seq, each.leaf) for each in CASES), "ef", "anna", "boris")
+AGREED = Removal(ARCHIVE, 2, root_over((each.case_id, each.seq, each.leaf) for each in CASES), "ef", 0, "anna", "boris")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,14 @@ def test_what_was_archived_at_once_is_what_two_people_agreed_to(
 ) -> None:
     assert words in _wrong(said, cases)
     assert bool(words) == bool(_wrong(said, cases))
+
+
+def test_an_extract_need_not_have_the_checkpoint_that_proves_an_archive(tmp_path: Path) -> None:
+    world = archived(World().write_down(), proven_by=20)
+    world.changes.clear()
+    world.positions = [row["pos"] for row in world.rows if row["case_id"] == "@log"]
+    report = judged(world, tmp_path)
+    assert Check.CHECKPOINT_MISSING not in {fault.check for fault in report.faults}, report.words
 
 
 def test_what_an_archive_is_named_cannot_write_to_the_terminal(tmp_path: Path) -> None:

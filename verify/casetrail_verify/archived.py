@@ -33,6 +33,7 @@ class Removal(NamedTuple):
         cases: How many cases.
         root: Over their last events, hex.
         manifest: SHA-256 of the archive's manifest, hex.
+        proven_by: Size of the tree that its proofs lead to; 0 where it does not say.
         proposed_by: Who wanted it.
         approved_by: Who agreed.
     """
@@ -41,6 +42,7 @@ class Removal(NamedTuple):
     cases: int
     root: str
     manifest: str
+    proven_by: int
     proposed_by: str
     approved_by: str
 
@@ -73,6 +75,7 @@ class Archives:
         self._restorations: dict[int, tuple[str, str]] = {}
         self._withdrawn: set[str] = set()
         self._named: list[_Case] = []
+        self._signed: set[int] = set()
         for event in own:
             try:
                 self._read(event)
@@ -100,18 +103,29 @@ class Archives:
         self._named.append(case)
         self.cases += 1
 
+    def checkpoint(self, line: Line) -> None:
+        """Take the line of a checkpoint."""
+        size = line.get("size")
+        if isinstance(size, int) and any(size == said.proven_by for said in self.removals.values()):
+            self._signed.add(size)
+
     @property
     def alone(self) -> frozenset[str]:
         """The cases that only an archive has."""
         return frozenset(case.case_id for case in self._named if case.restored is None)
 
-    def finish(self, gone: Mapping[str, Gone], *, excused: bool) -> None:
+    def finish(self, gone: Mapping[str, Gone], *, excused: bool, whole: bool) -> None:
         """Check all that was archived, and that no other payload is gone, once all lines have been read.
 
         Args:
             gone: The payloads that are gone, by case.
             excused: Whether the auditor allows others to be gone.
+            whole: Whether the export is of the whole log, so that it has every checkpoint.
         """
+        for said in self.removals.values():
+            if whole and said.proven_by and said.proven_by not in self._signed:
+                message = f"the checkpoint of {said.proven_by} events, by which {said.archive_id} is proven, is gone"
+                self._found.add(Check.CHECKPOINT_MISSING, message, position=said.proven_by)
         for position, words in self._faults():
             self._found.add(Check.ARCHIVE_WRONG, words, position=position)
         alone = self.alone
@@ -137,7 +151,13 @@ class Archives:
             return
         body = Message(message.data(_ARCHIVED_BODY))
         self.removals[event.pos] = Removal(
-            body.text(1), body.integer(2), body.text(4), body.text(5), body.text(8), body.text(9)
+            body.text(1),
+            body.integer(2),
+            body.text(4),
+            body.text(5),
+            body.integer(7),
+            body.text(8),
+            body.text(9),
         )
 
     def _faults(self) -> Iterator[tuple[int, str]]:

@@ -80,7 +80,7 @@ class _Verification:
         self._read_elsewhere(events, signed)
         if export.finish():  # else the other cases may stand in what was cut off
             projection.finish(archives.alone)
-        archives.finish(self._joined.gone, excused=self._evidence.archived)
+        archives.finish(self._joined.gone, excused=self._evidence.archived, whole=self._header.tree.whole)
         signed.finish()
         if self._folder is not None:
             self._folder.check(self._header.tree, self._joined.cases, self._joined.events)
@@ -160,6 +160,7 @@ class _Verification:
                 case "archived":
                     archives.case(line, number)
                 case "checkpoint":
+                    archives.checkpoint(line)
                     signed.checkpoint(line, Source(f"line {number}", elsewhere=False))
                 case "receipt":
                     signed.receipt(line, events, Source(f"line {number}", elsewhere=False))
