@@ -38,7 +38,7 @@ from domain.evolve import apply
 
 _MOST_FINDINGS: Final = 1000
 _KEYS_AT_ONCE: Final = 1000  # events whose keys are asked for together
-_AT_ONCE: Final = 4096  # places that are looked at together
+_AT_ONCE: Final = 512  # places that are looked at together: so few that no garbage is looked for meanwhile
 
 
 class Projected(NamedTuple):
