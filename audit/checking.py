@@ -8,7 +8,7 @@ an error: what it would have found is not known.
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
@@ -102,8 +102,8 @@ class Checkers:
         for checker in self._running:
             checker.begin()
 
-    def check(self, ranges: Sequence[CaseRange]) -> Iterator[CheckedCases]:
-        """What each range has given, in their order; begins at once.
+    def check(self, ranges: Iterable[CaseRange]) -> Iterator[CheckedCases]:
+        """What each range has given, in their order; begins with the first as soon as it is known.
 
         Raises:
             LogUnavailableError: A process has died, or the log is not there any more.

@@ -49,15 +49,14 @@ class _WholeLog:
     def places(self) -> Iterator[Placed]:
         return map(Placed._make, self._select(questions.all_places()))
 
-    def ranges(self) -> list[CaseRange]:
-        ranges: list[CaseRange] = []
+    def ranges(self) -> Iterator[CaseRange]:
         after, events = None, 0
         for case_id, seq in self._select(questions.case_sizes()):
             events += seq
             if events >= _EVENTS_IN_A_RANGE:
-                ranges.append(CaseRange(after, case_id))
+                yield CaseRange(after, case_id)
                 after, events = case_id, 0
-        return [*ranges, CaseRange(after, None)]
+        yield CaseRange(after, None)
 
     def by_case(self, cases: CaseRange) -> Iterator[StoredEvent]:
         return self._events(questions.all_events(*cases))
@@ -101,8 +100,8 @@ class _OneCase(_WholeLog):
             for row in self.by_case(ALL_CASES)
         )
 
-    def ranges(self) -> list[CaseRange]:
-        return [ALL_CASES]
+    def ranges(self) -> Iterator[CaseRange]:
+        return iter((ALL_CASES,))
 
     def by_case(self, _cases: CaseRange) -> Iterator[StoredEvent]:
         return self._events(questions.all_events_of(self._case_id))

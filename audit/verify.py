@@ -126,7 +126,7 @@ class Snapshot(Protocol):
     def places(self) -> Iterable[Placed]:
         """Where the events stand, in the order of the log."""
 
-    def ranges(self) -> Sequence[CaseRange]:
+    def ranges(self) -> Iterable[CaseRange]:
         """All cases there can be, in parts of about as many events each."""
 
     def by_case(self, cases: CaseRange) -> Iterable[StoredEvent]:
@@ -142,7 +142,7 @@ class Snapshot(Protocol):
         """Digest, id and body of each policy."""
 
 
-Check = Callable[[Sequence[CaseRange]], Iterable[CheckedCases]]
+Check = Callable[[Iterable[CaseRange]], Iterable[CheckedCases]]
 """Has ranges of cases checked, and gives in their order what that gave."""
 
 
