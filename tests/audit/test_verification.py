@@ -82,8 +82,9 @@ class WrittenLog:
         growth = Frontier().grow([leaf_hash(row.envelope) for row in self.rows])
         self.size = self.rows[-1].position
         self.frontier, self.trees = growth.frontier.stored, list(growth.subtrees)
-        half = Frontier().grow(growth.leaves[:150]).frontier
-        self.notes = [published(150, half.root), published(EVENTS, growth.frontier.root)]
+        self.notes = [
+            published(size, Frontier().grow(growth.leaves[:size]).frontier.root) for size in (150, 151, EVENTS)
+        ]
         self.cases = [projected(self.of(case_id)) for case_id in sorted({row.case_id for row in self.rows})]
         return self
 
@@ -381,7 +382,10 @@ def a_log() -> WrittenLog:
     return WrittenLog([an_event(position) for position in range(1, EVENTS + 1)])
 
 
-def test_a_log_that_nobody_touched_has_nothing_wrong() -> None:
+@pytest.mark.parametrize("at_once", [1, 7, EVENTS])
+def test_a_log_that_nobody_touched_has_nothing_wrong(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(verification, "_AT_ONCE", at_once)
+
     found = verify(a_log().write())
 
     assert found.findings == ()
