@@ -36,6 +36,7 @@ from engine.engine import Engine, Outcome
 from server.acting import actor_of
 from server.calls import Stream, Unary
 from server.errors import explain
+from server.lookup import known_case
 from server.principals import Principal
 from server.receipts import Receipts
 from server.scenarios import require_sound_opening
@@ -118,9 +119,7 @@ class CaseServicer:
         Raises:
             Rejected: No such case, or its workflow cannot be asked.
         """
-        case = await self._log.read_case(request.case_id)
-        if case is None:
-            raise unknown_case(request.case_id)
+        case = await known_case(self._log, request.case_id)
         if request.source == GetCaseRequest.SOURCE_WORKFLOW:
             step = await self._temporal.look(request.case_id, case.seq)
             case = Case(case_id=request.case_id, kind=step.kind, stage=step.stage, seq=step.seq)

@@ -15,10 +15,10 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Stage
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected, fold
-from domain.refusal import unknown_case
 from engine.engine import Engine
 from engine.steps import step_of
 from server.calls import Stream, Unary
+from server.lookup import known_case
 from server.principals import Principal
 from server.temporal import Temporal
 
@@ -83,10 +83,7 @@ class CrossCheckServicer:
         events: list[Event] = []
         projected = Case()
         for _ in range(_READINGS):
-            found = await self._log.read_case(case_id)
-            if found is None:
-                raise unknown_case(case_id)
-            projected = found
+            projected = await known_case(self._log, case_id)
             events += await history(self._log, case_id, after_seq=len(events))
             if projected.seq >= len(events):
                 break

@@ -34,12 +34,12 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Kind
 from domain import Rejected
 from domain.drills import script
-from domain.refusal import unknown_case
 from engine.engine import Engine
 from reports.drill import drill_report
 from server.calls import Stream, Unary
 from server.cases import CaseServicer, field_of_opening, fields_named
 from server.drill_schedules import DrillSchedules
+from server.lookup import known_case
 from server.principals import Principal
 from server.reporting import written
 from server.scenarios import require_sound
@@ -190,9 +190,7 @@ class DrillServicer:
         )
 
     async def _drill(self, case_id: str) -> Case:
-        case = await self._log.read_case(case_id)
-        if case is None:
-            raise unknown_case(case_id)
+        case = await known_case(self._log, case_id)
         if case.kind != Kind.KIND_DRILL:
             raise Rejected(RefusalReason.REFUSAL_REASON_WRONG_KIND, f"{case_id} is no drill", "case_id")
         return case

@@ -16,7 +16,7 @@ from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.types_pb2 import Role
 from domain import fold
-from domain.refusal import Rejected, unknown_case
+from domain.refusal import Rejected
 from server.calls import Stream, Unary
 from server.export_lines import (
     Line,
@@ -28,6 +28,7 @@ from server.export_lines import (
     policy_lines,
     written,
 )
+from server.lookup import known_case
 from server.principals import Principal
 from server.proving import Proving
 from server.witnessed import PATIENCE, ending
@@ -66,8 +67,7 @@ class ExportServicer:
                 field="open_personal",
             )
         for case_id in request.case_ids:
-            if await self._log.read_case(case_id) is None:
-                raise unknown_case(case_id)
+            await known_case(self._log, case_id)
         chunk = bytearray()
         async for line in self._lines(_Wanted(request, self._log)):
             chunk += written(line)

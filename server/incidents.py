@@ -31,11 +31,11 @@ from casetrail.v1.incident_service_pb2 import (
 )
 from casetrail.v1.types_pb2 import Channel, Kind
 from domain import Rejected
-from domain.refusal import unknown_case
 from domain.words import word
 from reports.incident import incident_report
 from server.calls import Stream, Unary
 from server.cases import CaseServicer, field_of_opening, fields_named
+from server.lookup import known_case
 from server.principals import Principal
 from server.reporting import written
 
@@ -151,9 +151,7 @@ class IncidentServicer:
         )
 
     async def _incident(self, case_id: str) -> Case:
-        case = await self._log.read_case(case_id)
-        if case is None:
-            raise unknown_case(case_id)
+        case = await known_case(self._log, case_id)
         if case.kind != Kind.KIND_INCIDENT:
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_WRONG_KIND,

@@ -16,8 +16,8 @@ from casetrail.v1.types_pb2 import Stage
 from domain import Rejected, Rulebook
 from domain.case_time import case_now
 from domain.instants import Instant, instant
-from domain.refusal import unknown_case
 from server.calls import Stream, Unary
+from server.lookup import known_case
 from server.principals import Principal
 
 
@@ -50,8 +50,7 @@ class WhatIfServicer:
     async def _chosen(self, request: WhatIfRequest) -> AsyncIterator[Case]:
         wanted = set(request.case_ids)
         for case_id in request.case_ids:
-            if await self._log.read_case(case_id) is None:
-                raise unknown_case(case_id)
+            await known_case(self._log, case_id)
         # Whoever names a case of a drill means it.
         request.filter.include_drills |= bool(wanted)
         async for case in found_cases(self._log, request.filter):
