@@ -1,7 +1,6 @@
 """Detection's hands: it follows the log by position, declares once, and remembers beside the log."""
 
 from asyncio import timeout
-from pathlib import Path
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -14,15 +13,14 @@ from casetrail.v1.types_pb2 import Kind
 from engine.engine import Engine
 from engine.naming import DETECTION
 from engine.rulebooks import Rulebooks
+from engine.settings import DEFAULT_POLICY
 from tests.asked import DANIEL, command, opening
 from tests.fakes import NotedNudges
-
-POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
 
 
 @pytest.fixture
 async def engine(log: SqliteLog) -> Engine:
-    return Engine(log, await Rulebooks.keep(log, policy_file.load(POLICY)), NotedNudges())
+    return Engine(log, await Rulebooks.keep(log, policy_file.load(DEFAULT_POLICY)), NotedNudges())
 
 
 async def complaints(engine: Engine, count: int) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,9 +13,8 @@ from casetrail import policy_file
 from casetrail.v1.policy_pb2 import Policy
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
+from engine.settings import DEFAULT_POLICY
 from tests.fakes import NotedNudges
-
-ROOT = Path(__file__).parent.parent.parent
 
 MakeEngine = Callable[..., Engine]
 
@@ -46,7 +44,7 @@ def nudges() -> NotedNudges:
 
 @pytest.fixture(scope="session")
 def policy() -> Policy:
-    return policy_file.load(ROOT / "policies" / "default.yaml")
+    return policy_file.load(DEFAULT_POLICY)
 
 
 @pytest_asyncio.fixture

@@ -23,6 +23,7 @@ from casetrail.v1.retention_service_pb2_grpc import RetentionServiceStub
 from casetrail.v1.types_pb2 import Actor, Channel, Kind
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
+from engine.settings import DEFAULT_POLICY
 from server.principals import Principals
 from server.proving import ProofSettings, Proving
 from server.serving import Server
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from casetrail.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
     from casetrail.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
-
-POLICY = Path(__file__).parents[2] / "policies" / "default.yaml"
 
 
 def token_hash(token: str) -> str:
@@ -132,7 +131,7 @@ async def serving(
     log = SqliteLog(folder / "casetrail.db")
     await log.use_keys(open_keys(KeySettings(sqlite_url(folder / "keys.db"), folder / "kek")))
     temporal = Temporal(_nobody)
-    engine = Engine(log, await Rulebooks.keep(log, policy_file.load(POLICY)), temporal)
+    engine = Engine(log, await Rulebooks.keep(log, policy_file.load(DEFAULT_POLICY)), temporal)
     async with AsyncExitStack() as ending:
         ending.push_async_callback(log.close)
         proving = await ending.enter_async_context(Proving.open(log, proofs or ProofSettings(folder / "keys")))

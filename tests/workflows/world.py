@@ -32,13 +32,12 @@ from engine.engine import Engine, Outcome
 from engine.naming import CASE, CRITICAL, workflow_id
 from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
+from engine.settings import DEFAULT_POLICY
 from tests.asked import command, names, opening
 from tests.fakes import CornerShop, Mailbox, Switches
 from tests.temporal_server import TEMPORAL, begun
 from tests.waiting import PATIENCE, become_true
 from workflows.worker import sandbox, worker_for
-
-ROOT = Path(__file__).parent.parent.parent
 
 STAFF = """\
 people:
@@ -185,7 +184,7 @@ async def world(
     log = SqliteLog(folder / "casetrail.db")
     await log.use_keys(open_keys(KeySettings(sqlite_url(folder / "keys.db"), folder / "kek")))
     try:
-        rulebooks = await Rulebooks.keep(log, policy_file.load(ROOT / "policies" / "default.yaml"))
+        rulebooks = await Rulebooks.keep(log, policy_file.load(DEFAULT_POLICY))
         engine = Engine(log, rulebooks, waker, clock.now)
         rehearsal = Rehearsal(mailbox, shop=lambda _: shop, faults=Switches())
         activities = all_activities(
