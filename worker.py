@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -31,6 +30,7 @@ from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
 from engine.ground import Ground
+from engine.leaving import leave
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.nudge import TemporalWaker
 from engine.rulebooks import PolicyIdReusedError
@@ -175,4 +175,4 @@ def _core_log_lines() -> LoggingConfig:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 from casetrail.environment import address
 from casetrail.errors import Untrusted
 from casetrail.tls import Tls
+from engine.leaving import leave
 from engine.naming import TASK_QUEUE
 from engine.temporal_settings import temporal_settings
 from server.transport import TransportRefusedError, TransportSettings, own_name
@@ -102,4 +103,4 @@ def _asked_lately(poller: PollerInfo) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

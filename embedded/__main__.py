@@ -14,6 +14,7 @@ from embedded import demo
 from embedded.folder import FolderError
 from embedded.processes import ProcessError
 from embedded.stack import Stack
+from engine.leaving import leave
 
 _INTERRUPTED = 130
 
@@ -95,4 +96,4 @@ def _port(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from casetrail.key_file import KeyFileError
 from engine.engine import Engine
 from engine.garbage import spare_what_stays
 from engine.ground import Ground
+from engine.leaving import leave
 from engine.rulebooks import PolicyIdReusedError
 from engine.temporal_settings import connect
 from engine.traffic import Traffic
@@ -120,4 +120,4 @@ async def _running(beside: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

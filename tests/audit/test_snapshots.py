@@ -1,6 +1,6 @@
 """How a log is divided into ranges of cases that are checked apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,14 +11,14 @@ from audit.snapshots import snapshot
 from audit.verify import ALL_CASES, CaseRange
 
 
-def ranges(*sizes: int) -> Sequence[CaseRange]:
+def ranges(*sizes: int) -> list[CaseRange]:
     def select(question: Question) -> Iterator[tuple[Any, ...]]:
         if question == questions.head():
             yield ("log", sum(sizes), b"")
         elif question == questions.case_sizes():
             yield from ((f"C-{number}", size) for number, size in enumerate(sizes))
 
-    return snapshot(select, "").ranges()
+    return list(snapshot(select, "").ranges())
 
 
 @pytest.mark.parametrize("sizes", [(), (1,), (9_999,), (5_000, 4_999)])
