@@ -42,7 +42,7 @@ class CheckpointFolder:
         """
         line = json.dumps(
             {
-                "note": checkpoint.note + "".join(checkpoint.cosignatures),
+                "note": checkpoint.signed_note,
                 "published_at": _moment(checkpoint.published_at),
                 "size": checkpoint.size,
             },

@@ -164,6 +164,11 @@ class Checkpoint:
     published_at: int
     cosignatures: Sequence[str] = ()
 
+    @property
+    def signed_note(self) -> str:
+        """The note with the signatures of all who have signed it."""
+        return self.note + "".join(self.cosignatures)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseEnd:

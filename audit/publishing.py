@@ -161,5 +161,5 @@ def witnesses_of(checkpoint: Checkpoint) -> list[str]:
     """Names of those who have co-signed a checkpoint."""
     if not checkpoint.cosignatures:
         return []
-    note = SignedNote.parse(checkpoint.note + "".join(checkpoint.cosignatures))
+    note = SignedNote.parse(checkpoint.signed_note)
     return [name for name, *_ in note.lines if name != note.tree.origin]

@@ -9,7 +9,7 @@ from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain.evolve import fold
 from domain.instants import Instant, instant, to_datetime
-from domain.refusal import Rejected
+from domain.refusal import Rejected, unknown_case
 
 
 async def replay(
@@ -28,7 +28,7 @@ async def replay(
     """
     events = await history(log, case_id)
     if not events:
-        raise Rejected(RefusalReason.REFUSAL_REASON_UNKNOWN_CASE, f"there is no case {case_id}")
+        raise unknown_case(case_id)
     if seq is not None:
         if not 1 <= seq <= len(events):
             raise _no_point("seq", f"{case_id} has events 1 to {len(events)}, so none with seq {seq}")

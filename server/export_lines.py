@@ -98,7 +98,7 @@ def checkpoint_line(published: Checkpoint) -> Line:
     return {
         "kind": "checkpoint",
         "size": published.size,
-        "note": published.note + "".join(published.cosignatures),
+        "note": published.signed_note,
         "published_at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
     }
 

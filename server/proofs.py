@@ -170,7 +170,7 @@ def _checkpoint(published: Published) -> Checkpoint:
     checkpoint = Checkpoint(
         size=published.size,
         root=published.root.hex(),
-        note=published.note + "".join(published.cosignatures),
+        note=published.signed_note,
         witnesses=witnesses_of(published),
     )
     checkpoint.published_at.FromMicroseconds(published.published_at)
