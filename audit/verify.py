@@ -530,7 +530,7 @@ class _History:
         if row.seq != self._next_seq:
             self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {self._next_seq} belongs", row)
         ordinal = self._ordinals.get(row.key, 0)
-        self._ordinals[row.key] = ordinal + 1
+        self._ordinals[row.key] = row.ordinal + 1
         if row.ordinal != ordinal:
             self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {ordinal}", row)
         if read.previous != self._previous and read.previous is not None:

@@ -194,6 +194,16 @@ async def two_cases(log: SqliteLog) -> None:
 BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BLOB) WHERE pos = 3"
 
 
+async def test_an_event_that_is_gone_is_told_of_once_however_many_its_request_brought(
+    log: SqliteLog, tamper: Callable[..., None]
+) -> None:
+    await (await opened(log, "INQ-1")).write(*[note() for _ in range(50)], key="r1")
+    tamper("DELETE FROM event WHERE pos = 20")
+    found = [(each.reason, each.position) for each in (await log.verify()).findings]
+    assert [each for each in found if each[0] == "COLUMN_CHANGED"] == [("COLUMN_CHANGED", 21)]
+    assert {("GAP", 20), ("SEQ_WRONG", 21), ("CHAIN_BROKEN", 21)} < set(found)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
