@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pysqlite3.dbapi2 as sqlite
 import pytest
+import sqlalchemy
 
 from audit import migrations
 from audit.group import INDEX_COLUMNS
@@ -14,6 +15,7 @@ from audit.log import LogDamagedError
 from audit.postgres.schema import REVISION
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import SCHEMA_VERSION
+from tests.audit.archive_contract import agreed, archived, closed, closed_cases
 from tests.audit.contract import opened
 from tests.audit.given import note
 
@@ -28,6 +30,18 @@ TAKEN_BACK = f"""
   PRAGMA user_version = 1;
 """  # noqa: S608 - our own names
 """What a log of now says, in the tables of the first version."""
+
+WITH_ARCHIVED = f"""
+  DROP TRIGGER archived_as_it_was;
+  INSERT INTO event
+  SELECT pos, case_id, seq, key, ordinal, type, envelope, leaf_hash, recorded_at FROM now.event;
+  INSERT INTO payload SELECT pos, dek_id, payload FROM now.event WHERE payload IS NOT NULL;
+  INSERT INTO case_index ({_CASES}) SELECT {_CASES} FROM now.case_index;
+  INSERT INTO archived SELECT * FROM now.archived;
+  UPDATE log_head SET (log, size, frontier) = (SELECT log, size, frontier FROM now.log_head);
+  PRAGMA user_version = 5;
+"""  # noqa: S608 - our own names
+"""The same in the tables of the version before payloads stood with their events."""
 
 
 @pytest.fixture
@@ -55,6 +69,33 @@ async def test_an_older_file_is_brought_up_to_date_when_it_is_opened(path: Path)
     assert (verified.events, verified.findings) == (601, ())
     assert len(await log.subtrees(1, 0, 2)) == 2
     await opened(log, "INQ-2")
+    assert (await log.verify()).findings == ()
+    await log.close()
+
+
+async def test_a_payload_that_an_archive_has_is_still_there_after_an_upgrade(path: Path) -> None:
+    newest = path.with_name("newest.db")
+    log = SqliteLog(newest)
+    for case_id in ("INQ-1", "INQ-2"):
+        await closed(log, case_id)
+    first = (await closed_cases(log))[:1]
+    await agreed(log, first)
+    await archived(log, first)
+    rows = await log.rows()
+    await log.close()
+    with closing(sqlite.connect(path, isolation_level=None)) as old:
+        engine = sqlalchemy.create_engine(
+            "sqlite://", module=sqlite, creator=lambda: old, poolclass=sqlalchemy.StaticPool
+        )
+        with engine.begin() as connection:
+            migrations.upgrade(connection, "sqlite", to="0005")
+        old.execute("ATTACH ? AS now", (str(newest),))
+        old.executescript(WITH_ARCHIVED)
+
+    log = SqliteLog(path)
+
+    assert await log.rows() == rows
+    assert [row.payload is None for row in rows] == [row.case_id == "INQ-1" for row in rows]
     assert (await log.verify()).findings == ()
     await log.close()
 
