@@ -1,14 +1,15 @@
 """Migrations: the steps in `migrations/` that make the tables of a log, or bring older ones up to date.
 
-Alembic runs them. It is loaded only when there is something to run.
+Alembic runs them. Loading it takes a fifth of a second, so whoever seldom needs this module imports it only then.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    import sqlalchemy
-    from alembic.config import Config
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 _FOLDER: Final = Path(__file__).parents[1] / "migrations"
 
@@ -16,7 +17,7 @@ Database = Literal["sqlite", "postgresql"]
 
 
 def upgrade(
-    connection: "sqlalchemy.Connection", database: Database, *, since: str | None = None, to: str = "head"
+    connection: sqlalchemy.Connection, database: Database, *, since: str | None = None, to: str = "head"
 ) -> None:
     """Run what has not been run yet.
 
@@ -26,8 +27,6 @@ def upgrade(
         since: The step that was the last, where the tables are older than the notes of it.
         to: The step that is to be the last.
     """
-    from alembic import command  # noqa: PLC0415 - a fifth of a second that most starts need not wait
-
     config = _config(database)
     config.attributes["connection"] = connection
     if since is not None:
@@ -37,17 +36,13 @@ def upgrade(
 
 def newest(database: Database) -> str:
     """The last step."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - likewise
-
     head = ScriptDirectory.from_config(_config(database)).get_current_head()
     if head is None:
         raise FileNotFoundError(f"there are no migrations in {_FOLDER / database}")
     return head
 
 
-def _config(database: Database) -> "Config":
-    from alembic.config import Config  # noqa: PLC0415 - likewise
-
+def _config(database: Database) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("version_locations", str(_FOLDER / database).replace("%", "%%"))

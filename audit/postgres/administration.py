@@ -4,6 +4,7 @@ Two roles have to do with it. The administrator's owns the tables. The applicati
 projection, but has no right to change or delete an event; it gets what it may do from the role `casetrail_app`.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import psycopg
@@ -116,15 +117,12 @@ def _of_admin(admin: str, database: str) -> Server:
 
 
 def _upgrade(server: Server) -> list[str]:
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=server.connect_for_long, poolclass=sqlalchemy.NullPool
-    )
     try:
-        with server.errors(), engine.begin() as connection:
+        with server.errors(), server.connect_for_long() as own, _as_alembic_wants(own) as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADING})")
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {APPLICATION}")
-            before = _schema_of_alembic(connection)
+            before = _schema_of(own)
             if before > REVISION:
                 raise LogUnavailableError(
                     f"the log {server.name} was upgraded by a newer Casetrail (schema {before}; this one knows "
@@ -140,18 +138,19 @@ def _upgrade(server: Server) -> list[str]:
     return [f"upgraded the schema from {before} to {REVISION}" if before else f"made the tables, schema {REVISION}"]
 
 
+def _as_alembic_wants(own: Connection) -> AbstractContextManager[sqlalchemy.Connection]:
+    """A connection of ours, in a transaction that is committed at the end of the block."""
+    return sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: own, poolclass=sqlalchemy.StaticPool
+    ).begin()
+
+
 def _schema_of(connection: Connection) -> str:
     """The newest migration that was run; empty before the first."""
     if not _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'alembic_version'", SCHEMA):
         return ""
     ((revision,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     return str(revision)
-
-
-def _schema_of_alembic(connection: sqlalchemy.Connection) -> str:
-    below = connection.connection.driver_connection
-    assert isinstance(below, psycopg.Connection)  # noqa: S101 - it is the one that we made
-    return _schema_of(below)
 
 
 def _exists(connection: Connection, query: str, name: str) -> bool:

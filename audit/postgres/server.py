@@ -91,7 +91,7 @@ class Server:
         timeouts: What every connection keeps to.
     """
 
-    def __init__(self, url: str, timeouts: Timeouts = Timeouts()) -> None:  # noqa: B008 - a value
+    def __init__(self, url: str, timeouts: Timeouts = Timeouts()) -> None:
         """Note where it is.
 
         Raises:

@@ -51,7 +51,7 @@ class PostgresLog(Store):
         cls,
         url: str,
         *,
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - a value
+        timeouts: Timeouts = Timeouts(),
         clock: Callable[[], int] = _microseconds,
     ) -> Self:
         """Open the log in a database that `casetrail-db init` has prepared. Nothing in it is changed.

@@ -11,7 +11,6 @@ import pysqlite3.dbapi2 as sqlite
 
 from audit import tables
 from audit.log import LogDamagedError, LogUnavailableError
-from audit.sqlite.upgrading import upgrade, user_version
 
 SCHEMA_VERSION: Final = 6
 
@@ -147,6 +146,8 @@ class DatabaseFile:
             self._use_wal(connection)
             self._check_schema(connection)
             if user_version(connection) < SCHEMA_VERSION:
+                from audit.sqlite.upgrading import upgrade  # noqa: PLC0415 - it takes Alembic, most starts need none
+
                 upgrade(connection, SCHEMA_VERSION)
             connection.execute(tables.ALL.text)
         finally:
@@ -211,6 +212,12 @@ class DatabaseFile:
                 f"the log {self.path} {damaged} ({error}): keep a copy of it, restore the newest backup",
             )
         return LogUnavailableError(f"the log {self.path} {trouble_of(error)} ({error})")
+
+
+def user_version(connection: Connection) -> int:
+    """Version of a file's schema; 0 before the first."""
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
 
 
 def trouble_of(error: Exception) -> str:

@@ -1,18 +1,22 @@
 """Makes the tables of a new file and brings one of an older version up to date: all of it, or nothing."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pysqlite3.dbapi2 as sqlite
+import sqlalchemy
+from alembic import op
 
+from audit import migrations
 from audit.log import LogDamagedError
 from audit.merkle import Frontier
+from audit.sqlite.file import Connection, user_version
 
 _BEFORE_NOTES: Final = "0001"  # the schema of files that carry no note of their migrations
 _AT_ONCE: Final = 4096  # leaf hashes that are read at once
 
 
-def upgrade(connection: Any, version: int) -> None:  # noqa: ANN401 - the driver has no types
+def upgrade(connection: Connection, version: int) -> None:
     """Run the migrations that a file has not seen.
 
     Args:
@@ -23,10 +27,6 @@ def upgrade(connection: Any, version: int) -> None:  # noqa: ANN401 - the driver
         LogDamagedError: The events are not as many as the head says.
         sqlite.Error: As the driver has it.
     """
-    import sqlalchemy  # noqa: PLC0415 - only for Alembic, which most starts need not wait for
-
-    from audit import migrations  # noqa: PLC0415 - likewise
-
     engine = sqlalchemy.create_engine(
         "sqlite://", module=sqlite, creator=lambda: connection, poolclass=sqlalchemy.StaticPool
     )
@@ -42,16 +42,8 @@ def upgrade(connection: Any, version: int) -> None:  # noqa: ANN401 - the driver
         raise (error.orig or error) from error
 
 
-def user_version(connection: Any) -> int:  # noqa: ANN401 - the driver has no types
-    """Version of a file's schema; 0 before the first."""
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version)
-
-
 def run_file(path: Path) -> None:
     """Within a migration: run a file's statements one by one, since a script would end the transaction."""
-    from alembic import op  # noqa: PLC0415 - there is one within a migration
-
     statement = ""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         statement += line
@@ -66,8 +58,6 @@ def plant_tree() -> None:
     Raises:
         LogDamagedError: They are not as many as the head says.
     """
-    from alembic import op  # noqa: PLC0415 - likewise
-
     log = op.get_bind()
     frontier = Frontier()
     leaves = log.exec_driver_sql("SELECT leaf_hash FROM event ORDER BY pos")

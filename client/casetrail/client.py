@@ -108,7 +108,7 @@ class Client(Verbs):
         *,
         tls: Tls | None = None,
         insecure: bool = False,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        patience: Patience = Patience(),
         receipts: Path | None = None,
     ) -> None:
         """Say where the service is and who asks; the connection is made by the first call.
@@ -129,7 +129,7 @@ class Client(Verbs):
         self._patience = patience
 
     @classmethod
-    def from_environment(cls, *, patience: Patience = Patience()) -> Self:  # noqa: B008 - frozen
+    def from_environment(cls, *, patience: Patience = Patience()) -> Self:
         """A client of what CASETRAIL_ADDRESS, _TOKEN (or _DATA), _TLS_CA and its companions, and _RECEIPTS name.
 
         Raises:

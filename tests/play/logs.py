@@ -56,7 +56,7 @@ def read(file: Path, mapping_file: Path) -> tuple[Mapping, EventLog]:
     return mapping, read_log(file, mapping, columns_of(mapping))
 
 
-def plans(file: Path, mapping_file: Path, style: Style = Style()) -> list[CasePlan]:  # noqa: B008 - frozen
+def plans(file: Path, mapping_file: Path, style: Style = Style()) -> list[CasePlan]:
     mapping, log = read(file, mapping_file)
     planner = Planner(mapping, style)
     return [planner.plan(case) for case in log.cases]

@@ -12,7 +12,7 @@ def actions(plan: CasePlan) -> list[str]:
     return [(step.command.WhichOneof("action") or "") if step.command else "-" for step in plan.steps]
 
 
-def sample(number: str, style: Style = Style()) -> CasePlan:  # noqa: B008 - frozen
+def sample(number: str, style: Style = Style()) -> CasePlan:
     return next(plan for plan in plans(SAMPLE, SERVICENOW, style) if plan.source.number == number)
 
 

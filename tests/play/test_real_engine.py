@@ -55,7 +55,7 @@ class Server:
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
 
-    def client(self, patience: Patience = Patience()) -> Client:  # noqa: B008 - frozen
+    def client(self, patience: Patience = Patience()) -> Client:
         return Client(self.address, self.token, patience=patience)
 
     async def shape(self) -> Shape:

@@ -47,14 +47,14 @@ async def auditor(running: Running) -> AsyncIterator[Client]:
         yield client
 
 
-async def exported(client: Client, form: str, folder: Path, selection: Selection = Selection()) -> Path:  # noqa: B008 - frozen
+async def exported(client: Client, form: str, folder: Path, selection: Selection = Selection()) -> Path:
     path = folder / f"log.{form}"
     with path.open("wb") as file:
         await WRITERS[form](client, selection, file)
     return path
 
 
-async def lines(client: Client, folder: Path, selection: Selection = Selection()) -> list[dict[str, Any]]:  # noqa: B008 - frozen
+async def lines(client: Client, folder: Path, selection: Selection = Selection()) -> list[dict[str, Any]]:
     path = await exported(client, "jsonl", folder, selection)
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
