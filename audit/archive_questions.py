@@ -70,7 +70,7 @@ def removal(archive_id: str, cases: Sequence[ClosedCase]) -> list[Question]:
             {**archive, "cases": as_json(cases), "log": LOG_ITSELF},
         ),
         Question(
-            "UPDATE event SET dek_id = NULL, payload = NULL WHERE case_id IN "
+            "UPDATE event SET dek_id = '', payload = NULL WHERE case_id IN "
             "(SELECT case_id FROM archived WHERE archive_id = :archive_id AND restored IS NULL)",
             archive,
         ),
@@ -97,7 +97,7 @@ def restoration(archived: ArchivedCase, payloads: Iterable[Question], case: Case
         *payloads,
         Question(
             "UPDATE archived "
-            "SET restored = (SELECT pos FROM event WHERE case_id = :log AND key = :key AND ordinal = 0) "
+            "SET restored = (SELECT pos FROM event, log_head WHERE pos > size AND case_id = :log AND key = :key) "
             "WHERE archive_id = :archive_id AND case_id = :case_id",
             {"archive_id": archived.archive_id, "case_id": archived.case_id, "key": key, "log": LOG_ITSELF},
         ),

@@ -3,23 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
-from typing import Final
 
 from audit.envelope import StoredEvent, event_of, leaf_hash
 from audit.log import LOG_ITSELF, ArchivedCase
 from audit.sealing import seal_root
-from casetrail.v1.event_pb2 import (
-    ArchiveApproved,
-    ArchiveProposed,
-    ArchiveWithdrawn,
-    CaseRestored,
-    CasesArchived,
-    Event,
-)
-
-_ABOUT_ARCHIVES: Final = frozenset(
-    kind.DESCRIPTOR.name for kind in (ArchiveProposed, ArchiveApproved, ArchiveWithdrawn, CasesArchived, CaseRestored)
-)
+from casetrail.v1.event_pb2 import CaseRestored, CasesArchived, Event
 
 
 class Archived:
@@ -41,7 +29,7 @@ class Archived:
 
     def read(self, row: StoredEvent) -> None:
         """Note what an event of the log itself says."""
-        if row.case_id != LOG_ITSELF or row.type not in _ABOUT_ARCHIVES:
+        if row.case_id != LOG_ITSELF:
             return
         event = event_of(row)
         match event.WhichOneof("body"):

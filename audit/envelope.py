@@ -48,13 +48,12 @@ class StoredEvent(NamedTuple):
         position: In the whole log, from 1.
         case_id: The case.
         seq: In the case, from 1.
-        key: What it can be written for only once.
-        ordinal: Which of the case's events under this key, from 0.
-        type: Name of the body's message.
+        key: What it can be written for only once, of the first event under it; empty in others, whose envelope says it.
+        ordinal: Which of the case's events under its key, from 0.
         envelope: Canonical JSON.
         leaf_hash: SHA-256 of a zero byte and the envelope.
         recorded_at: When it was written, in microseconds since 1970.
-        dek_id: The key that the payload's personal fields are encrypted with; None where it has none.
+        dek_id: The key that the payload's personal fields are encrypted with; empty where it has none.
         payload: The payload's bytes; None when they are gone.
     """
 
@@ -63,11 +62,10 @@ class StoredEvent(NamedTuple):
     seq: int
     key: str
     ordinal: int
-    type: str
     envelope: bytes
     leaf_hash: bytes
     recorded_at: int
-    dek_id: str | None
+    dek_id: str
     payload: bytes | None
 
     @property
@@ -90,9 +88,8 @@ class Draft(NamedTuple):
     event: Event
     case_id: str
     key: str
-    type: str
     ordinal: int
-    dek_id: str | None
+    dek_id: str
     payload: bytes
     pieces: tuple[str, str, str, str]
 
@@ -149,11 +146,11 @@ def drafts_of(
 # encoder. Every verification compares with the library.
 
 
-def _draft(event: Event, key: str, ordinal: int, dek_id: str | None, payload: bytes, *, cause: str) -> Draft:
+def _draft(event: Event, key: str, ordinal: int, dek_id: str, payload: bytes, *, cause: str) -> Draft:
     body = event.WhichOneof("body")
     if body is None or not key:
         raise ValueError(f"an event of {event.case_id} has no {'key' if body else 'body'}")
-    case_id, type_, actor = event.case_id, _TYPES[body], event.actor
+    case_id, actor = event.case_id, event.actor
     due = f'"due":{_second(case_id, event.due)},' if event.HasField("due") else ""
     until_log = (
         f'{{{_member("actor", actor.name)}"at":{_second(case_id, event.at if event.HasField("at") else None)},'
@@ -163,14 +160,14 @@ def _draft(event: Event, key: str, ordinal: int, dek_id: str | None, payload: by
         until_log,
         f',"payload_hash":"{text_of(hashlib.sha256(payload).digest())}","pos":',
         f',{_role(actor.role)}"seq":',
-        f',"type":"{type_}","v":{VERSION}{_last_member("via", actor.via)}}}',
+        f',"type":"{_TYPES[body]}","v":{VERSION}{_last_member("via", actor.via)}}}',
     )
-    return Draft(event, case_id, key, type_, ordinal, dek_id, payload, pieces)
+    return Draft(event, case_id, "" if ordinal else key, ordinal, dek_id, payload, pieces)
 
 
 def seal(draft: Draft, place: Place) -> StoredEvent:
     """Give an event its place, and with it envelope and hash."""
-    _, case_id, key, type_, ordinal, dek_id, payload, (until_log, until_pos, until_seq, rest) = draft
+    _, case_id, key, ordinal, dek_id, payload, (until_log, until_pos, until_seq, rest) = draft
     log, position, seq, previous, recorded_at = place
     # Each event but the first is bound to the log by the one before it.
     first, prev = ("", f',"prev":"{text_of(previous)}"') if previous else (f',"log":{_text(log)}', "")
@@ -184,7 +181,6 @@ def seal(draft: Draft, place: Place) -> StoredEvent:
         seq,
         key,
         ordinal,
-        type_,
         envelope,
         leaf_hash(envelope),
         recorded_at,
@@ -274,7 +270,7 @@ def _event_of(stored: StoredEvent, said: Facts) -> Event:
     event.seq = stored.seq
     event.position = stored.position
     event.event_id = stored.event_id
-    event.key = stored.key
+    event.key = said.key
     event.hash = stored.leaf_hash.hex()
     event.previous_hash = said.previous.hex()
     put_said(event, said)
@@ -298,7 +294,7 @@ def put_said(event: Event, said: Facts) -> None:
         actor.via = said.via
 
 
-def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str | None]:
+def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str]:
     """What is stored of an event, and the key that its personal fields are encrypted with.
 
     That is its reason, its name at its source, what is encrypted, and its body, in the order of their numbers: an event
@@ -307,7 +303,7 @@ def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str
     body = event.WhichOneof("body")
     if body is None:
         raise ValueError(f"an event of {event.case_id} has no body")
-    reason, activity, encrypted, key_id = b"", b"", b"", None
+    reason, activity, encrypted, key_id = b"", b"", b"", ""
     if event.HasField("reason"):
         reason = _field(_TAGS["reason"], event.reason.SerializeToString(deterministic=True))
     if event.source_activity:

@@ -20,11 +20,13 @@ class Read(NamedTuple):
     Attributes:
         leaf: Hash of its envelope.
         previous: Leaf hash of the case's previous event, empty for the first; None where no envelope says it.
+        key: What it can be written for only once; empty where no envelope says it.
         event: As far as a case's fold needs it; None where it cannot be read.
     """
 
     leaf: bytes
     previous: bytes | None
+    key: str
     event: Event | None
 
 
@@ -35,7 +37,7 @@ def read(row: StoredEvent, log: str) -> Read | None:
         row: The event.
         log: Id of the log.
     """
-    position, case_id, seq, key, ordinal, type_, envelope, leaf, recorded_at, dek_id, payload = row
+    position, case_id, seq, key, ordinal, envelope, leaf, recorded_at, dek_id, payload = row
     if payload is None or leaf_hash(envelope) != leaf:
         return None
     try:
@@ -45,16 +47,16 @@ def read(row: StoredEvent, log: str) -> Read | None:
         return None
     if (
         said is None
-        or (said.position, said.case_id, said.seq, said.key, said.type, said.recorded_at)
-        != (position, case_id, seq, key, type_, recorded_at)
+        or (said.position, said.case_id, said.seq, "" if ordinal else said.key, said.recorded_at)
+        != (position, case_id, seq, key, recorded_at)
         or said.log not in ("", log)
         or not facts.has_its_digest(said, ordinal)
-        or type_of(event) != type_
-        or (event.encrypted.key_id or None) != dek_id
+        or type_of(event) != said.type
+        or event.encrypted.key_id != dek_id
         or (said.role and said.role not in ROLES)
         or sha256(payload).digest() != said.payload_hash
     ):
         return None
     event.case_id, event.seq = case_id, seq
     put_said(event, said)
-    return Read(leaf, said.previous, event)
+    return Read(leaf, said.previous, said.key, event)

@@ -178,7 +178,7 @@ def unfinished_erasures() -> Question:
 
 def any_encrypted() -> Question:
     """A row when personal fields of any event are encrypted."""
-    return Question("SELECT 1 FROM event WHERE dek_id IS NOT NULL LIMIT 1", {})
+    return Question("SELECT 1 FROM event WHERE dek_id <> '' LIMIT 1", {})
 
 
 # What Temporal knows

@@ -346,7 +346,7 @@ class Store(ABC):
             for case in encrypted:
                 decrypt(case, keys, case_place(case))
 
-    async def _found(self, keys: SubjectKeys, key_ids: Iterable[str | None]) -> Keys:
+    async def _found(self, keys: SubjectKeys, key_ids: Iterable[str]) -> Keys:
         """Keys by their ids; none that another process has noted as destroyed a second ago."""
         now = time.monotonic()
         if now - self._erasures_known_at >= _ERASURES_EVERY:

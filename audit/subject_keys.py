@@ -159,8 +159,8 @@ class SubjectKeys:
                 self._making = asyncio.create_task(self._settle_wanted(), name="subject-keys")
         return await asyncio.shield(wanted)
 
-    async def found(self, key_ids: Iterable[str | None]) -> Keys:
-        """Keys by their ids; None for one that is destroyed. Those that never were are left out.
+    async def found(self, key_ids: Iterable[str]) -> Keys:
+        """Keys by their ids; None for one that is destroyed. Those that never were, and empty ids, are left out.
 
         Raises:
             LogUnavailableError: They cannot be read.
@@ -168,7 +168,7 @@ class SubjectKeys:
         known, unknown = self._split(key_ids)
         return {**known, **await asyncio.to_thread(self._fetch, unknown)} if unknown else known
 
-    def found_at_once(self, key_ids: Iterable[str | None]) -> Keys:
+    def found_at_once(self, key_ids: Iterable[str]) -> Keys:
         """The same, for a thread that may wait."""
         known, unknown = self._split(key_ids)
         return {**known, **self._fetch(unknown)} if unknown else known
@@ -267,11 +267,11 @@ class SubjectKeys:
         new = key_table.Kept(secrets.token_hex(_ID_BYTES), subject, self._kek_id, None)
         return new._replace(wrapped=self._keks.wrap(self._kek_id, key, new.about))
 
-    def _split(self, key_ids: Iterable[str | None]) -> tuple[dict[str, Key | None], list[str]]:
+    def _split(self, key_ids: Iterable[str]) -> tuple[dict[str, Key | None], list[str]]:
         known: dict[str, Key | None] = {}
         unknown: dict[str, None] = {}
         for key_id in key_ids:
-            if key_id is None or key_id in known:
+            if not key_id or key_id in known:
                 continue
             found = self._by_id.get(key_id)
             if key_id in self._destroyed:

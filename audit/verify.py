@@ -352,7 +352,7 @@ def _check_row(row: StoredEvent, log: str, archived: Archived, found: _Findings)
     elif hashlib.sha256(row.payload).digest() != said.payload_hash:
         found.add("PAYLOAD_CHANGED", "the payload is not the one that was written", row)
     else:
-        _check_payload(row, found)
+        _check_payload(row, said, found)
         return True
     return False
 
@@ -382,8 +382,7 @@ def _check_columns(row: StoredEvent, said: Facts, log: str, found: _Findings) ->
         "pos": (said.position, row.position),
         "case_id": (said.case_id, row.case_id),
         "seq": (said.seq, row.seq),
-        "key": (said.key, row.key),
-        "type": (said.type, row.type),
+        "key": ("" if row.ordinal else said.key, row.key),
         "recorded_at": (said.recorded_at, row.recorded_at),
     }
     for column, (enveloped, stored) in columns.items():
@@ -393,19 +392,19 @@ def _check_columns(row: StoredEvent, said: Facts, log: str, found: _Findings) ->
         found.add("ENVELOPE_INVALID", "the first event under a request's key has its digest, and no other event", row)
 
 
-def _check_payload(row: StoredEvent, found: _Findings) -> None:
-    """It is of the type, and encrypted with the key, that the columns name."""
+def _check_payload(row: StoredEvent, said: Facts, found: _Findings) -> None:
+    """It is of the type that the envelope names, and encrypted with the key that the column names."""
     try:
-        event = event_of(row)
+        event = event_of(row, said=said)
     except LogDamagedError as error:
         found.add("PAYLOAD_INVALID", str(error), row)
         return
-    key_id = event.encrypted.key_id or None
+    key_id = event.encrypted.key_id
     if key_id != row.dek_id:
         found.add("COLUMN_CHANGED", f"dek_id is {row.dek_id!r}; the payload says {key_id!r}", row)
     named = type_of(event)
-    if named != row.type:
-        found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {row.type}", row)
+    if named != said.type:
+        found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {said.type}", row)
 
 
 def check_cases(
@@ -476,11 +475,11 @@ class _Rows:
         try:
             said = facts.read(row.envelope)
         except ValueError:
-            return Read(leaf, None, None)
+            return Read(leaf, None, row.key, None)
         try:
-            return Read(leaf, said.previous, event_of(row, said=said))
+            return Read(leaf, said.previous, said.key, event_of(row, said=said))
         except LogDamagedError:
-            return Read(leaf, said.previous, None)
+            return Read(leaf, said.previous, said.key, None)
 
 
 def _without_events(projected: Projected, found: _Findings) -> None:
@@ -529,8 +528,8 @@ class _History:
         read = self._rows.read(row)
         if row.seq != self._next_seq:
             self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {self._next_seq} belongs", row)
-        ordinal = self._ordinals.get(row.key, 0)
-        self._ordinals[row.key] = row.ordinal + 1
+        ordinal = self._ordinals.get(read.key, 0)
+        self._ordinals[read.key] = row.ordinal + 1
         if row.ordinal != ordinal:
             self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {ordinal}", row)
         if read.previous != self._previous and read.previous is not None:
@@ -595,7 +594,7 @@ def _open_event(event: Event, row: StoredEvent, keys: Keys, found: _Findings) ->
     if not event.HasField("encrypted"):
         return
     # The row's own only, whatever others were asked for with it.
-    own = {row.dek_id: keys[row.dek_id]} if row.dek_id is not None and row.dek_id in keys else {}
+    own = {row.dek_id: keys[row.dek_id]} if row.dek_id in keys else {}
     try:
         decrypt(event, own, event_place(row.case_id, row.seq))
     except KeyMissingError as error:

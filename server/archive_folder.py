@@ -196,13 +196,12 @@ def _row(line: Line) -> StoredEvent:
         line["pos"],
         line["case_id"],
         line["seq"],
-        line["key"],
+        "" if line["ordinal"] else line["key"],
         line["ordinal"],
-        line["type"],
         line["envelope"].encode(),
         bytes.fromhex(line["leaf_hash"]),
         line["recorded_at"],
-        line["dek_id"],
+        line["dek_id"] or "",
         b64decode(line["payload"], validate=True),
     )
 

@@ -236,7 +236,7 @@ class Archiving:
 
 
 def _without_payload(row: StoredEvent) -> StoredEvent:
-    return row._replace(dek_id=None, payload=None)
+    return row._replace(dek_id="", payload=None)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from audit import proofs
+from audit import facts, proofs
 from audit.envelope import StoredEvent
 from audit.log import Checkpoint, Log
 from audit.retention import archives
@@ -62,18 +62,19 @@ async def archived_lines(log: Log, size: int) -> AsyncIterator[Line]:
 
 
 def event_line(row: StoredEvent) -> Line:
-    """An event's stored bytes."""
+    """An event's stored bytes, with what its envelope says and a database has no column for."""
+    key, type_ = _key_and_type(row)
     line: Line = {
         "kind": "event",
         "pos": row.position,
         "case_id": row.case_id,
         "seq": row.seq,
-        "key": row.key,
+        "key": key,
         "ordinal": row.ordinal,
         "event_id": row.event_id,
-        "type": row.type,
+        "type": type_,
         "recorded_at": row.recorded_at,
-        "dek_id": row.dek_id,
+        "dek_id": row.dek_id or None,
         "leaf_hash": row.leaf_hash.hex(),
         "payload": encoded(row.payload) if row.payload is not None else None,
     }
@@ -82,6 +83,15 @@ def event_line(row: StoredEvent) -> Line:
     except UnicodeDecodeError:
         line["envelope_base64"] = encoded(row.envelope)
     return line
+
+
+def _key_and_type(row: StoredEvent) -> tuple[str, str]:
+    """Of an event whose envelope cannot be read: what the row has."""
+    try:
+        said = facts.read(row.envelope)
+    except ValueError:
+        return row.key, ""
+    return row.key or said.key, said.type
 
 
 def written(line: Line) -> bytes:

@@ -87,7 +87,7 @@ _teach(_Byteas, "bytea")
 
 _PACK: Final[Mapping[str, Callable[[Iterable[Any]], _Array]]] = {"bigint": _bigints, "text": _texts, "bytea": _byteas}
 
-_EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "text", "bytea", "bytea", "bigint", "text", "bytea")
+_EVENT: Final = ("bigint", "text", "bigint", "text", "bigint", "bytea", "bytea", "bigint", "text", "bytea")
 """Types of EVENT_COLUMNS; what is an integer in the table is made one of by the server."""
 
 _SUBTREE: Final = ("bigint", "bigint", "bytea")

@@ -8,7 +8,7 @@ from audit import tables
 from audit.log import LogUnavailableError
 from audit.postgres.server import SCHEMA, Connection, Server
 
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 """The newest migration, which this version works with."""
 
 

@@ -48,7 +48,10 @@ _TIP_OF_LOG = "SELECT case_id, seq, leaf_hash, 0 FROM event WHERE case_id = %s O
 _KEYS = """
   SELECT case_id, key FROM unnest(%s::text[], %s::text[]) AS asked (case_id, key)
   CROSS JOIN LATERAL (
-    SELECT FROM event WHERE event.case_id = asked.case_id AND event.key = asked.key AND ordinal = 0 LIMIT 1
+    SELECT FROM event
+    WHERE event.case_id = asked.case_id AND hashtextextended(event.key, 0) = hashtextextended(asked.key, 0)
+      AND event.key = asked.key AND ordinal = 0
+    LIMIT 1
   ) AS known
 """
 

@@ -66,7 +66,7 @@ class ErasureContract:
         await written(log)
         opened, noted, closed = await log.rows()
         (key_id,) = await log.keys_of("cu-1")
-        assert (opened.dek_id, noted.dek_id, closed.dek_id) == (key_id, key_id, None)
+        assert (opened.dek_id, noted.dek_id, closed.dek_id) == (key_id, key_id, "")
 
     async def test_every_customer_and_every_case_without_one_has_a_key_of_its_own(self, log: Log) -> None:
         for case_id, customer in (

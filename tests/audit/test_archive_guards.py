@@ -16,8 +16,8 @@ from tests.postgres_server import PostgresServer
 
 # Of the log below, in which INQ-1 (1 to 3) is archived by the event 9, and INQ-2 (4 to 6) is agreed to be.
 REFUSED = [
-    "UPDATE event SET payload = NULL, dek_id = NULL",
-    "UPDATE event SET payload = NULL, dek_id = NULL WHERE pos = 4",
+    "UPDATE event SET payload = NULL, dek_id = ''",
+    "UPDATE event SET payload = NULL, dek_id = '' WHERE pos = 4",
     "UPDATE event SET payload = envelope WHERE pos = 1",
     "DELETE FROM archived",
     "UPDATE archived SET restored = 9",
@@ -85,7 +85,7 @@ async def test_the_applications_role_can_only_ask_for_it_and_is_refused(url: str
             application.execute("SELECT archive_cases('archive-2', %s)", ('[["INQ-2", 4, 3, "00"]]',))
         for position in (1, 4):
             with pytest.raises(psycopg.IntegrityError, match=WORDS):
-                application.execute("SELECT restore_payload(%s, NULL, 'of another')", (position,))
+                application.execute("SELECT restore_payload(%s, '', 'of another')", (position,))
     assert (await log.verify()).findings == ()
     await log.close()
 

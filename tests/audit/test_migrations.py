@@ -21,10 +21,12 @@ from tests.audit.given import note
 
 FIRST = Path(__file__).parents[2] / "migrations" / "sqlite" / "0001_log.sql"
 _CASES = ", ".join(INDEX_COLUMNS)
+_KEY, _TYPE = (f"CAST(envelope AS TEXT) ->> '{member}'" for member in ("key", "type"))
 TAKEN_BACK = f"""
   INSERT INTO event
-  SELECT pos, case_id, seq, key, ordinal, case_id || ':' || seq, type, envelope, leaf_hash, recorded_at FROM now.event;
-  INSERT INTO payload SELECT pos, dek_id, payload FROM now.event;
+  SELECT pos, case_id, seq, {_KEY}, ordinal, case_id || ':' || seq, {_TYPE}, envelope, leaf_hash, recorded_at
+  FROM now.event;
+  INSERT INTO payload SELECT pos, nullif(dek_id, ''), payload FROM now.event;
   INSERT INTO case_index ({_CASES}) SELECT {_CASES} FROM now.case_index;
   UPDATE log_head SET (log, size) = (SELECT log, size FROM now.log_head);
   PRAGMA user_version = 1;
@@ -34,8 +36,8 @@ TAKEN_BACK = f"""
 WITH_ARCHIVED = f"""
   DROP TRIGGER archived_as_it_was;
   INSERT INTO event
-  SELECT pos, case_id, seq, key, ordinal, type, envelope, leaf_hash, recorded_at FROM now.event;
-  INSERT INTO payload SELECT pos, dek_id, payload FROM now.event WHERE payload IS NOT NULL;
+  SELECT pos, case_id, seq, {_KEY}, ordinal, {_TYPE}, envelope, leaf_hash, recorded_at FROM now.event;
+  INSERT INTO payload SELECT pos, nullif(dek_id, ''), payload FROM now.event WHERE payload IS NOT NULL;
   INSERT INTO case_index ({_CASES}) SELECT {_CASES} FROM now.case_index;
   INSERT INTO archived SELECT * FROM now.archived;
   UPDATE log_head SET (log, size, frontier) = (SELECT log, size, frontier FROM now.log_head);

@@ -23,6 +23,13 @@ def row(place: Place = PLACE, *, key: str = "r1", name: str = "mei", timed: bool
     return seal(draft, place)
 
 
+def second_row() -> StoredEvent:
+    """The second event of a request."""
+    events = [event("INQ-1", seq, note(), key="r1", at=NOON) for seq in (2, 3)]
+    _, second = drafts_of(events, key="r1", digest=hashlib.sha256(b"r1").hexdigest())
+    return seal(second, PLACE)
+
+
 def is_right(stored: StoredEvent) -> bool:
     return plain.read(stored, LOG) is not None
 
@@ -46,7 +53,7 @@ def test_what_is_plainly_right_is_read_as_the_long_way_reads_it(place: Place, *,
     expected = event_of(stored)
     for unused in ("event_id", "key", "position", "hash", "previous_hash", "recorded_at"):
         expected.ClearField(unused)
-    assert read == plain.Read(stored.leaf_hash, place.previous, expected)
+    assert read == plain.Read(stored.leaf_hash, place.previous, "r1", expected)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,6 @@ def test_what_is_plainly_right_is_read_as_the_long_way_reads_it(place: Place, *,
         {"seq": 4},
         {"key": "r2"},
         {"ordinal": 1},
-        {"type": "Replied"},
         {"leaf_hash": b"\x00" * 32},
         {"recorded_at": PLACE.recorded_at + 1},
         {"dek_id": "k1"},
@@ -69,6 +75,15 @@ def test_what_is_plainly_right_is_read_as_the_long_way_reads_it(place: Place, *,
 )
 def test_a_changed_column_is_not_plainly_right(change: dict[str, Any]) -> None:
     assert not is_right(row()._replace(**change))
+
+
+def test_a_key_stands_in_the_first_row_under_it_only() -> None:
+    first, second = row(), second_row()
+    assert (first.key, second.key) == ("r1", "")
+    assert is_right(first)
+    assert is_right(second)
+    assert not is_right(first._replace(key=""))
+    assert not is_right(second._replace(key="r1"))
 
 
 @pytest.mark.parametrize(

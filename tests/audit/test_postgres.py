@@ -515,7 +515,7 @@ async def test_a_running_process_stops_writing_when_it_meets_a_newer_schema(
 
 GUARDED = ("event", "subtree", "checkpoint", "cosignature", "policy")
 CHANGES = [
-    "UPDATE event SET type = type",
+    "UPDATE event SET key = key",
     "UPDATE subtree SET root = root",
     "UPDATE checkpoint SET note = note",
     "UPDATE cosignature SET line = line",
@@ -559,12 +559,12 @@ def test_the_database_refuses_changes_to_a_superuser_too(superuser: psycopg.Conn
 def test_an_event_whose_hash_is_not_its_envelopes_is_refused(superuser: psycopg.Connection[Any]) -> None:
     values = (b"{}", leaf_hash(b"{}"))
     insert = (
-        "INSERT INTO event (pos, case_id, seq, key, ordinal, type, envelope, leaf_hash, recorded_at) "
-        "VALUES (%s, 'INQ-1', %s, 'k', %s, 'Rated', %s, %s, 0)"
+        "INSERT INTO event (pos, case_id, seq, key, ordinal, envelope, leaf_hash, recorded_at) "
+        "VALUES (%s, 'INQ-1', %s, %s, 0, %s, %s, 0)"
     )
-    superuser.execute(insert, (1, 1, 0, *values))
+    superuser.execute(insert, (1, 1, "k1", *values))
     with pytest.raises(psycopg.errors.CheckViolation):
-        superuser.execute(insert, (2, 2, 1, b"{ }", values[1]))
+        superuser.execute(insert, (2, 2, "k2", b"{ }", values[1]))
 
 
 async def test_an_append_that_forgets_the_tree_is_refused(superuser: psycopg.Connection[Any]) -> None:
@@ -592,6 +592,7 @@ def tamper(superuser: psycopg.Connection[Any]) -> Callable[..., None]:
         for table in ("event", "subtree", "checkpoint", "policy", "log_head"):
             superuser.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
         superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_check")
+        superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_key_check")
         for statement in statements:
             assert superuser.execute(statement).rowcount, statement
 
@@ -610,7 +611,7 @@ BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'me
         (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET type = 'Rated' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET key = 'r1' WHERE pos = 4"], ("COLUMN_CHANGED", 4)),
         (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
         (["UPDATE event SET leaf_hash = decode(repeat('00', 32), 'hex') WHERE pos = 3"], ("HASH_WRONG", 3)),
         ([BY_BOB], ("HASH_WRONG", 3)),

@@ -137,7 +137,7 @@ async def test_a_process_killed_while_writing_leaves_a_whole_log(path: Path) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE event SET type = 'Rated'",
+        "UPDATE event SET key = 'r9'",
         "DELETE FROM event",
         "UPDATE event SET payload = x''",
         "UPDATE event SET payload = NULL",
@@ -212,7 +212,7 @@ async def test_an_event_that_is_gone_is_told_of_once_however_many_its_request_br
         (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET type = 'Rated' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
+        (["UPDATE event SET key = 'r1' WHERE pos = 4"], ("COLUMN_CHANGED", 4)),
         (["UPDATE event SET recorded_at = recorded_at + 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
         (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
         (["UPDATE event SET leaf_hash = zeroblob(32) WHERE pos = 3"], ("HASH_WRONG", 3)),
@@ -253,7 +253,7 @@ async def test_what_was_tampered_with_is_found_where_it_is(
 
 
 REPLACED = (
-    "INSERT OR REPLACE INTO event SELECT pos, case_id, seq, key, ordinal, type, {}, {}, recorded_at, dek_id, {} "
+    "INSERT OR REPLACE INTO event SELECT pos, case_id, seq, key, ordinal, {}, {}, recorded_at, dek_id, {} "
     "FROM event WHERE pos = 3"
 )
 ANOTHER = "(SELECT {} FROM event WHERE pos = 6)"
@@ -497,7 +497,7 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
     await SqliteLog(path).close()
     with closing(sqlite.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 6\)"):
+    with pytest.raises(LogUnavailableError, match=r"newer Casetrail \(schema 99; this one knows 7\)"):
         SqliteLog(path)
 
 

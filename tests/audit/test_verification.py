@@ -145,9 +145,8 @@ def rows_of(events: list[Written]) -> list[StoredEvent]:
             "seq": facts["seq"],
             "key": facts["key"],
             "ordinal": 0,
-            "type": facts["type"],
             "envelope": envelope,
-            "dek_id": None,
+            "dek_id": "",
             "leaf_hash": leaf_hash(envelope),
             "recorded_at": MICROSECONDS + place,
             "payload": event.payload,
@@ -278,18 +277,24 @@ def published_of_another_log(log: WrittenLog) -> None:
     log.notes[0] = published(size, root, of="casetrail/ff")
 
 
-def by_time(position: int, *, ordinal: int = 0, **members: object) -> Do:
+def by_time(position: int, **members: object) -> Do:
+    return said(position, cause="time", digest=ABSENT, **members)
+
+
+def numbered_second(log: WrittenLog) -> None:
+    """The only event under its key, which time brought, as if there were another before it."""
+    by_time(MIDDLE)(log)
+    column(MIDDLE, ordinal=1, key="")(log)
+
+
+def second_under_its_key(*, key: str = "", **members: object) -> Do:
+    """Two events of one request."""
+
     def do(log: WrittenLog) -> None:
-        said(position, cause="time", digest=ABSENT, **members)(log)
-        column(position, ordinal=ordinal)(log)
+        said(MIDDLE, **({"key": f"k{MIDDLE - 2}"} | members))(log)
+        column(MIDDLE, ordinal=1, key=key)(log)
 
     return do
-
-
-def second_under_its_key(log: WrittenLog) -> None:
-    """Two events of one request, both with its digest."""
-    said(MIDDLE, key=f"k{MIDDLE - 2}")(log)
-    column(MIDDLE, ordinal=1)(log)
 
 
 HASH = hashed(hashlib.sha256(b"another").digest())
@@ -340,7 +345,7 @@ TAMPERINGS = [
     Tampering("ENVELOPE_INVALID", MIDDLE, "its own key", said(MIDDLE, correlation="r1")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "its own key", by_time(MIDDLE, correlation=f"k{MIDDLE}")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "has its digest", said(MIDDLE, digest=ABSENT)),
-    Tampering("ENVELOPE_INVALID", MIDDLE, "has its digest", second_under_its_key),
+    Tampering("ENVELOPE_INVALID", MIDDLE, "has its digest", second_under_its_key()),
     Tampering("ENVELOPE_INVALID", OLD, "has not the members of version 1", said(OLD, more=1)),
     Tampering("ENVELOPE_INVALID", OLD, "has not the members of version 1", said(OLD, schema="casetrail.v2")),
     Tampering("ENVELOPE_INVALID", OLD, "at cannot be None", said(OLD, at=None)),
@@ -351,7 +356,8 @@ TAMPERINGS = [
     Tampering("CHAIN_BROKEN", OLD, "does not follow", said(OLD, prev="ab" * 32)),
     Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev=ABSENT, log=LOG)),
     Tampering("COLUMN_CHANGED", MIDDLE, "key is", column(MIDDLE, key="k")),
-    Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", by_time(MIDDLE, ordinal=1)),
+    Tampering("COLUMN_CHANGED", MIDDLE, "key is", second_under_its_key(key=f"k{MIDDLE - 2}", digest=ABSENT)),
+    Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", numbered_second),
     Tampering("PAYLOAD_MISSING", MIDDLE, "gone", column(MIDDLE, payload=None)),
     Tampering("PAYLOAD_CHANGED", MIDDLE, "not the one", column(MIDDLE, payload=NOTE + UNKNOWN_FIELD)),
     Tampering("PAYLOAD_INVALID", MIDDLE, "", happened(MIDDLE, b"\xff")),

@@ -145,7 +145,7 @@ async def test_a_file_is_brought_up_to_date_and_continued(tmp_path: Path) -> Non
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         longest = max((b64decode(line["payload"]) for line in EVENTS), key=len)
         assert (tmp_path / "log.db").read_bytes().count(longest) == 1, "the tables of before left nothing behind"
-        for change in ("UPDATE event SET type = 'Rated'", "DELETE FROM event"):
+        for change in ("UPDATE event SET key = 'r9'", "DELETE FROM event"):
             with pytest.raises(sqlite.IntegrityError, match="never"):
                 file.execute(change)
 
@@ -157,12 +157,12 @@ async def test_a_database_is_brought_up_to_date_and_continued(
     as_superuser = postgres.url(str(conninfo.conninfo_to_dict(url)["dbname"]))
     with psycopg.connect(as_superuser, options="-c search_path=casetrail") as admin:
         make_old_database(admin)
-    assert administration.upgrade(url, postgres.url()) == ["upgraded the schema from 0003 to 0005"]
+    assert administration.upgrade(url, postgres.url()) == ["upgraded the schema from 0003 to 0006"]
     log = await PostgresLog.open(url)
     await check(log)
     await log.close()
     with psycopg.connect(url, options="-c search_path=casetrail") as application:
-        for change in ("UPDATE event SET type = 'Rated'", "DELETE FROM event", "TRUNCATE event"):
+        for change in ("UPDATE event SET key = 'r9'", "DELETE FROM event", "TRUNCATE event"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), application.transaction():
                 application.execute(change)
     with psycopg.connect(as_superuser, options="-c search_path=casetrail") as superuser:
@@ -170,8 +170,8 @@ async def test_a_database_is_brought_up_to_date_and_continued(
             superuser.execute("DELETE FROM event")
         with pytest.raises(psycopg.IntegrityError, match="event_check"), superuser.transaction():
             superuser.execute(
-                "INSERT INTO event (pos, recorded_at, seq, ordinal, case_id, key, type, leaf_hash, envelope) "
-                "SELECT 99, 0, 99, 0, 'x', 'k', 't', envelope, envelope FROM event"
+                "INSERT INTO event (pos, recorded_at, seq, ordinal, case_id, key, leaf_hash, envelope) "
+                "SELECT 99, 0, 99, 0, 'x', 'k', envelope, envelope FROM event"
             )
     new_database.give_back(url, as_it_was=False)  # type: ignore[attr-defined] # it is `Databases`
 
