@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--without-keys",
                 action="store_true",
-                help="leave out what personal fields say, where their keys are not",
+                help="leave out what personal fields say, and signatures where the log's public keys are not",
             )
     return parser
 

@@ -1,4 +1,7 @@
-"""The folder of checkpoints held against the log, so that it shows when one is deleted from the database."""
+"""What is known of a log outside its database, held against it.
+
+The folder of checkpoints shows when one is deleted from the database; the public keys, when one is not signed.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +13,7 @@ from typing import Final
 from audit import questions
 from audit.checkpoint_folder import FolderRefusedError, days_in, trees_of
 from audit.log import Finding, LogUnavailableError, Verification
+from audit.signatures import Signatures, Signers
 from audit.signing import origin_of
 from audit.snapshots import Select
 from casetrail.proof.note import TreeNote
@@ -20,20 +24,25 @@ _SIZE: Final = attrgetter("size")
 
 
 class KeptOutside:
-    """The folder as it is now.
+    """The folder as it is now, and the keys.
 
     A checkpoint is in the database before it is in the folder. So a log that is looked at from now on has all of these.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Note how much stands there.
+    def __init__(self, folder: Path | None, signers: Signers | None) -> None:
+        """Note how much stands in the folder.
+
+        Args:
+            folder: What the log has published is there; None where that is kept nowhere.
+            signers: Whose signatures are to be there; None where they are not looked at.
 
         Raises:
-            LogUnavailableError: It cannot be read.
+            LogUnavailableError: The folder cannot be read.
         """
         self._folder = folder
+        self._signers = signers
         try:
-            self._days = [(path, path.stat().st_size) for path in days_in(folder)]
+            self._days = [(path, path.stat().st_size) for path in days_in(folder)] if folder is not None else []
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -47,10 +56,16 @@ class KeptOutside:
         Raises:
             LogUnavailableError: The folder cannot be read any more.
         """
-        more = islice(self._findings(select), _MOST_FINDINGS)
-        return replace(found, findings=tuple(sorted([*found.findings, *more], key=attrgetter("position"))))
+        more = list(islice(self._missing(select), _MOST_FINDINGS))
+        checkpoints = 0
+        if self._signers is not None:
+            signatures = Signatures(select, self._signers)
+            more += islice(signatures.findings(), _MOST_FINDINGS)
+            checkpoints = signatures.checkpoints
+        findings = tuple(sorted([*found.findings, *more], key=attrgetter("position")))
+        return replace(found, checkpoints=checkpoints, findings=findings)
 
-    def _findings(self, select: Select) -> Iterator[Finding]:
+    def _missing(self, select: Select) -> Iterator[Finding]:
         log, end, _ = questions.head_of(list(select(questions.head())))
         for path, until in self._days:
             try:
@@ -61,13 +76,13 @@ class KeptOutside:
             except OSError as error:
                 raise self._unreadable(error) from error
             for first in range(0, len(trees), _AT_ONCE):
-                yield from _missing(select, trees[first : first + _AT_ONCE], end, path)
+                yield from _not_there(select, trees[first : first + _AT_ONCE], end, path)
 
     def _unreadable(self, error: OSError) -> LogUnavailableError:
         return LogUnavailableError(f"the checkpoints in {self._folder} cannot be read: {error.strerror}")
 
 
-def _missing(select: Select, trees: Sequence[TreeNote], end: int, path: Path) -> Iterator[Finding]:
+def _not_there(select: Select, trees: Sequence[TreeNote], end: int, path: Path) -> Iterator[Finding]:
     roots: dict[int, bytes] = dict(select(questions.checkpoint_roots(tree.size for tree in trees)))
     for tree in trees:
         said = f"a checkpoint of {tree.size} events was published ({path})"

@@ -242,11 +242,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was checked, and what did not hold."""
+    """What was checked, and what did not hold.
+
+    Attributes:
+        events: How many.
+        cases: How many.
+        findings: What did not hold.
+        checkpoints: Of so many the signatures were checked.
+    """
 
     events: int
     cases: int
     findings: Sequence[Finding] = field(default_factory=tuple)
+    checkpoints: int = 0
 
     @property
     def answer(self) -> VerifyCaseResponse:
@@ -255,6 +263,7 @@ class Verification:
             whole=not self.findings,
             events=self.events,
             cases=self.cases,
+            checkpoints=self.checkpoints,
             faults=[
                 Fault(
                     position=each.position,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from audit.durable import make_folder, sync_folder, write_private
+from audit.key_changes import KeyChangeError, KeyHistory, change_statement
 from audit.log import LOG_ITSELF, Checkpoint, Log
 from audit.own_events import record
 from casetrail.proof.note import NoteError, SignedNote, SigningKey, TreeNote, VerifierKey, signature_line, signed
@@ -66,11 +67,6 @@ def origin_of(log_id: str) -> str:
     return f"casetrail/{log_id}"
 
 
-def change_statement(origin: str, old: VerifierKey, new: VerifierKey) -> bytes:
-    """What both keys sign when one follows the other."""
-    return f"casetrail/key-change/v1\n{origin}\n{old}\n{new}\n".encode()
-
-
 class Notary:
     """Signs what the log is.
 
@@ -95,7 +91,7 @@ class Notary:
         """Take the log's key from its folder, and make one when the log has never had any.
 
         Raises:
-            KeyRefusedError: The key is missing, unreadable or not this log's.
+            KeyRefusedError: The key is missing, unreadable or not this log's, or was not changed to by the one before.
             LogUnavailableError: The log cannot be read.
         """
         origin = origin_of((await log.tree_head()).log)
@@ -103,8 +99,7 @@ class Notary:
         newest = await log.newest_checkpoint()
         try:
             key = await asyncio.to_thread(_key_in, folder, origin, changes, newest)
-            before = [VerifierKey.parse(change.signing_key_changed.old_key) for change in changes]
-            keys = [*before, key.verifier]
+            keys = _all_keys(changes, key)
             await asyncio.to_thread(_publish, folder, keys)
         except OSError as error:
             raise KeyRefusedError(f"the keys in {folder} cannot be used: {error.strerror}") from error
@@ -253,6 +248,18 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
     if current is None and newest is not None and not SignedNote.parse(newest.note).signed_by([key.verifier]):
         raise KeyRefusedError(f"{path} is not the key that has signed the log's checkpoints: restore that one")
     return key
+
+
+def _all_keys(changes: Sequence[Event], key: SigningKey) -> Sequence[VerifierKey]:
+    """The public keys, from the first to the one that signs now, which vouches for those before it."""
+    if not changes:
+        return [key.verifier]
+    try:
+        return KeyHistory.of(VerifierKey.parse(changes[0].signing_key_changed.old_key), changes).keys
+    except (KeyChangeError, NoteError) as error:
+        raise KeyRefusedError(
+            f"a change of the log's key does not hold: {error}; the log was changed: run `casetrail-db verify`"
+        ) from error
 
 
 def _keys_in(folder: Path) -> dict[str, SigningKey]:

@@ -1,7 +1,7 @@
 """Which database the log is in, by its URL: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,29 +78,28 @@ async def open_log(url: str, keys: KeySettings | None = None) -> Log:
     return log
 
 
-async def verify(url: str, keys: KeySettings | None, checkpoints: Path | None = None) -> Verification:
+async def verify(url: str, keys: KeySettings | None, outside: Callable[[], KeptOutside]) -> Verification:
     """Check the whole log without opening it to be worked with: nothing is created or changed.
 
     Args:
         url: Where it is.
         keys: What personal fields are encrypted with; without, they are not looked at.
-        checkpoints: The folder outside the database that has what the log has published, where there is one.
+        outside: Says what is known of it outside the database, once it is seen to be there.
 
     Raises:
         ValueError: This is no URL of a log.
-        LogUnavailableError: The database, the keys or the folder cannot be used.
+        LogUnavailableError: The database, the keys or what is outside cannot be used.
         LogDamagedError: It is so damaged that it cannot be gone through.
     """
     check(url)
-    outside = KeptOutside(checkpoints) if checkpoints is not None else None
     if path := sqlite_path(url):
         file = DatabaseFile(path, busy_timeout=_PATIENCE, read_only=True)
         async with _opened(keys) as subject_keys:
-            return await sqlite_verifying.verify(file, subject_keys, outside=outside)
+            return await sqlite_verifying.verify(file, subject_keys, outside=outside())
     server = Server(url)
     await schema.check_at(server)
     async with _opened(keys) as subject_keys:
-        return await postgres_verifying.verify(server, subject_keys, outside=outside)
+        return await postgres_verifying.verify(server, subject_keys, outside=outside())
 
 
 @asynccontextmanager

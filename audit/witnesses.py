@@ -1,14 +1,8 @@
-"""Witnesses: others who co-sign the log's checkpoints, so that it cannot show two histories (C2SP tlog-witness).
-
-The file of witnesses has one a line, its address and its verifier key:
-
-    https://witness.example  witness.example+c2a3f1b0+BD…
-"""
+"""Witnesses: others who co-sign the log's checkpoints, so that it cannot show two histories (C2SP tlog-witness)."""
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -17,7 +11,8 @@ import structlog
 
 from audit import proofs
 from audit.log import Checkpoint, Log, LogDamagedError, LogUnavailableError
-from casetrail.proof.note import WITNESS_KEY, NoteError, SignedNote, VerifierKey
+from audit.witness_file import WitnessAddress
+from casetrail.proof.note import NoteError, SignedNote
 from casetrail.proof.submission import Submission
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
@@ -32,38 +27,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 Keep = Callable[[Checkpoint], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessAddress:
-    """Who is asked, and whose signature is accepted."""
-
-    url: str
-    key: VerifierKey
-
-
 class WitnessRefusedError(Exception):
     """A witness does not sign; the message says why."""
-
-
-def addresses_of(text: str) -> list[WitnessAddress]:
-    """Read the file of witnesses; empty lines and comments (#) are skipped.
-
-    Raises:
-        ValueError: A line is wrong; the message names it.
-    """
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        try:
-            url, vkey = words
-            key = VerifierKey.parse(vkey)
-        except (ValueError, NoteError) as error:
-            raise ValueError(f"line {number} of the witnesses is not `URL VKEY`: {error}") from error
-        if key.kind != WITNESS_KEY or not url.startswith(("http://", "https://")):
-            raise ValueError(f"line {number} of the witnesses: an http(s) address and the key of a witness are needed")
-        found.append(WitnessAddress(url.rstrip("/"), key))
-    return found
 
 
 class HttpWitness:

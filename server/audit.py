@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from audit.kept_outside import KeptOutside
@@ -24,6 +23,7 @@ from domain.refusal import unknown_case
 from server import page_tokens
 from server.calls import Stream, Unary
 from server.principals import Principal
+from server.proving import Proving
 
 _PAGE: Final = 200
 # Clients take messages of up to 4 MiB unless they are told otherwise.
@@ -33,10 +33,10 @@ _PAGE_BYTES: Final = 3 * 1024 * 1024
 class AuditServicer:
     """Answers from the log alone."""
 
-    def __init__(self, log: Log, checkpoints: Path | None = None) -> None:
-        """Read this log, and the folder that has what it has published, where there is one."""
+    def __init__(self, log: Log, proving: Proving) -> None:
+        """Read this log, and check it with what makes it provable."""
         self._log = log
-        self._checkpoints = checkpoints
+        self._proving = proving
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -107,9 +107,9 @@ class AuditServicer:
         """
         if request.case_id and not await self._has(request.case_id):
             raise unknown_case(request.case_id)
-        if request.case_id or self._checkpoints is None:
+        if request.case_id:
             return (await self._log.verify(request.case_id)).answer
-        outside = await asyncio.to_thread(KeptOutside, self._checkpoints)
+        outside = await asyncio.to_thread(KeptOutside, self._proving.publisher.folder, self._proving.signers)
         return (await self._log.verify(outside=outside)).answer
 
     async def _has(self, case_id: str) -> bool:

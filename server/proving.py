@@ -11,8 +11,10 @@ import aiohttp
 from audit.checkpoint_folder import CheckpointFolder
 from audit.log import Log
 from audit.publishing import Publisher
+from audit.signatures import Signers
 from audit.signing import Notary
-from audit.witnesses import HttpWitness, WitnessAddress, addresses_of
+from audit.witness_file import WitnessAddress, witnesses_in
+from audit.witnesses import HttpWitness
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,7 @@ class ProofSettings:
         Raises:
             ValueError: It cannot be read; the message says why.
         """
-        if self.witnesses is None:
-            return []
-        try:
-            return addresses_of(self.witnesses.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ValueError(f"CASETRAIL_WITNESSES cannot be read: {error.strerror}: {self.witnesses}") from error
+        return witnesses_in(self.witnesses) if self.witnesses is not None else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,11 @@ class Proving:
     notary: Notary
     publisher: Publisher
     witnesses: Sequence[HttpWitness] = ()
+
+    @property
+    def signers(self) -> Signers:
+        """Whose signatures the log is to have."""
+        return Signers(self.notary.keys, [witness.address.key for witness in self.witnesses])
 
     @classmethod
     @asynccontextmanager

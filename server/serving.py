@@ -86,7 +86,7 @@ class Server:
                 self._gate.service(
                     _AUDIT,
                     {
-                        **AuditServicer(log, proving.publisher.folder).methods(),
+                        **AuditServicer(log, proving).methods(),
                         **ProofServicer(log, proving, receipts).methods(),
                         **WhatIfServicer(log).methods(),
                         **CrossCheckServicer(engine, log, temporal).methods(),

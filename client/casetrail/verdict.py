@@ -1,10 +1,12 @@
 """What checking a log has found, in words."""
 
+from collections.abc import Sequence
+
 from casetrail.timeline import printable
 from casetrail.v1.audit_service_pb2 import Fault, VerifyCaseResponse
 
 WHOLE_LOG = "every hash, every chain, the numbering, the tree, the projection"
-"""All that is checked of a whole log."""
+"""What is checked of a whole log, besides the signatures of its checkpoints."""
 
 ONE_CASE = "every hash, every chain, the numbering, the projection"
 """Of one case."""
@@ -19,7 +21,15 @@ def fault_line(fault: Fault) -> str:
     return printable(f"{fault.reason}: {fault.message}{where}")
 
 
-def verdict(checked: VerifyCaseResponse, all_of: str) -> str:
+def verdict(checked: VerifyCaseResponse, all_of: str, left_out: Sequence[str] = ()) -> str:
     """How much was checked, and whether it holds."""
-    what = f"{checked.events:,} events of {checked.cases:,} case{'' if checked.cases == 1 else 's'} checked"
-    return f"{what}: {all_of}. All hold." if checked.whole else f"{what}: {len(checked.faults)} do not hold."
+    what = f"{checked.events:,} events of {_counted(checked.cases, 'case')} checked"
+    if not checked.whole:
+        return f"{what}: {len(checked.faults)} do not hold."
+    signed = f", the signatures of {_counted(checked.checkpoints, 'checkpoint')}" if checked.checkpoints else ""
+    but = f", but for {' and '.join(left_out)}" if left_out else ""
+    return f"{what}: {all_of}{signed}{but}. All hold."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

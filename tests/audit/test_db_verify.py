@@ -18,15 +18,26 @@ from psycopg import sql
 
 from audit import checking, db_verify, snapshots
 from audit.checkpoint_folder import CheckpointFolder
+from audit.kept_outside import KeptOutside
 from audit.log import LogUnavailableError
 from audit.publishing import Publisher
+from audit.signatures import Signers
 from audit.signing import Notary
 from audit.stores import KeySettings, open_log, sqlite_url
+from casetrail.proof.note import WITNESS_KEY, SigningKey
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import Databases, PostgresServer
 
 PROGRAM = Path(sys.executable).with_name("casetrail-db")
-HOLDS = "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection. All hold.\n"
+HOLDS = (
+    "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection, "
+    "the signatures of 1 checkpoint. All hold.\n"
+)
+
+WITHOUT_KEYS = (
+    "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection, "
+    "but for personal fields and signatures. All hold.\n"
+)
 
 Change = Callable[[str], None]
 
@@ -47,27 +58,24 @@ class Ran:
         self.status, self.out, self.err = ended.returncode, ended.stdout, ended.stderr
 
 
-async def write(url: str, keys: KeySettings) -> dict[str, object]:
-    """Two cases; what the log itself finds when it verifies them."""
-    log = await open_log(url, keys)
+async def write(url: str, data: Path, outside: Path | None = None) -> dict[str, object]:
+    """Two cases and a checkpoint; what the log itself finds when it verifies them."""
+    log = await open_log(url, KeySettings.read({}, data, url))
     for case_id in ("INQ-1", "INQ-2"):
         await Writer(log, case_id).write(opening(customer=case_id), note(), note(), key="open")
-    found: dict[str, object] = MessageToDict((await log.verify()).answer)
+    notary = await Notary.open(log, data / "keys")
+    await Publisher(log, notary, CheckpointFolder(outside) if outside else None).publish()
+    found = await log.verify(outside=KeptOutside(outside, Signers(notary.keys)))
     await log.close()
-    return found
-
-
-async def publish(url: str, folder: Path) -> None:
-    log = await open_log(url)
-    await Publisher(log, await Notary.open(log, folder / "keys"), CheckpointFolder(folder / "outside")).publish()
-    await log.close()
+    answer: dict[str, object] = MessageToDict(found.answer)
+    return answer
 
 
 class DbVerifyContract:
     """What holds on each database."""
 
     def test_a_log_that_holds_is_said_to(self, url: str, tmp_path: Path) -> None:
-        found = asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        found = asyncio.run(write(url, tmp_path))
 
         ran, for_programs = Ran(url, tmp_path), Ran(url, tmp_path, "--json")
 
@@ -75,7 +83,7 @@ class DbVerifyContract:
         assert (for_programs.status, json.loads(for_programs.out)) == (0, found)
 
     def test_what_does_not_hold_is_named_with_its_place(self, url: str, change: Change, tmp_path: Path) -> None:
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        asyncio.run(write(url, tmp_path))
         change("UPDATE event SET ordinal = 7 WHERE pos = 3")
 
         ran = Ran(url, tmp_path)
@@ -98,7 +106,7 @@ class DbVerifyContract:
     def test_a_log_that_cannot_be_gone_through_does_not_hold(
         self, url: str, change: Change, tmp_path: Path, damage: str, words: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        asyncio.run(write(url, tmp_path))
         change(damage)
 
         statuses = [db_verify.verify(url, tmp_path, with_keys=True, as_json=as_json) for as_json in (False, True)]
@@ -117,16 +125,26 @@ class DbVerifyContract:
     ) -> None:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        asyncio.run(write(url, tmp_path))
 
         refused, ran = Ran(url, elsewhere), Ran(url, elsewhere, "--without-keys")
 
         assert (refused.status, refused.out) == (2, "")
         assert "is missing, and personal fields cannot be read without it" in refused.err
-        assert (ran.status, ran.out) == (0, HOLDS.replace("projection.", "projection, but for personal fields."))
+        assert (ran.status, ran.out) == (0, WITHOUT_KEYS)
         assert list(elsewhere.iterdir()) == []
         change("UPDATE event SET ordinal = 7 WHERE pos = 3")
         assert Ran(url, elsewhere, "--without-keys").status == 1
+
+    def test_signatures_are_checked_without_the_subjects_keys_where_the_public_keys_are(
+        self, url: str, tmp_path: Path
+    ) -> None:
+        asyncio.run(write(url, tmp_path))
+        (tmp_path / "kek").unlink()
+
+        ran = Ran(url, tmp_path, "--without-keys")
+
+        assert (ran.status, ran.out) == (0, HOLDS.replace("checkpoint.", "checkpoint, but for personal fields."))
 
     def test_a_checkpoint_that_is_kept_outside_and_gone_from_the_database_is_found(
         self,
@@ -136,12 +154,14 @@ class DbVerifyContract:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
-        monkeypatch.setenv("CASETRAIL_CHECKPOINTS", str(tmp_path / "outside"))
+        outside = tmp_path / "outside"
+        monkeypatch.setenv("CASETRAIL_CHECKPOINTS", str(outside))
+        outside.mkdir()
+        asyncio.run(write(url, tmp_path, outside))
+        outside.rename(tmp_path / "away")
         with pytest.raises(LogUnavailableError, match="outside cannot be read: No such file or directory"):
             db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
-        (tmp_path / "outside").mkdir()
-        asyncio.run(publish(url, tmp_path))
+        (tmp_path / "away").rename(outside)
         assert db_verify.verify(url, tmp_path, with_keys=True, as_json=False) == 0
         change("DELETE FROM checkpoint")
 
@@ -151,6 +171,45 @@ class DbVerifyContract:
         said = capsys.readouterr().err
         assert re.search(r"CHECKPOINT_MISSING: .*outside.*is gone from the database \(position 6\)", said)
 
+    def test_the_log_that_its_public_keys_are_missing_of_is_not_checked_by_halves(
+        self, url: str, tmp_path: Path
+    ) -> None:
+        asyncio.run(write(url, tmp_path))
+        (tmp_path / "keys" / "log.vkey").rename(tmp_path / "elsewhere.vkey")
+
+        refused, ran = Ran(url, tmp_path), Ran(url, tmp_path, "--without-keys")
+
+        assert (refused.status, refused.out) == (2, "")
+        assert "log.vkey is missing, and signatures cannot be checked without the log's public keys" in refused.err
+        assert (ran.status, ran.out) == (0, WITHOUT_KEYS)
+        (tmp_path / "keys" / "log.vkey").write_text("# nothing yet\n")
+        assert "log.vkey has no key" in Ran(url, tmp_path).err
+        (tmp_path / "keys" / "log.vkey").write_text("what is this\n")
+        assert "log.vkey cannot be read: this is no verifier key" in Ran(url, tmp_path).err
+
+    def test_a_checkpoint_that_the_log_or_its_witness_has_not_signed_is_found(
+        self,
+        url: str,
+        change: Change,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        asyncio.run(write(url, tmp_path))
+        witness = SigningKey.generate("w1", WITNESS_KEY)
+        (tmp_path / "witnesses").write_text(f"https://w1.example {witness.verifier}\n")
+        monkeypatch.setenv("CASETRAIL_WITNESSES", str(tmp_path / "witnesses"))
+        line = witness.cosign("another body\n", 1_790_000_000)
+        change(f"INSERT INTO cosignature VALUES (6, 'w1', '{line}')")  # noqa: S608 - our own words
+        change("UPDATE checkpoint SET note = replace(note, '— ', '— x')")
+
+        status = db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
+
+        assert status == 1
+        said = capsys.readouterr().err
+        assert "CHECKPOINT_UNSIGNED: the checkpoint of 6 events has no valid signature of casetrail/" in said
+        assert "WITNESS_SIGNATURE_WRONG: the signature of w1+" in said
+
     def test_a_large_log_is_checked_by_several_processes(
         self,
         url: str,
@@ -159,7 +218,7 @@ class DbVerifyContract:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        asyncio.run(write(url, tmp_path))
         change("UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'")
         monkeypatch.setattr(checking, "WORTH_PROCESSES", 1)
         monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -189,7 +248,7 @@ class TestSqlite(DbVerifyContract):
         return change
 
     def test_it_writes_nothing(self, url: str, tmp_path: Path) -> None:
-        asyncio.run(write(url, KeySettings.read({}, tmp_path, url)))
+        asyncio.run(write(url, tmp_path))
         files = {path: path.read_bytes() for path in (tmp_path / "log.db", tmp_path / "keys.db", tmp_path / "kek")}
 
         assert Ran(url, tmp_path).status == 0
@@ -198,7 +257,7 @@ class TestSqlite(DbVerifyContract):
 
     def test_what_is_not_there_or_not_of_this_version_is_not_made(self, tmp_path: Path) -> None:
         missing, older, empty = (tmp_path / name for name in ("missing.db", "older.db", "empty.db"))
-        asyncio.run(write(sqlite_url(older), KeySettings.read({}, tmp_path, sqlite_url(older))))
+        asyncio.run(write(sqlite_url(older), tmp_path))
         with closing(sqlite.connect(older, isolation_level=None)) as other:
             other.execute("PRAGMA user_version = 3")
         empty.touch()

@@ -224,7 +224,7 @@ async def test_a_checkpoint_that_only_the_folder_has_is_put_back(
     await publisher.check()
     (kept,) = await log.checkpoints()
     assert (kept.size, kept.root, kept.note) == (published.size, published.root, published.note)
-    assert (await log.verify(outside=KeptOutside(outside))).findings == ()
+    assert (await log.verify(outside=KeptOutside(outside, None))).findings == ()
 
 
 async def test_a_checkpoint_that_only_the_folder_has_and_the_log_did_not_sign_is_not_put_back(
@@ -320,13 +320,16 @@ async def test_what_is_kept_outside_and_not_in_the_database_is_found(
         assert published is not None
         await publisher.keep_outside(published)  # again, as with a witness's signature
         await writer.write(note(), key=f"k{number}")
-    before = KeptOutside(outside)
+    before = KeptOutside(outside, None)
     assert (await log.verify(outside=before)).findings == ()
     await publisher.publish()
     as_owner(path, "DELETE FROM checkpoint WHERE size IN (3, 5)")
     assert (await log.verify()).findings == ()
     assert await found_outside(log, before) == [("CHECKPOINT_MISSING", 3)]
-    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_MISSING", 3), ("CHECKPOINT_MISSING", 5)]
+    assert await found_outside(log, KeptOutside(outside, None)) == [
+        ("CHECKPOINT_MISSING", 3),
+        ("CHECKPOINT_MISSING", 5),
+    ]
 
 
 async def test_what_was_published_of_another_tree_or_a_longer_log_is_found(
@@ -336,9 +339,9 @@ async def test_what_was_published_of_another_tree_or_a_longer_log_is_found(
     await Publisher(log, notary, folder).publish()
     for size in (2, 9):
         folder.add(Checkpoint(size, bytes(32), (await notary.sign(size, bytes(32))).note, 1))
-    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_DIFFERS", 2), ("LOG_SHORTENED", 3)]
+    assert await found_outside(log, KeptOutside(outside, None)) == [("CHECKPOINT_DIFFERS", 2), ("LOG_SHORTENED", 3)]
     only_file(outside).write_text('{"size":2}\n')
-    assert await found_outside(log, KeptOutside(outside)) == [("CHECKPOINT_MALFORMED", 0)]
+    assert await found_outside(log, KeptOutside(outside, None)) == [("CHECKPOINT_MALFORMED", 0)]
 
 
 async def found_outside(log: SqliteLog, outside: KeptOutside) -> list[tuple[str, int]]:

@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from audit import signing
+from audit.key_changes import change_statement
 from audit.log import LOG_ITSELF, Checkpoint, Log, LogUnavailableError
 from audit.sealing import seal
-from audit.signing import KeyRefusedError, Notary, change_statement
+from audit.signing import KeyRefusedError, Notary
 from audit.sqlite import SqliteLog
 from casetrail.proof.note import SignedNote, SigningKey, VerifierKey, keys_of
 from casetrail.v1.types_pb2 import Actor, Role

@@ -250,8 +250,20 @@ async def test_a_checkpoint_that_the_folder_has_and_the_database_has_not_is_foun
             other.execute("DROP TRIGGER checkpoint_undeletable")
             other.execute("DELETE FROM checkpoint")
         found = await running.audit.VerifyCase(VerifyCaseRequest(), metadata=token("admin"))
-    assert whole.whole
+    assert (whole.whole, whole.checkpoints) == (True, 1)
     assert ("CHECKPOINT_MISSING", published.size) in [(fault.reason, fault.position) for fault in found.faults]
+
+
+async def test_a_published_checkpoint_that_the_log_has_not_signed_is_found_by_verifying(tmp_path: Path) -> None:
+    async with serving(tmp_path, ProofSettings(tmp_path / "keys")) as running:
+        await running.open()
+        published = await running.proving.publisher.publish() or await running.log.newest_checkpoint()
+        assert published is not None
+        with closing(sqlite.connect(tmp_path / "casetrail.db", isolation_level=None)) as other:
+            other.execute("DROP TRIGGER checkpoint_unchangeable")
+            other.execute("UPDATE checkpoint SET note = replace(note, '— ', '— x')")
+        found = await running.audit.VerifyCase(VerifyCaseRequest(), metadata=token("admin"))
+    assert [(fault.reason, fault.position) for fault in found.faults] == [("CHECKPOINT_UNSIGNED", published.size)]
 
 
 # Kept receipts

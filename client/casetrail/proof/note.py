@@ -64,7 +64,12 @@ class VerifierKey:
         return key
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_hash.hex()}+{_encoded(bytes([self.kind]) + self.public)}"
+        return f"{self.short}+{_encoded(bytes([self.kind]) + self.public)}"
+
+    @property
+    def short(self) -> str:
+        """Name and hash, which tell keys apart."""
+        return f"{self.name}+{self.key_hash.hex()}"
 
     @cached_property
     def key_hash(self) -> bytes:

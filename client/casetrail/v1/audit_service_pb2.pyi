@@ -177,9 +177,12 @@ class VerifyCaseResponse(google.protobuf.message.Message):
     EVENTS_FIELD_NUMBER: builtins.int
     CASES_FIELD_NUMBER: builtins.int
     FAULTS_FIELD_NUMBER: builtins.int
+    CHECKPOINTS_FIELD_NUMBER: builtins.int
     whole: builtins.bool
     events: builtins.int
     cases: builtins.int
+    checkpoints: builtins.int
+    """Of the whole log: of so many checkpoints the signatures were checked."""
     @property
     def faults(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Fault]: ...
     def __init__(
@@ -189,8 +192,9 @@ class VerifyCaseResponse(google.protobuf.message.Message):
         events: builtins.int = ...,
         cases: builtins.int = ...,
         faults: collections.abc.Iterable[Global___Fault] | None = ...,
+        checkpoints: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["cases", b"cases", "events", b"events", "faults", b"faults", "whole", b"whole"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cases", b"cases", "checkpoints", b"checkpoints", "events", b"events", "faults", b"faults", "whole", b"whole"]) -> None: ...
 
 Global___VerifyCaseResponse: typing_extensions.TypeAlias = VerifyCaseResponse
 
