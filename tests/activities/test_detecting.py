@@ -41,6 +41,12 @@ async def test_a_worker_that_stops_is_not_held_up(engine: Engine, log: SqliteLog
         await environment.run(Detecting(engine, log).watch_log, 600.0)
 
 
+async def test_a_look_takes_no_longer_than_it_is_told(engine: Engine, log: SqliteLog) -> None:
+    await complaints(engine, 2)
+    async with timeout(1):
+        await look(engine, log)
+
+
 async def incidents(log: SqliteLog) -> list[Event]:
     return [event for event in await log.scan(limit=5000) if event.case_opened.kind == Kind.KIND_INCIDENT]
 
