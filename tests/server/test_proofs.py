@@ -358,6 +358,7 @@ async def test_a_witness_co_signs_what_the_log_publishes(tmp_path: Path) -> None
         async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
             standing.trust(*running.proving.notary.keys)
             case_id = (await running.open()).case.case_id
+            await running.proving.publisher.publish()
             await become_true(lambda: is_witnessed(running))
             await running.note(case_id, 1)
             await become_true(lambda: is_witnessed(running))
@@ -377,6 +378,7 @@ async def test_a_witness_that_is_down_stops_nobody_and_is_seen_until_it_is_back(
     async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
         standing.trust(*running.proving.notary.keys)
         await running.open()
+        await running.proving.publisher.publish()
         (witness,) = running.proving.witnesses
         await become_true(lambda: _is(lambda: "does not answer" in witness.trouble))
         assert "does not answer" in (await checkpoint(running)).witnesses[0].trouble
@@ -418,6 +420,7 @@ async def test_a_witness_that_answers_anything_else_does_no_harm(tmp_path: Path,
         serving(tmp_path, settings(tmp_path, str(liar.make_url("")), standing)) as running,
     ):
         await running.open()
+        await running.proving.publisher.publish()
         (witness,) = running.proving.witnesses
         await become_true(lambda: _is(lambda: bool(witness.trouble)))
         await running.open("more")
@@ -446,9 +449,11 @@ async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> No
             serving(two, settings(two, url, standing)) as second,
         ):
             await first.open("first")
+            await first.proving.publisher.publish()
             await become_true(lambda: is_witnessed(first))
             await second.open("second")
             await second.open("third")
+            await second.proving.publisher.publish()
             (witness,) = second.proving.witnesses
             await become_true(lambda: _is(lambda: "422" in witness.trouble))
             newest = await second.log.newest_checkpoint()
@@ -464,9 +469,11 @@ async def test_a_log_that_was_cut_off_is_told_by_its_witness(tmp_path: Path) -> 
         async with serving(one, settings(one, url, standing)) as running:
             for n in range(5):
                 await running.open(f"more-{n}")
+            await running.proving.publisher.publish()
             await become_true(lambda: is_witnessed(running))
         async with serving(two, settings(two, url, standing)) as running:
             await running.open("other")
+            await running.proving.publisher.publish()
             (witness,) = running.proving.witnesses
             await become_true(lambda: _is(lambda: "was cut off" in witness.trouble))
 
@@ -481,14 +488,17 @@ async def test_two_servers_of_one_log_share_a_witness_without_false_alarm(tmp_pa
         ):
             standing.trust(*first.proving.notary.keys)
             await first.open("first")
+            await first.proving.publisher.publish()
             await become_true(lambda: is_witnessed(first))
             early = await first.log.newest_checkpoint()
             await second.open("second")
+            await second.proving.publisher.publish()
             await become_true(lambda: is_witnessed(second))
             assert early is not None
             (witness,) = first.proving.witnesses
             witness.tell(early)
             await first.open("third")
+            await first.proving.publisher.publish()
             await become_true(lambda: is_witnessed(first))
             assert [each.trouble for each in (*first.proving.witnesses, *second.proving.witnesses)] == ["", ""]
 
@@ -515,6 +525,7 @@ async def test_what_a_silent_witness_has_not_signed_is_left_out_unless_it_is_ask
         async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
             standing.trust(*running.proving.notary.keys)
             await running.open()
+            await running.proving.publisher.publish()
             await become_true(lambda: is_witnessed(running))
             signed = await running.log.size()
     async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
@@ -522,6 +533,7 @@ async def test_what_a_silent_witness_has_not_signed_is_left_out_unless_it_is_ask
         there = await running.log.size()
         (witness,) = running.proving.witnesses
         assert witness.size == signed, "a server begins with what the log knows of its witnesses"
+        await running.proving.publisher.publish()
         await become_true(lambda: _is(lambda: bool(witness.trouble)))
 
         end = await ending(running.log, running.proving, patience=0.2)
@@ -541,6 +553,7 @@ async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
         async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
             standing.trust(*running.proving.notary.keys)
             await running.open()
+            await running.proving.publisher.publish()
             await become_true(lambda: is_witnessed(running))
             size = await running.log.size()
             assert f"All witnesses of the log have signed it, up to position {size}." in await export(running, tmp_path)

@@ -68,6 +68,7 @@ async def running(tmp_path: Path, witnesses: Witnesses) -> AsyncIterator[Running
     async with serving(tmp_path, witnesses.settings(tmp_path)) as running:
         witnesses.trust(running)
         await imported(running, "OLD-1")
+        await running.proving.publisher.publish()
         await become_true(lambda: is_signed_by_all(running))
     witnesses.end("far")
     async with serving(tmp_path, witnesses.settings(tmp_path)) as running:
