@@ -18,6 +18,7 @@ from audit.db_verify import NOT_DONE, verify
 from audit.durable import make_folder
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres import administration as postgres
+from audit.remains import Remains, refuse_to_begin
 from audit.sqlite import administration as sqlite
 from audit.sqlite.file import DatabaseFile
 from casetrail.key_file import KeyFileError
@@ -84,11 +85,26 @@ def _verify(given: argparse.Namespace, url: str) -> int:
 
 
 def _init(given: argparse.Namespace, url: str) -> int:
+    found = _remains(url)
     if path := stores.sqlite_path(url):
+        if not stores.is_begun(path):
+            refuse_to_begin(str(path), found)
         _open_file(path)
     else:
-        _say_all(postgres.init(url, _admin(given)))
+        admin = _admin(given)
+        left = postgres.left_without_log(url, admin)
+        if left is not None:
+            refuse_to_begin(stores.shown(url), [*found, *left])
+        _say_all(postgres.init(url, admin))
     return _status(given, url)
+
+
+def _remains(url: str) -> list[str]:
+    """What shows that there was this log; nothing where the settings' log is another one: this may be for keys only."""
+    own = stores.from_settings(os.environ, _data())
+    file = stores.sqlite_path(own)
+    is_another = own != url and (file is None or stores.is_begun(file))
+    return [] if is_another else Remains.read(os.environ, _data()).found()
 
 
 def _upgrade(given: argparse.Namespace, url: str) -> int:

@@ -27,6 +27,10 @@ class LogUnavailableError(Exception):
     """The log cannot be read or written now: locked, full, gone. Nothing has happened."""
 
 
+class NoLogError(LogUnavailableError):
+    """There is no log, and nobody has prepared one."""
+
+
 class LogDamagedError(Exception):
     """What the log holds is not what it wrote."""
 

@@ -242,7 +242,10 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
         write_private(path, f"{SigningKey.generate(origin).secret}\n", anew=True)
     key = _read(path)
     if key.verifier.name != origin:
-        raise KeyRefusedError(f"{path} is the key of {key.verifier.name}, and this log is {origin}")
+        raise KeyRefusedError(
+            f"{path} is the key of {key.verifier.name}, and this log is {origin}: restore the database of that one, or "
+            "where this is the right one, its key"
+        )
     if current is not None and str(key.verifier) != current:
         raise KeyRefusedError(f"{path} is not the key that the log was changed to last ({current}): restore that one")
     if current is None and newest is not None and not SignedNote.parse(newest.note).signed_by([key.verifier]):

@@ -10,11 +10,12 @@ from typing import Final, Self
 from audit import erasure
 from audit.kept_outside import KeptOutside
 from audit.key_encryption import KeyEncryptionKeys
-from audit.log import Log, LogUnavailableError, Verification
+from audit.log import Log, LogUnavailableError, NoLogError, Verification
 from audit.postgres import PostgresLog, schema
 from audit.postgres import verifying as postgres_verifying
 from audit.postgres.keys import PostgresKeys
 from audit.postgres.server import Server
+from audit.remains import Remains, refuse_to_begin
 from audit.sqlite import SqliteLog
 from audit.sqlite import verifying as sqlite_verifying
 from audit.sqlite.file import DatabaseFile
@@ -52,22 +53,22 @@ class KeySettings:
         return cls(url, Path(environment.get("CASETRAIL_KEK") or data / "kek"))
 
 
-async def open_log(url: str, keys: KeySettings | None = None) -> Log:
+async def open_log(url: str, keys: KeySettings | None = None, remains: Remains | None = None) -> Log:
     """Open the log. An SQLite file is created where it is missing; a PostgreSQL database must have been prepared.
 
     Args:
         url: Where it is.
         keys: What personal fields are encrypted with; without, they are written as they are, and encrypted ones are not
             read.
+        remains: What a log that was lost has left; none is begun in its place.
 
     Raises:
         ValueError: This is no URL of a log.
         LogUnavailableError: The database, or the keys, cannot be used.
-        LogDamagedError: It is broken.
+        LogDamagedError: It is broken, or was lost.
     """
     check(url)
-    path = sqlite_path(url)
-    log = SqliteLog(path) if path else await PostgresLog.open(url)
+    log = await _opened_log(url, remains)
     if keys is not None:
         try:
             await log.use_keys(await asyncio.to_thread(open_keys, keys))
@@ -76,6 +77,19 @@ async def open_log(url: str, keys: KeySettings | None = None) -> Log:
             await log.close()
             raise
     return log
+
+
+async def _opened_log(url: str, remains: Remains | None) -> SqliteLog | PostgresLog:
+    found = remains.found() if remains is not None else []  # first: a key is made after its log
+    if path := sqlite_path(url):
+        if not is_begun(path):
+            refuse_to_begin(str(path), found)
+        return SqliteLog(path)
+    try:
+        return await PostgresLog.open(url)
+    except NoLogError as error:
+        refuse_to_begin(shown(url), found)
+        raise error from None
 
 
 async def verify(url: str, keys: KeySettings | None, outside: Callable[[], KeptOutside]) -> Verification:
@@ -142,6 +156,11 @@ def from_settings(environment: Mapping[str, str], data: Path) -> str:
     url = environment.get("CASETRAIL_LOG") or sqlite_url(data / "casetrail.db")
     check(url)
     return url
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is anything in a file."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def sqlite_url(path: Path) -> str:

@@ -38,7 +38,7 @@ class Ground:
 
         Raises:
             KeyFileError: The keys of payloads cannot be used.
-            LogDamagedError: The log is damaged.
+            LogDamagedError: The log is damaged, or was lost.
             LogUnavailableError: It cannot be used.
             PolicyError: The policy is wrong.
             PolicyIdReusedError: It is another one than the log knows by its id.
@@ -46,7 +46,7 @@ class Ground:
         """
         temporal_settings()  # a mistake in them is no outage of Temporal's: told now, not waited for
         policy = policy_file.load(settings.policy)
-        store = await stores.open_log(settings.log, settings.subject_keys)
+        store = await stores.open_log(settings.log, settings.subject_keys, settings.remains)
         try:
             payloads = await converter(store, settings.payload_keys)
             log = observed(store) if telemetry.tracing or telemetry.measuring else store

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from audit import stores
+from audit.remains import Remains
 from casetrail import payload_keys
 
 DEFAULT_POLICY: Final = Path(__file__).resolve().parent.parent / "policies" / "default.yaml"
@@ -19,6 +20,7 @@ class EngineSettings:
         data: CASETRAIL_DATA, the folder of whatever is not told elsewhere; ./data when left out.
         log: CASETRAIL_LOG, the URL of the audit log: sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE;
             the file `casetrail.db` in CASETRAIL_DATA when left out.
+        remains: What shows that there was a log where its database is empty.
         subject_keys: What personal fields are encrypted with.
         payload_keys: CASETRAIL_PAYLOAD_KEYS, the file with the keys that personal data at Temporal is encrypted with;
             `payload-keys` in CASETRAIL_DATA when left out.
@@ -28,6 +30,7 @@ class EngineSettings:
 
     data: Path
     log: str = field(repr=False)
+    remains: Remains
     subject_keys: stores.KeySettings
     payload_keys: Path
     policy: Path
@@ -45,6 +48,7 @@ class EngineSettings:
         return cls(
             data=data,
             log=log,
+            remains=Remains.read(environment, data),
             subject_keys=stores.KeySettings.read(environment, data, log),
             payload_keys=payload_keys.path_from(environment, data),
             policy=Path(environment.get("CASETRAIL_POLICY") or DEFAULT_POLICY),

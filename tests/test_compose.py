@@ -325,7 +325,7 @@ def test_our_processes_read_every_variable_that_they_are_given() -> None:
         known = asked.names | {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
         stated = set(SERVICES[name]["environment"])
         assert stated <= known, f"{name} does not read {stated - known}"
-    assert set(SERVICES["migrate"]["environment"]) == {"CASETRAIL_LOG", db._ADMIN}
+    assert set(SERVICES["migrate"]["environment"]) == {"CASETRAIL_LOG", "CASETRAIL_CHECKPOINTS", db._ADMIN}
 
 
 def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None:
@@ -341,6 +341,8 @@ def test_the_settings_are_those_of_the_files_and_addresses_beside_them() -> None
     targets = {volume.split(":")[1] for volume in SERVICES["server"]["volumes"] if isinstance(volume, str)}
     kept = (server.proofs.keys, server.proofs.checkpoints, server.archives, server.engine.subject_keys.kek.parent)
     assert {str(folder) for folder in kept} == targets
+    assert Path(environment("migrate")["CASETRAIL_CHECKPOINTS"]) == server.proofs.checkpoints
+    assert SERVICES["migrate"]["volumes"] == [f"checkpoints:{server.proofs.checkpoints}:ro"]
     assert worker.engine.subject_keys == server.engine.subject_keys
     assert server.transport.certificates(server.address) is None, "published on loopback, and said to be so"
     assert (

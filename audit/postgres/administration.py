@@ -13,6 +13,7 @@ from psycopg import conninfo, sql
 
 from audit import migrations, tables
 from audit.log import LogUnavailableError
+from audit.postgres.keys import SCHEMA as KEY_SCHEMA
 from audit.postgres.schema import REVISION
 from audit.postgres.server import SCHEMA, Server
 from audit.questions import head, head_of
@@ -61,6 +62,26 @@ def init(url: str, admin: str) -> list[str]:
             done.append(f"made the database {database}")
         _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", sql.Identifier(database), sql.Identifier(APPLICATION))
     return [*done, *_upgrade(_of_admin(admin, database))]
+
+
+def left_without_log(url: str, admin: str) -> list[str] | None:
+    """What shows, in a database without a log, that there was one; None where there is a log.
+
+    Raises:
+        LogUnavailableError: It cannot be looked at.
+    """
+    database = str(conninfo.conninfo_to_dict(url).get("dbname") or "")
+    server = Server(admin)
+    with server.errors(), server.connect_for_long() as connection:
+        if not _exists(connection, "SELECT FROM pg_database WHERE datname = %s", database):
+            return []
+    server = _of_admin(admin, database)
+    with server.errors(), server.connect_for_long() as connection:
+        if _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s LIMIT 1", SCHEMA):
+            return None
+        if _exists(connection, "SELECT FROM pg_tables WHERE schemaname = %s LIMIT 1", KEY_SCHEMA):
+            return [f"its schema {KEY_SCHEMA} has the keys of one"]
+    return []
 
 
 def upgrade(url: str, admin: str) -> list[str]:

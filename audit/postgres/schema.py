@@ -5,7 +5,7 @@ from typing import Final
 import psycopg
 
 from audit import tables
-from audit.log import LogUnavailableError
+from audit.log import LogUnavailableError, NoLogError
 from audit.postgres.server import SCHEMA, Connection, Server
 
 REVISION: Final = "0006"
@@ -20,7 +20,8 @@ async def check(connection: Connection, name: str) -> None:
         name: What errors call it.
 
     Raises:
-        LogUnavailableError: There is none, or an older or newer one.
+        NoLogError: There is none.
+        LogUnavailableError: There is an older or newer one.
         LogDamagedError: A table is gone.
     """
     try:
@@ -30,7 +31,7 @@ async def check(connection: Connection, name: str) -> None:
             raise tables.gone(name, error.diag.message_primary or str(error)) from error
         found = []
     if not found:
-        raise LogUnavailableError(f"the log {name} has no tables yet: run `casetrail-db init`")
+        raise NoLogError(f"the log {name} has no tables yet: run `casetrail-db init`")
     ((revision,),) = found
     if revision < REVISION:
         raise LogUnavailableError(
