@@ -169,8 +169,7 @@ def seal(draft: Draft, place: Place) -> StoredEvent:
     """Give an event its place, and with it envelope and hash."""
     _, case_id, key, ordinal, dek_id, payload, (until_log, until_pos, until_seq, rest) = draft
     log, position, seq, previous, recorded_at = place
-    # Each event but the first is bound to the log by the one before it.
-    first, prev = ("", f',"prev":"{text_of(previous)}"') if previous else (f',"log":{_text(log)}', "")
+    first, prev = bound(log, previous)
     envelope = (
         f'{until_log}{first}{until_pos}{facts.number(position)}{prev},"recorded":{recorded_at}{until_seq}'
         f"{facts.number(seq)}{rest}"
@@ -187,6 +186,11 @@ def seal(draft: Draft, place: Place) -> StoredEvent:
         dek_id,
         payload,
     )
+
+
+def bound(log: str, previous: bytes) -> tuple[str, str]:
+    """How a case's first envelope names the log, and how every other one is bound to it: by the event before it."""
+    return ("", f',"prev":"{text_of(previous)}"') if previous else (f',"log":{_text(log)}', "")
 
 
 _text = encode_basestring
@@ -273,25 +277,25 @@ def _event_of(stored: StoredEvent, said: Facts) -> Event:
     event.key = said.key
     event.hash = stored.leaf_hash.hex()
     event.previous_hash = said.previous.hex()
-    put_said(event, said)
+    put_said(event, said.at, said.due, said.drill, said.actor, said.role, said.via)
     _set_recorded(event, stored.recorded_at)
     return event
 
 
-def put_said(event: Event, said: Facts) -> None:
+def put_said(event: Event, at: int, due: int | None, drill: str, actor: str, role: str, via: str) -> None:
     """Put into an event what its envelope alone says: when, by whom, and in which drill it happened."""
-    event.at.seconds = said.at
-    if said.due is not None:
-        event.due.seconds = said.due
-    if said.drill:
-        event.drill_id = said.drill
-    actor = event.actor
-    if said.actor:
-        actor.name = said.actor
-    if said.role:
-        actor.role = ROLES[said.role]
-    if said.via:
-        actor.via = said.via
+    event.at.seconds = at
+    if due is not None:
+        event.due.seconds = due
+    if drill:
+        event.drill_id = drill
+    by = event.actor
+    if actor:
+        by.name = actor
+    if role:
+        by.role = ROLES[role]
+    if via:
+        by.via = via
 
 
 def _payload(event: Event, seq: int, encryption: Key | None) -> tuple[bytes, str]:

@@ -23,7 +23,9 @@ EARLIEST: Final = -62_135_596_800
 LATEST: Final = 253_402_300_799
 """The end of the year 9999."""
 
-_LARGEST_EXACT: Final = 2**53 - 1  # the integers that every JSON reader keeps exactly
+LARGEST_EXACT: Final = 2**53 - 1
+"""Of the integers that every JSON reader keeps exactly."""
+
 _HASH: Final = 43  # characters of a hash
 _OWN_KEY: Final = "the envelope names a correlation that is its own key"
 _BY_REQUEST: Final = "request:"
@@ -106,23 +108,40 @@ _NUMBER = r"[1-9][0-9]{0,14}+"
 _MICROSECONDS = r"[1-8][0-9]{0,15}+"
 _SECONDS = r"(?:0|-?[1-9][0-9]{0,9}+)"
 _BASE64URL = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
-_PLAIN: Final = re.compile(
+_UNTIL_LOG = (
     rf'{{(?:"actor":"({_TEXT})",)?+"at":({_SECONDS}),"case":"({_TEXT})",'
     rf'(?:("cause":"{BY_TIME}",)(?:"correlation":"({_TEXT})",)?+|(?:"digest":"({_BASE64URL})",)?+)'
-    rf'(?:"drill":"({_TEXT})",)?+(?:"due":({_SECONDS}),)?+"key":"({_TEXT})",(?:"log":"(?P<log>{_TEXT})",)?+'
-    rf'"payload_hash":"({_BASE64URL})","pos":({_NUMBER}),(?(log)|"prev":"({_BASE64URL})",)"recorded":({_MICROSECONDS}),'
-    rf'(?:"role":"({_TEXT})",)?+"seq":({_NUMBER}),"type":"({_TEXT})","v":{VERSION}(?:,"via":"({_TEXT})")?+}}'
+    rf'(?:"drill":"({_TEXT})",)?+(?:"due":({_SECONDS}),)?+"key":"({_TEXT})"'
 )
+_ROLE = rf',(?:"role":"({_TEXT})",)?+'
+_REST = rf'(?:,"via":"({_TEXT})")?+}}'
+_PLAIN: Final = re.compile(
+    rf'{_UNTIL_LOG}(?:,"log":"(?P<log>{_TEXT})")?+,'
+    rf'"payload_hash":"({_BASE64URL})","pos":({_NUMBER}),(?(log)|"prev":"({_BASE64URL})",)"recorded":({_MICROSECONDS})'
+    rf'{_ROLE}"seq":({_NUMBER}),"type":"({_TEXT})","v":{VERSION}{_REST}'
+)
+_UNPLACED: Final = re.compile(rf"{_UNTIL_LOG}\n{_ROLE}\n{_REST}")
 
 
-def plain(envelope: bytes) -> Facts | None:
-    """Read an envelope that is plainly of version 2 and canonical; None where it takes more to see whether it is.
+def unplaced(envelope: bytes, place: str, kind: str) -> tuple[str, ...] | None:
+    """Read an envelope that is plainly of version 2 and canonical, and of which two pieces are known.
+
+    Args:
+        envelope: The envelope.
+        place: How it must say what it says from the log to when it was recorded.
+        kind: How it must say what it says from `seq` to the version.
+
+    Returns:
+        What else it says, as it writes it: actor, at, case, cause, correlation, digest, drill, due, key, role, via.
+        None where it takes more to see what it says.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is no text.
     """
-    found = _PLAIN.fullmatch(envelope.decode())
-    return _of_plain(found) if found is not None else None
+    until_log, _, rest = envelope.decode().partition(place)
+    role, _, rest = rest.partition(kind)
+    found = _UNPLACED.fullmatch(f"{until_log}\n{role}\n{rest}")
+    return found.groups("") if found is not None else None
 
 
 def _of_plain(found: re.Match[str]) -> Facts:
@@ -253,13 +272,13 @@ def _unhashed(text: str) -> bytes:
 
 def number(value: int) -> str:
     """An integer in JSON; as text where a reader might round it."""
-    return str(value) if value <= _LARGEST_EXACT else f'"{value}"'
+    return str(value) if value <= LARGEST_EXACT else f'"{value}"'
 
 
 def _place(value: object) -> int:
-    if type(value) is int and 1 <= value <= _LARGEST_EXACT:
+    if type(value) is int and 1 <= value <= LARGEST_EXACT:
         return value
-    if isinstance(value, str) and re.fullmatch("[1-9][0-9]{15,18}", value) and int(value) > _LARGEST_EXACT:
+    if isinstance(value, str) and re.fullmatch("[1-9][0-9]{15,18}", value) and int(value) > LARGEST_EXACT:
         return int(value)
     raise ValueError(f"{value!r} is no place of an event")
 
@@ -271,7 +290,7 @@ def _second(value: object) -> int:
 
 
 def _microseconds(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _LARGEST_EXACT:
+    if type(value) is not int or not 0 <= value <= LARGEST_EXACT:
         raise ValueError(f"{value!r} is no time in microseconds since 1970")
     return value
 

@@ -460,9 +460,9 @@ class _Rows:
         self._log = log
         self._archived = archived
 
-    def read(self, row: StoredEvent) -> Read:
-        """Check a row, and read it as far as it can be read."""
-        read = plain.read(row, self._log)
+    def read(self, row: StoredEvent, previous: bytes) -> Read:
+        """Check a row that stands behind one with this leaf hash, and read it as far as it can be read."""
+        read = plain.read(row, self._log, previous)
         right = read is not None or _check_row(row, self._log, self._archived, self.found)
         if right and row.case_id == LOG_ITSELF:
             self.own.append(row)
@@ -475,11 +475,11 @@ class _Rows:
         try:
             said = facts.read(row.envelope)
         except ValueError:
-            return Read(leaf, None, row.key, None)
+            return leaf, None, row.key, None
         try:
-            return Read(leaf, said.previous, said.key, event_of(row, said=said))
+            return leaf, said.previous, said.key, event_of(row, said=said)
         except LogDamagedError:
-            return Read(leaf, said.previous, said.key, None)
+            return leaf, said.previous, said.key, None
 
 
 def _without_events(projected: Projected, found: _Findings) -> None:
@@ -525,19 +525,19 @@ class _History:
             self.last = row
 
     def _check(self, row: StoredEvent, keys: Keys | None) -> None:
-        read = self._rows.read(row)
+        leaf, previous, key, event = self._rows.read(row, self._previous)
         if row.seq != self._next_seq:
             self._found.add("SEQ_WRONG", f"event {row.seq} of the case stands where {self._next_seq} belongs", row)
-        ordinal = self._ordinals.get(read.key, 0)
-        self._ordinals[read.key] = row.ordinal + 1
+        ordinal = self._ordinals.get(key, 0)
+        self._ordinals[key] = row.ordinal + 1
         if row.ordinal != ordinal:
             self._found.add("COLUMN_CHANGED", f"ordinal is {row.ordinal}, not {ordinal}", row)
-        if read.previous != self._previous and read.previous is not None:
+        if previous != self._previous and previous is not None:
             self._found.add("CHAIN_BROKEN", "it does not follow the event that stands before it in the case", row)
         self._next_seq = row.seq + 1
-        self._previous = read.leaf
+        self._previous = leaf
         if self.case is not None:
-            self.case = self._folded(self.case, row, read.event, keys)
+            self.case = self._folded(self.case, row, event, keys)
 
     def _folded(self, case: Case, row: StoredEvent, event: Event | None, keys: Keys | None) -> Case | None:
         if event is None:

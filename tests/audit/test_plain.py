@@ -30,8 +30,8 @@ def second_row() -> StoredEvent:
     return seal(second, PLACE)
 
 
-def is_right(stored: StoredEvent) -> bool:
-    return plain.read(stored, LOG) is not None
+def is_right(stored: StoredEvent, log: str = LOG, previous: bytes = PLACE.previous) -> bool:
+    return plain.read(stored, log, previous) is not None
 
 
 @given(key=st.text(min_size=1), name=st.text(), timed=st.booleans(), place=st.sampled_from((FIRST, PLACE)))
@@ -40,7 +40,7 @@ def test_what_the_log_writes_is_plainly_right_unless_a_text_needs_escapes(
 ) -> None:
     escaped = any(character in '"\\' or character < " " for character in key + name)
 
-    assert is_right(row(place, key=key, name=name, timed=timed)) != escaped
+    assert is_right(row(place, key=key, name=name, timed=timed), previous=place.previous) != escaped
 
 
 @pytest.mark.parametrize("timed", [True, False])
@@ -48,12 +48,34 @@ def test_what_the_log_writes_is_plainly_right_unless_a_text_needs_escapes(
 def test_what_is_plainly_right_is_read_as_the_long_way_reads_it(place: Place, *, timed: bool) -> None:
     stored = row(place, timed=timed)
 
-    read = plain.read(stored, LOG)
+    read = plain.read(stored, LOG, place.previous)
 
     expected = event_of(stored)
     for unused in ("event_id", "key", "position", "hash", "previous_hash", "recorded_at"):
         expected.ClearField(unused)
-    assert read == plain.Read(stored.leaf_hash, place.previous, "r1", expected)
+    assert read == (stored.leaf_hash, place.previous, "r1", expected)
+
+
+def test_what_follows_another_event_than_its_envelope_says_is_not_plainly_right() -> None:
+    first, later = row(FIRST), row()
+    assert is_right(first, previous=b"")
+    assert is_right(later)
+    assert not is_right(first, previous=b"\x01" * 32)
+    assert not is_right(later, previous=b"")
+    assert not is_right(later, previous=b"\x02" * 32)
+
+
+def test_a_case_of_another_log_is_not_plainly_right() -> None:
+    assert not is_right(row(FIRST), log="another", previous=b"")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"position": 2**53}, {"position": -7}, {"seq": 0}, {"recorded_at": 2**53}, {"recorded_at": -1}],
+    ids=str,
+)
+def test_a_number_that_not_every_reader_reads_is_not_plainly_right(change: dict[str, Any]) -> None:
+    assert not is_right(row(PLACE._replace(**change)))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +116,7 @@ def test_a_key_stands_in_the_first_row_under_it_only() -> None:
         (b'"digest":"', b'"cause":"time","digest":"'),
         (b'"payload_hash":"', b'"log":"0f3c2b1a00112233445566778899aabb","payload_hash":"'),
         (b'"payload_hash":"', b'"payload_hash":"0'),
+        (b'"role":"AGENT",', b'"via":"shop",'),
         (b'"role":"AGENT"', b'"role":"QUEEN"'),
         (b'"role":"AGENT"', b'"role":""'),
         (b'"at":17', b'"at":9917'),
