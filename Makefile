@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PORT ?= 7460
 DATA ?= ./data
-WORKERS ?= 2
+WORKERS ?= 3
 # What `make breaking` compares the contract with.
 AGAINST ?= origin/main
 # Only for `make requirements`.
@@ -43,9 +43,10 @@ format: .venv/.ready ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-# Much of a test is waiting for another program: two run at a time. Those of a file share servers, and stay together.
+# Much of a test is waiting for another program: more run at a time than there are processors. Those of a file share servers,
+# and stay together. What is started hundreds of times is compiled once, whatever the environment says.
 test: .venv/.ready ## run the tests (ARGS="-k name", WORKERS=0 for one by one)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 demo: .venv/.ready ## see one case from the first message to the proof
 	@exec $(BIN)/python -m embedded demo $(ARGS)
