@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +25,7 @@ from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject
 from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Kind, Stage
 from embedded.stack import Stack
+from tests.programs import CASETRAIL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -113,16 +113,11 @@ async def letters(url: str) -> list[dict[str, Any]]:
 
 
 async def cli(stack: Stack, *words: str, fails: bool = False) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("casetrail")), *words),
-        cwd=ROOT,
-        env={**os.environ, "CASETRAIL_ADDRESS": stack.address, "CASETRAIL_DATA": str(stack.data)},
-        stdout=PIPE,
-        stderr=PIPE,
+    ran = await asyncio.to_thread(
+        CASETRAIL.run, *words, CASETRAIL_ADDRESS=stack.address, CASETRAIL_DATA=str(stack.data)
     )
-    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert bool(process.returncode) == fails, errors.decode()
-    return (errors if fails else output).decode()
+    assert bool(ran.code) == fails, ran.err
+    return ran.err if fails else ran.out
 
 
 async def judged_offline(stack: Stack, export: Path) -> str:

@@ -1,9 +1,6 @@
 """Incidents as their leaders have them: the whole stack, by the command line; and detection that dies and goes on."""
 
 import asyncio
-import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,8 @@ from casetrail.v1.case_pb2 import Case, Customer
 from casetrail.v1.command_pb2 import Command, Open
 from casetrail.v1.types_pb2 import Channel, Kind
 from embedded.stack import Stack
-from tests.test_stack import PATIENCE, ROOT, cli
+from tests.programs import CASETRAIL, Ran
+from tests.test_stack import PATIENCE, cli
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,17 +29,11 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
         yield running
 
 
-async def said(stack: Stack, *words: str) -> tuple[int, str, str]:
+async def said(stack: Stack, *words: str) -> Ran:
     """How `casetrail WORDS` ends, and what it prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("casetrail")), *words),
-        cwd=ROOT,
-        env={**os.environ, "CASETRAIL_ADDRESS": stack.address, "CASETRAIL_DATA": str(stack.data), "COLUMNS": "130"},
-        stdout=PIPE,
-        stderr=PIPE,
+    return await asyncio.to_thread(
+        CASETRAIL.run, *words, CASETRAIL_ADDRESS=stack.address, CASETRAIL_DATA=str(stack.data), COLUMNS="130"
     )
-    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def incident(stack: Stack, *words: str) -> dict[str, Any]:

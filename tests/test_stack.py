@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 import socket
@@ -25,6 +24,7 @@ from embedded.folder import Folder, FolderError
 from embedded.processes import ProcessError, inherited
 from embedded.stack import Stack
 from tests.collector import Collector, collecting
+from tests.programs import CASETRAIL
 
 if TYPE_CHECKING:
     from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
@@ -36,16 +36,11 @@ SECRET_WORDS = "Wang-Xiaoming-12-Fuxing-Road"
 
 async def cli(stack_address: str, data: Path, *words: str) -> Any:  # noqa: ANN401 - JSON
     """What `casetrail WORDS --json` answers."""
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("casetrail")), *words, "--json"),
-        cwd=ROOT,
-        env={**os.environ, "CASETRAIL_ADDRESS": stack_address, "CASETRAIL_DATA": str(data)},
-        stdout=PIPE,
-        stderr=PIPE,
+    ran = await asyncio.to_thread(
+        CASETRAIL.run, *words, "--json", CASETRAIL_ADDRESS=stack_address, CASETRAIL_DATA=str(data)
     )
-    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert process.returncode == 0, errors.decode()
-    return json.loads(output)
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
 
 
 async def an_open_case(address: str, data: Path, *options: str) -> str:

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,8 +25,8 @@ from audit.stores import KeySettings, open_log, sqlite_url
 from casetrail.proof.note import WITNESS_KEY, SigningKey
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import Databases, PostgresServer
+from tests.programs import CASETRAIL_DB
 
-PROGRAM = Path(sys.executable).with_name("casetrail-db")
 HOLDS = (
     "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection, "
     "the signatures of 1 checkpoint. All hold.\n"
@@ -46,16 +44,9 @@ class Ran:
     """What the program did."""
 
     def __init__(self, log: str, data: Path, *words: str) -> None:
-        ended = subprocess.run(
-            [PROGRAM, "verify", *words],
-            env={**os.environ, "CASETRAIL_LOG": log, "CASETRAIL_DATA": str(data)},
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        self.status, self.out, self.err = CASETRAIL_DB.run(
+            "verify", *words, folder=Path("/"), CASETRAIL_LOG=log, CASETRAIL_DATA=str(data)
         )
-        self.status, self.out, self.err = ended.returncode, ended.stdout, ended.stderr
 
 
 async def write(url: str, data: Path, outside: Path | None = None) -> dict[str, object]:

@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +24,7 @@ from audit.sqlite.file import DatabaseFile
 from casetrail.payload_keys import payload_key_file
 from engine.settings import EngineSettings
 from tests.postgres_server import Databases, PostgresServer
-
-PROGRAM = Path(sys.executable).with_name("casetrail-db")
+from tests.programs import CASETRAIL_DB
 
 
 async def test_a_url_says_which_database_it_is(tmp_path: Path, new_database: Callable[[], str]) -> None:
@@ -93,16 +91,8 @@ def test_keys_are_beside_the_log_unless_the_environment_says_otherwise() -> None
 
 def casetrail_db(*words: str, log: str, **environment: str) -> tuple[int, str]:
     """Status and words of the program."""
-    ended = subprocess.run(
-        [PROGRAM, *words],
-        env={**os.environ, "CASETRAIL_LOG": log, **environment},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return ended.returncode, ended.stdout + ended.stderr
+    ran = CASETRAIL_DB.run(*words, folder=Path("/"), CASETRAIL_LOG=log, **environment)
+    return ran.code, ran.out + ran.err
 
 
 @pytest.mark.parametrize("table", ["event", "log_head", "alembic_version"])
@@ -135,7 +125,7 @@ def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
 def test_when_nobody_reads_on_it_ends_without_a_word(tmp_path: Path) -> None:
     reads, writes = os.pipe()
     os.close(reads)
-    command = [str(PROGRAM), "init", "--log", stores.sqlite_url(tmp_path / "log.db")]
+    command = [str(CASETRAIL_DB.installed), "init", "--log", stores.sqlite_url(tmp_path / "log.db")]
     ended = subprocess.run(command, cwd="/", stdout=writes, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writes)
     assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")

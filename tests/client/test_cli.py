@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,8 @@ from casetrail.v1.case_service_pb2 import (
 )
 from casetrail.v1.event_pb2 import CaseOpened, ClockBreached, Event
 from casetrail.v1.types_pb2 import Kind, RemedyKind, Role, Stage
-from tests.client.conftest import Ran
 from tests.client.scripted import Refusal, Service
+from tests.programs import CASETRAIL, Ran
 
 Casetrail = Callable[..., Awaitable[Ran]]
 
@@ -223,7 +222,7 @@ async def test_when_nobody_reads_on_a_command_ends_without_a_word(service: Servi
     reads, writes = os.pipe()
     os.close(reads)
     ended = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("casetrail"),
+        CASETRAIL.installed,
         *words.split(),
         env={**os.environ, "CASETRAIL_ADDRESS": service.address, "CASETRAIL_TOKEN": "secret"},
         stdout=writes,
@@ -430,10 +429,9 @@ async def test_a_token_that_cannot_be_sent_is_wrong_usage(casetrail: Casetrail, 
 
 async def test_a_full_disk_behind_what_is_printed_is_said_in_words(service: Service, tmp_path: Path) -> None:
     service.script("ListCases", ListCasesResponse(cases=[CASE]))
-    program = Path(sys.executable).with_name("casetrail")
     with Path("/dev/full").open("w") as full:  # noqa: ASYNC230 - it is no file that one waits for
         process = await asyncio.create_subprocess_exec(
-            *(program, "list", "--address", service.address, "--token", "secret"),
+            *(CASETRAIL.installed, "list", "--address", service.address, "--token", "secret"),
             stdout=full,
             stderr=asyncio.subprocess.PIPE,
             cwd=tmp_path,

@@ -1,6 +1,8 @@
 """`casetrail what-if`, `crosscheck` and `export`: what they ask, print, and end with."""
 
+import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -18,8 +20,8 @@ from casetrail.v1.audit_service_pb2 import (
     WhatIfResponse,
 )
 from casetrail.v1.case_service_pb2 import ListCasesResponse
-from tests.client.conftest import Ran
 from tests.client.scripted import Refusal, Service
+from tests.programs import CASETRAIL, Ran
 
 Casetrail = Callable[..., Awaitable[Ran]]
 
@@ -155,14 +157,17 @@ async def test_a_file_that_cannot_be_written_is_told(service: Service, casetrail
     assert "Traceback" not in ran.err
 
 
-async def test_parquet_without_its_library_says_what_to_install(
-    service: Service, casetrail: Casetrail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_parquet_without_its_library_says_what_to_install(service: Service, tmp_path: Path) -> None:
     hidden = tmp_path / "hidden" / "pyarrow"
     hidden.mkdir(parents=True)
     (hidden / "__init__.py").write_text("raise ImportError('hidden')\n")
-    monkeypatch.setenv("PYTHONPATH", str(hidden.parent))
-    ran = await casetrail("export", "--format", "parquet", "log.parquet")
-    assert ran.code == 1
-    assert "pip install 'casetrail[export]'" in ran.err
+    process = await asyncio.create_subprocess_exec(
+        *(CASETRAIL.installed, "export", "--format", "parquet", "log.parquet"),
+        env={**os.environ, "PYTHONPATH": str(hidden.parent), "CASETRAIL_ADDRESS": service.address},
+        cwd=tmp_path,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert "pip install 'casetrail[export]'" in said.decode()
     assert not (tmp_path / "log.parquet").exists()

@@ -21,8 +21,8 @@ from casetrail.v1.clock_pb2 import Clock
 from casetrail.v1.event_pb2 import CaseClosed, Event, IncidentGraded
 from casetrail.v1.incident_pb2 import CrisisClass, Incident
 from casetrail.v1.types_pb2 import Kind, Role, Stage
-from tests.client.conftest import Ran
 from tests.client.scripted import Refusal, Service
+from tests.programs import Ran
 
 Casetrail = Callable[..., Awaitable[Ran]]
 

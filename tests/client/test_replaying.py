@@ -4,10 +4,8 @@ import asyncio
 import json
 import os
 import pty
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +16,9 @@ from casetrail.v1.case_service_pb2 import GetCaseResponse, WatchCaseResponse
 from casetrail.v1.event_pb2 import Event, LogSealed
 from domain import fold
 from tests.audit.recorded import Recorded
-from tests.client.conftest import Ran
 from tests.client.scripted import Service
 from tests.domain.rehearsal import LEAD, Rehearsal
+from tests.programs import CASETRAIL, Ran
 
 Casetrail = Callable[..., Awaitable[Ran]]
 
@@ -125,7 +123,7 @@ async def test_on_a_terminal_one_steps_by_keys(service: Service, story: Recorded
     script_steps(service, story.events)
     with terminal() as (ours, theirs):
         process = await asyncio.create_subprocess_exec(
-            *(Path(sys.executable).parent / "casetrail", "replay", "CASE-1"),
+            *(CASETRAIL.installed, "replay", "CASE-1"),
             env={**os.environ, "CASETRAIL_ADDRESS": service.address, "CASETRAIL_TOKEN": "secret", "TERM": "dumb"},
             stdin=theirs,
             stdout=theirs,

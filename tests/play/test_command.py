@@ -4,40 +4,22 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.play.logs import SAMPLE, SERVICENOW, workshop
 from tests.play.toy_engine import ToyEngine, served
+from tests.programs import CASETRAIL, Ran
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-async def casetrail(*words: object, address: str = "127.0.0.1:9", interrupt: asyncio.Event | None = None) -> Ran:
-    """Run the command line, until Ctrl-C is pressed where that is meant to be."""
-    process = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("casetrail"),
-        "play",
-        *map(str, words),
-        env={**os.environ, "CASETRAIL_ADDRESS": address, "COLUMNS": "200", "NO_COLOR": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+async def casetrail(*words: object, address: str = "127.0.0.1:9") -> Ran:
+    ran = await asyncio.to_thread(
+        CASETRAIL.run, "play", *map(str, words), CASETRAIL_ADDRESS=address, COLUMNS="200", NO_COLOR="1"
     )
-    if interrupt is not None:
-        await interrupt.wait()
-        process.send_signal(signal.SIGINT)
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert b"Traceback" not in out + err
-    return Ran(process.returncode or 0, out.decode(), err.decode())
+    assert "Traceback" not in ran.out + ran.err
+    return ran
 
 
 async def test_figures_are_one_json_object_and_nothing_else() -> None:
@@ -148,9 +130,16 @@ async def test_ctrl_c_says_how_to_go_on() -> None:
     engine, first_command = ToyEngine(now=int(time.time())), asyncio.Event()
     engine.seen = lambda _: first_command.set()
     async with served(engine) as address:
-        # At this scale the sample takes months.
-        words = (SAMPLE, "--mapping", SERVICENOW, "--scale", 1)
-        ran = await casetrail(*words, address=address, interrupt=first_command)
+        process = await asyncio.create_subprocess_exec(
+            *(CASETRAIL.installed, "play", SAMPLE, "--mapping", SERVICENOW),
+            *("--scale", "1"),  # so the sample takes months
+            env={**os.environ, "CASETRAIL_ADDRESS": address},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await first_command.wait()
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
 
-    assert ran.code == 1
-    assert "Interrupted. What was played is kept: the same command goes on from there." in ran.err
+    assert process.returncode == 1
+    assert "Traceback" not in said.decode()
+    assert "Interrupted. What was played is kept: the same command goes on from there." in said.decode()

@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 
+from tests.programs import CASETRAIL
 from tests.server.running import Running
-from tests.server.test_proof_command import PROGRAM
 
 
 async def interrupted(running: Running, *words: str) -> tuple[int | None, str]:
     """Exit status, and what was said, after Ctrl-C as soon as the command has printed something."""
     process = await asyncio.create_subprocess_exec(
-        PROGRAM,
+        CASETRAIL.installed,
         *words,
         env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "admin-secret"},
         stdout=asyncio.subprocess.PIPE,
@@ -38,7 +38,7 @@ async def test_any_other_command_has_failed_when_it_is_interrupted() -> None:
     async with await asyncio.start_server(lambda *_: asked.set(), "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         process = await asyncio.create_subprocess_exec(
-            *(PROGRAM, "list", "--address", f"127.0.0.1:{port}"), stderr=asyncio.subprocess.PIPE
+            *(CASETRAIL.installed, "list", "--address", f"127.0.0.1:{port}"), stderr=asyncio.subprocess.PIPE
         )
         await asked.wait()
         process.send_signal(signal.SIGINT)

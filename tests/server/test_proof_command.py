@@ -2,39 +2,19 @@
 
 import asyncio
 import json
-import os
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from casetrail.proof.note import SignedNote, SigningKey
 from casetrail.proof.receipts import kept_in
+from tests.programs import CASETRAIL, ROOT, Ran
 from tests.server.running import Running
-
-PROGRAM = Path(sys.executable).with_name("casetrail")
-
-
-@dataclass
-class Ran:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
 
 
 async def casetrail(running: Running, *words: str, who: str = "shop", **environment: str) -> Ran:
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM,
-        *words,
-        env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": f"{who}-secret", **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return Ran(process.returncode or 0, out.decode(), err.decode())
+    ours = {"CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": f"{who}-secret"}
+    return await asyncio.to_thread(CASETRAIL.run, *words, folder=ROOT, **ours, **environment)
 
 
 async def test_a_checkpoint_is_shown_as_it_was_published(running: Running) -> None:

@@ -39,6 +39,7 @@ from casetrail.v1.command_pb2 import Command, ConfirmNature
 from casetrail.v1.inject_pb2 import Inject, MessageInject
 from server.proving import ProofSettings, Proving
 from server.witnessed import Ending, ending
+from tests.programs import CASETRAIL
 from tests.server.running import Running, refusal, serving, token
 from tests.waiting import become_true
 from tests.witness.standing import Standing, listening
@@ -585,32 +586,33 @@ async def test_an_export_says_what_it_leaves_out_because_its_checkpoints_are_gon
 async def test_a_full_disk_leaves_no_half_export(running: Running, tmp_path: Path) -> None:
     for n in range(5):
         await running.open(f"open-{n}")
-
-    said = await export(running, tmp_path, largest=1000, status=1)
-
-    assert said == "Failed: log.jsonl cannot be written: File too large\n"
-    assert not [name for name in os.listdir(tmp_path) if name.startswith("log.jsonl")]  # noqa: PTH208 - async
-
-
-async def export(running: Running, folder: Path, *more: str, largest: int = -1, status: int = 0) -> str:
-    """Run `casetrail export`, with files of at most so many bytes."""
     # Not in a function of this process's own fork: gRPC may crash there.
-    limited = f"""
+    with_small_files = """
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 os.execv(sys.argv[1], sys.argv[1:])
 """
-    casetrail = str(Path(sys.executable).with_name("casetrail"))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", limited, casetrail, "export", "log.jsonl", "--format", "jsonl", *more),
-        cwd=folder,
-        env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret", "COLUMNS": "200"},
+        *(sys.executable, "-c", with_small_files),
+        *(CASETRAIL.installed, "export", "log.jsonl", "--format", "jsonl"),
+        cwd=tmp_path,
+        env={**os.environ, "CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
-    assert process.returncode == status, said.decode()
-    return said.decode()
+
+    assert (process.returncode, said) == (1, b"Failed: log.jsonl cannot be written: File too large\n")
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("log.jsonl")]  # noqa: PTH208 - async
+
+
+async def export(running: Running, folder: Path, *more: str) -> str:
+    """What `casetrail export` says."""
+    ours = {"CASETRAIL_ADDRESS": running.address, "CASETRAIL_TOKEN": "shop-secret", "COLUMNS": "200"}
+    words = ("export", "log.jsonl", "--format", "jsonl", *more)
+    ran = await asyncio.to_thread(CASETRAIL.run, *words, folder=folder, **ours)
+    assert ran.code == 0, ran.err
+    return ran.out + ran.err
 
 
 async def test_an_export_of_a_log_that_no_witness_has_signed_has_all_of_it_and_says_so(tmp_path: Path) -> None:

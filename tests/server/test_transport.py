@@ -16,6 +16,7 @@ from embedded import ports
 from server.transport import Certificates, TlsFiles, TransportRefusedError, TransportSettings
 from tests.certificates import Authority, Pair, files
 from tests.collector import collecting
+from tests.programs import CASETRAIL
 from tests.server.running import PRINCIPALS, serving
 
 ROOT = Path(__file__).parents[2]
@@ -352,7 +353,7 @@ async def test_the_command_line_and_the_health_check_speak_mutual_tls_with_a_ser
     }
     ours = {"CASETRAIL_TLS_CLIENT_CERT": str(shop.certificate), "CASETRAIL_TLS_CLIENT_KEY": str(shop.key)}
     trust = {"CASETRAIL_TLS_CA": str(authority.file)}
-    casetrail = (str(Path(sys.executable).with_name("casetrail")), "list", "--address", f"localhost:{port}")
+    casetrail = (str(CASETRAIL.installed), "list", "--address", f"localhost:{port}")
     healthy = (sys.executable, "deploy/healthy.py", "server")
     async with (
         collecting() as (collector, endpoint),
