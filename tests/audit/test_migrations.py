@@ -1,6 +1,6 @@
 """The tables of both databases: made by migrations, alike, and brought up to date with everything in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,14 +10,17 @@ import pytest
 import sqlalchemy
 
 from audit import migrations
+from audit.envelope import StoredEvent
 from audit.group import INDEX_COLUMNS
-from audit.log import LogDamagedError
+from audit.log import Log, LogDamagedError, LogUnavailableError
+from audit.postgres import PostgresLog, administration
 from audit.postgres.schema import REVISION
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import SCHEMA_VERSION
 from tests.audit.archive_contract import agreed, archived, closed, closed_cases
 from tests.audit.contract import opened
 from tests.audit.given import note
+from tests.postgres_server import Databases, PostgresServer
 
 FIRST = Path(__file__).parents[2] / "migrations" / "sqlite" / "0001_log.sql"
 _CASES = ", ".join(INDEX_COLUMNS)
@@ -33,6 +36,19 @@ TAKEN_BACK = f"""
 """  # noqa: S608 - our own names
 """What a log of now says, in the tables of the first version."""
 
+_SAID_KEY, _SAID_TYPE = (f"convert_from(envelope, 'UTF8')::json ->> '{member}'" for member in ("key", "type"))
+ON_A_SERVER = f"""
+  ALTER TABLE archived DISABLE TRIGGER by_two_as_it_was;
+  INSERT INTO event (pos, case_id, seq, key, ordinal, type, envelope, leaf_hash, recorded_at)
+  SELECT pos, case_id, seq, {_SAID_KEY}, ordinal, {_SAID_TYPE}, envelope, leaf_hash, recorded_at FROM now.event;
+  INSERT INTO payload SELECT pos, nullif(dek_id, ''), payload FROM now.event WHERE payload IS NOT NULL;
+  INSERT INTO case_index ({_CASES}) SELECT {_CASES} FROM now.case_index;
+  INSERT INTO archived SELECT * FROM now.archived;
+  UPDATE log_head SET (log, size, frontier) = (SELECT log, size, frontier FROM now.log_head);
+  ALTER TABLE archived ENABLE ALWAYS TRIGGER by_two_as_it_was;
+"""  # noqa: S608 - our own names
+"""What a log of now says, in the tables of a server before payloads stood with their events."""
+
 WITH_ARCHIVED = f"""
   DROP TRIGGER archived_as_it_was;
   INSERT INTO event
@@ -43,7 +59,7 @@ WITH_ARCHIVED = f"""
   UPDATE log_head SET (log, size, frontier) = (SELECT log, size, frontier FROM now.log_head);
   PRAGMA user_version = 5;
 """  # noqa: S608 - our own names
-"""The same in the tables of the version before payloads stood with their events."""
+"""The same in a file's."""
 
 
 @pytest.fixture
@@ -75,9 +91,8 @@ async def test_an_older_file_is_brought_up_to_date_when_it_is_opened(path: Path)
     await log.close()
 
 
-async def test_a_payload_that_an_archive_has_is_still_there_after_an_upgrade(path: Path) -> None:
-    newest = path.with_name("newest.db")
-    log = SqliteLog(newest)
+async def with_one_of_two_archived(log: Log) -> Sequence[StoredEvent]:
+    """What a log has then, which is closed."""
     for case_id in ("INQ-1", "INQ-2"):
         await closed(log, case_id)
     first = (await closed_cases(log))[:1]
@@ -85,6 +100,13 @@ async def test_a_payload_that_an_archive_has_is_still_there_after_an_upgrade(pat
     await archived(log, first)
     rows = await log.rows()
     await log.close()
+    assert [row.payload is None for row in rows] == [row.case_id == "INQ-1" for row in rows]
+    return rows
+
+
+async def test_what_an_archive_has_alone_is_as_it_was_after_an_upgrade_of_a_file(path: Path) -> None:
+    newest = path.with_name("newest.db")
+    rows = await with_one_of_two_archived(SqliteLog(newest))
     with closing(sqlite.connect(path, isolation_level=None)) as old:
         engine = sqlalchemy.create_engine(
             "sqlite://", module=sqlite, creator=lambda: old, poolclass=sqlalchemy.StaticPool
@@ -97,9 +119,37 @@ async def test_a_payload_that_an_archive_has_is_still_there_after_an_upgrade(pat
     log = SqliteLog(path)
 
     assert await log.rows() == rows
-    assert [row.payload is None for row in rows] == [row.case_id == "INQ-1" for row in rows]
     assert (await log.verify()).findings == ()
     await log.close()
+
+
+async def test_what_an_archive_has_alone_is_as_it_was_after_an_upgrade_of_a_server(
+    new_database: Databases, postgres: PostgresServer
+) -> None:
+    url = new_database()
+    rows = await with_one_of_two_archived(await PostgresLog.open(url))
+    admin = postgres.url(url.rpartition("/")[2])
+    with psycopg.connect(admin, options="-c search_path=casetrail") as old:
+        old.execute("ALTER SCHEMA casetrail RENAME TO now")
+        old.execute("ALTER SCHEMA casetrail_keys RENAME TO keys_now")
+        old.execute("CREATE SCHEMA casetrail")
+        old.execute("GRANT USAGE ON SCHEMA casetrail TO casetrail_app")
+        old.commit()
+        engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: old, poolclass=sqlalchemy.StaticPool)
+        with engine.begin() as connection:
+            migrations.upgrade(connection, "postgresql", to="0004")
+        old.execute(ON_A_SERVER.encode())
+        old.execute("DROP SCHEMA now CASCADE")
+    with pytest.raises(LogUnavailableError, match="older schema"):
+        await PostgresLog.open(url)
+
+    administration.upgrade(url, postgres.url())
+
+    log = await PostgresLog.open(url)
+    assert await log.rows() == rows
+    assert (await log.verify()).findings == ()
+    await log.close()
+    new_database.give_back(url, as_it_was=False)
 
 
 async def test_an_upgrade_that_fails_changes_nothing(path: Path) -> None:
