@@ -16,7 +16,7 @@ from audit import stores
 from audit.archived import Archived
 from audit.checking import Place
 from audit.log import LogDamagedError, LogUnavailableError
-from audit.postgres.reading import rows_of
+from audit.postgres.reading import streamed
 from audit.postgres.server import Server
 from audit.snapshots import Select, snapshot
 from audit.sqlite import reading
@@ -73,7 +73,7 @@ def _in_postgres(place: Place) -> Iterator[Callable[[], Select]]:
         connection.read_only = True
         with connection.transaction():
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(place.snapshot))
-            yield lambda: partial(rows_of, connection)
+            yield lambda: partial(streamed, connection)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def verify(snapshot: Snapshot, keys: SubjectKeys | None = None, check: Check | N
     """
     archived = Archived(snapshot.archived())
     if check is None:
-        checked: Iterable[CheckedCases] = [check_cases(snapshot, archived, keys, ALL_CASES)]
+        checked: Iterable[CheckedCases] = [check_cases(snapshot, archived, keys, cases) for cases in snapshot.ranges()]
     else:
         checked = check(snapshot.ranges())
     order = _Order(snapshot, {})  # while others check the cases
@@ -407,14 +407,12 @@ def _check_payload(row: StoredEvent, said: Facts, found: _Findings) -> None:
         found.add("PAYLOAD_INVALID", f"the payload is {named or 'nothing'}, not {said.type}", row)
 
 
-def check_cases(
-    snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, cases: CaseRange = ALL_CASES
-) -> CheckedCases:
+def check_cases(snapshot: Snapshot, archived: Archived, keys: SubjectKeys | None, cases: CaseRange) -> CheckedCases:
     """By case: each event right in itself, chained, numbered, and all folded into what the projection has."""
     rows, found = _Rows(snapshot.log, archived), _Findings()
     count = 0
     policies: dict[str, int] = {}
-    projections = iter(snapshot.projected(cases))
+    projections = iter(list(snapshot.projected(cases)))  # all of them before the events: one question at a time
     projected = next(projections, None)
     for case_id, events in groupby(_with_keys(snapshot.by_case(cases), keys), key=lambda event: event[0].case_id):
         if case_id == LOG_ITSELF:

@@ -88,6 +88,12 @@ def rows_of(connection: psycopg.Connection[Row], question: Question) -> Iterator
         yield from cursor
 
 
+def streamed(connection: psycopg.Connection[Row], question: Question) -> Iterator[Row]:
+    """The same in less time of both sides; nothing else can be asked until the last row is read."""
+    with closing(connection.cursor(binary=True)) as cursor:
+        yield from cursor.stream(placeholders(question.text), question.values, binary=True, size=_AT_ONCE)
+
+
 _numbers = count()
 
 
