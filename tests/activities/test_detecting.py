@@ -7,20 +7,19 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.detecting import Detecting
 from audit.sqlite import SqliteLog
-from casetrail import policy_file
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 from engine.engine import Engine
 from engine.naming import DETECTION
 from engine.rulebooks import Rulebooks
-from engine.settings import DEFAULT_POLICY
 from tests.asked import DANIEL, command, opening
 from tests.fakes import NotedNudges
+from tests.policies import shipped_policy
 
 
 @pytest.fixture
 async def engine(log: SqliteLog) -> Engine:
-    return Engine(log, await Rulebooks.keep(log, policy_file.load(DEFAULT_POLICY)), NotedNudges())
+    return Engine(log, await Rulebooks.keep(log, shipped_policy()), NotedNudges())
 
 
 async def complaints(engine: Engine, count: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,6 @@ import protovalidate
 import pytest
 from google.protobuf.message import Message
 
-from casetrail import policy_file
 from casetrail.short_forms import duration, duration_text
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Clock
@@ -33,8 +31,9 @@ from casetrail.v1.types_pb2 import Actor, Role, Stage
 from casetrail.words import value_of, word_of
 from domain import Rejected, Rulebook, act, expire, fold, next_wake, pending_effects
 from domain.instants import Instant, from_datetime
+from tests.policies import shipped_policy
 
-POLICY = policy_file.load(Path(__file__).parents[2] / "policies" / "default.yaml")
+POLICY = shipped_policy()
 RULES = Rulebook(POLICY)
 # A Monday morning without holidays or promotions around.
 OPENED = from_datetime(datetime(2026, 4, 13, 10, 0, tzinfo=ZoneInfo("Asia/Shanghai")))

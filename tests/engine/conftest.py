@@ -9,12 +9,11 @@ import pytest_asyncio
 
 from audit.log import Log
 from audit.sqlite import SqliteLog
-from casetrail import policy_file
 from casetrail.v1.policy_pb2 import Policy
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
-from engine.settings import DEFAULT_POLICY
 from tests.fakes import NotedNudges
+from tests.policies import shipped_policy
 
 MakeEngine = Callable[..., Engine]
 
@@ -44,7 +43,7 @@ def nudges() -> NotedNudges:
 
 @pytest.fixture(scope="session")
 def policy() -> Policy:
-    return policy_file.load(DEFAULT_POLICY)
+    return shipped_policy()
 
 
 @pytest_asyncio.fixture

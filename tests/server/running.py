@@ -14,7 +14,6 @@ from temporalio.client import Client
 
 from audit.sqlite import SqliteLog
 from audit.stores import KeySettings, open_keys, sqlite_url
-from casetrail import policy_file
 from casetrail.v1.audit_service_pb2_grpc import AuditServiceStub
 from casetrail.v1.case_service_pb2 import ExecuteRequest, ExecuteResponse, OpenCaseRequest, OpenCaseResponse
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
@@ -23,11 +22,11 @@ from casetrail.v1.retention_service_pb2_grpc import RetentionServiceStub
 from casetrail.v1.types_pb2 import Actor, Channel, Kind
 from engine.engine import Engine
 from engine.rulebooks import Rulebooks
-from engine.settings import DEFAULT_POLICY
 from server.principals import Principals
 from server.proving import ProofSettings, Proving
 from server.serving import Server
 from server.temporal import Temporal
+from tests.policies import shipped_policy
 
 if TYPE_CHECKING:
     from casetrail.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
@@ -131,7 +130,7 @@ async def serving(
     log = SqliteLog(folder / "casetrail.db")
     await log.use_keys(open_keys(KeySettings(sqlite_url(folder / "keys.db"), folder / "kek")))
     temporal = Temporal(_nobody)
-    engine = Engine(log, await Rulebooks.keep(log, policy_file.load(DEFAULT_POLICY)), temporal)
+    engine = Engine(log, await Rulebooks.keep(log, shipped_policy()), temporal)
     async with AsyncExitStack() as ending:
         ending.push_async_callback(log.close)
         proving = await ending.enter_async_context(Proving.open(log, proofs or ProofSettings(folder / "keys")))

@@ -8,7 +8,6 @@ from typing import Any
 import grpc
 import pytest
 
-from casetrail import policy_file
 from casetrail.client import Client
 from casetrail.errors import CasetrailError
 from casetrail.export import jsonl, parquet
@@ -18,7 +17,7 @@ from casetrail.v1.case_service_pb2 import GetCaseRequest
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Role
 from casetrail_verify.command import main as casetrail_verify
-from engine.settings import DEFAULT_POLICY
+from tests.policies import shipped_policy
 from tests.server.running import Running, refusal, token
 
 SECRET = "Where is my parcel?"
@@ -149,7 +148,7 @@ async def test_a_case_that_goes_on_after_an_erasure_brings_nothing_back(running:
 async def test_an_erased_case_is_run_again_as_it_was(running: Running) -> None:
     case_id = await a_closed_case(running)
     await running.audit.EraseCustomer(erasing(), metadata=ADMIN)
-    asked = WhatIfRequest(policy=policy_file.load(DEFAULT_POLICY), case_ids=[case_id])
+    asked = WhatIfRequest(policy=shipped_policy(), case_ids=[case_id])
     reruns = [answer.rerun async for answer in running.audit.WhatIf(asked, metadata=ADMIN)]
     assert [rerun.case_id for rerun in reruns] == [case_id]
     assert reruns[0].clocks

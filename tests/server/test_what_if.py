@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from casetrail import policy_file, scenario_file
+from casetrail import scenario_file
 from casetrail.client import Client
 from casetrail.errors import CasetrailError
 from casetrail.play.playback import Playback
@@ -15,8 +15,8 @@ from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Kind
-from engine.settings import DEFAULT_POLICY
 from tests.play.logs import SAMPLE, SERVICENOW, plans
+from tests.policies import shipped_policy
 from tests.server.running import Running
 from tests.server.test_incidents import LEAD, an_incident
 
@@ -37,7 +37,7 @@ async def reruns(client: Client, policy: Policy, case_filter: CaseFilter | None 
 
 
 def changed() -> Policy:
-    policy = policy_file.load(DEFAULT_POLICY)
+    policy = shipped_policy()
     policy.policy_id = "another-1"
     for target in policy.clocks["first_response"].targets:
         target.within.seconds = 86_400
@@ -46,7 +46,7 @@ def changed() -> Policy:
 
 
 async def test_under_the_same_policy_nothing_differs_in_the_whole_sample(auditor: Client) -> None:
-    found = await reruns(auditor, policy_file.load(DEFAULT_POLICY))
+    found = await reruns(auditor, shipped_policy())
 
     assert len(found) == 16
     assert sum(rerun.seq for rerun in found) == (await auditor.verify()).events
@@ -68,7 +68,7 @@ async def test_a_longer_promise_would_have_been_kept_more_often(auditor: Client)
 
 
 async def test_cases_are_chosen_by_filter_and_by_number(auditor: Client) -> None:
-    policy = policy_file.load(DEFAULT_POLICY)
+    policy = shipped_policy()
     [one] = [rerun async for rerun in auditor.what_if(policy, case_ids=["INC0000045"])]
 
     assert one.case_id == "INC0000045"
@@ -86,7 +86,7 @@ async def test_an_incident_is_run_again_like_any_case(lead: Client) -> None:
     incident_id = await an_incident(lead, c.ConfirmNature(nature="The payment provider is down"), level=3)
     await lead.incidents.lead(incident_id, c.GradeIncident(level=2, why="orders are lost"))
 
-    [same] = await reruns(lead, policy_file.load(DEFAULT_POLICY))
+    [same] = await reruns(lead, shipped_policy())
     [other] = await reruns(lead, without_tasks())
 
     assert (same.kind, len(same.remarks)) == (Kind.KIND_INCIDENT, 0)
@@ -106,7 +106,7 @@ def without_tasks() -> Policy:
 async def test_cases_of_drills_are_run_again_only_when_they_are_asked_for(lead: Client) -> None:
     scenario = scenario_file.load(SCENARIO)
     drill_id = (await lead.drills.start(scenario)).drill.case_id
-    policy = policy_file.load(DEFAULT_POLICY)
+    policy = shipped_policy()
 
     left_out = await reruns(lead, policy)
     included = await reruns(lead, policy, CaseFilter(include_drills=True))

@@ -21,7 +21,6 @@ from activities.registry import all_activities
 from audit import key_writing
 from audit.sqlite import SqliteLog
 from audit.stores import KeySettings, open_keys, sqlite_url
-from casetrail import policy_file
 from casetrail.payload_keys import payload_key_file
 from casetrail.temporal import data_converter
 from casetrail.v1.case_pb2 import Case
@@ -33,9 +32,9 @@ from engine.engine import Engine, Outcome
 from engine.naming import CASE, CRITICAL, workflow_id
 from engine.nudge import TemporalWaker, Waker
 from engine.rulebooks import Rulebooks
-from engine.settings import DEFAULT_POLICY
 from tests.asked import command, names, opening
 from tests.fakes import CornerShop, Mailbox, Switches
+from tests.policies import shipped_policy
 from tests.temporal_server import TEMPORAL, begun
 from tests.waiting import PATIENCE, become_true
 from workflows.worker import sandbox, worker_for
@@ -165,7 +164,7 @@ class World:
 
 def never_closing_policy() -> Policy:
     """The shipped policy, of a desk that is open day and night: tests begin at any hour."""
-    policy = policy_file.load(DEFAULT_POLICY)
+    policy = shipped_policy()
     policy.calendars["business"].CopyFrom(policy.calendars["always"])
     return policy
 
