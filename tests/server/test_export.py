@@ -4,6 +4,7 @@ import asyncio
 import csv
 import hashlib
 import json
+import shutil
 import sys
 from base64 import b64decode, urlsafe_b64encode
 from collections import Counter
@@ -29,7 +30,7 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 from tests.play.logs import SAMPLE, SERVICENOW, plans
-from tests.server.running import Running
+from tests.server.running import Running, serving
 
 Writer = Callable[[Client, Selection, BinaryIO], Awaitable[int | jsonl.Written]]
 WRITERS: dict[str, Writer] = {"jsonl": jsonl.write, "parquet": parquet.write, "xes": xes.write, "ocel": ocel.write}
@@ -37,13 +38,32 @@ SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
 ACTIVITIES = Selection(source_activities=True)
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a log that holds the whole sample, and a case of today."""
+    folder = tmp_path_factory.mktemp("played")
+
+    async def play() -> None:
+        async with serving(folder) as running, Client(running.address, "player-secret") as client:
+            playbacks = [Playback(plan, live=False) for plan in plans(SAMPLE, SERVICENOW)]
+            await send_history(client, playbacks, 16, lambda _: None)
+            await running.open()
+
+    asyncio.run(play())
+    return folder
+
+
+@pytest.fixture
+async def running(played: Path, tmp_path: Path) -> AsyncIterator[Running]:
+    """A server of a copy of that log, which is the test's own."""
+    shutil.copytree(played, tmp_path, dirs_exist_ok=True)
+    async with serving(tmp_path) as it:
+        yield it
+
+
 @pytest.fixture
 async def auditor(running: Running) -> AsyncIterator[Client]:
-    """A client of a log that holds the whole sample, and a case of today."""
     async with Client(running.address, "player-secret") as client:
-        playbacks = [Playback(plan, live=False) for plan in plans(SAMPLE, SERVICENOW)]
-        await send_history(client, playbacks, 16, lambda _: None)
-        await running.open()
         yield client
 
 
