@@ -10,11 +10,12 @@ from base64 import b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
-import pm4py
 import pytest
 from pyarrow import parquet as pq
 
@@ -65,6 +66,12 @@ async def running(played: Path, tmp_path: Path) -> AsyncIterator[Running]:
 async def auditor(running: Running) -> AsyncIterator[Client]:
     async with Client(running.address, "player-secret") as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def pm4py() -> ModuleType:
+    """Loaded by whoever reads with it: that takes longer than most tests."""
+    return import_module("pm4py")
 
 
 async def exported(client: Client, form: str, folder: Path, selection: Selection = Selection()) -> Path:
@@ -251,7 +258,9 @@ def dfg_of_the_input() -> Counter[tuple[str, str]]:
     return follows
 
 
-async def test_the_directly_follows_graph_of_the_source_is_that_of_its_file(auditor: Client, tmp_path: Path) -> None:
+async def test_the_directly_follows_graph_of_the_source_is_that_of_its_file(
+    auditor: Client, tmp_path: Path, pm4py: ModuleType
+) -> None:
     log = pm4py.read_xes(str(await exported(auditor, "xes", tmp_path, ACTIVITIES)))
 
     graph, starts, ends = pm4py.discover_dfg(log)
@@ -260,7 +269,7 @@ async def test_the_directly_follows_graph_of_the_source_is_that_of_its_file(audi
     assert sum(starts.values()) == sum(ends.values()) == 16
 
 
-async def test_xes_has_every_event_of_every_case(auditor: Client, tmp_path: Path) -> None:
+async def test_xes_has_every_event_of_every_case(auditor: Client, tmp_path: Path, pm4py: ModuleType) -> None:
     log = pm4py.read_xes(str(await exported(auditor, "xes", tmp_path)))
 
     everything = [event async for event in auditor.events()]
@@ -268,7 +277,9 @@ async def test_xes_has_every_event_of_every_case(auditor: Client, tmp_path: Path
     assert set(log["casetrail:hash"]) == {event.hash for event in everything}
 
 
-async def test_ocel_has_every_event_with_its_case_and_customer(auditor: Client, tmp_path: Path) -> None:
+async def test_ocel_has_every_event_with_its_case_and_customer(
+    auditor: Client, tmp_path: Path, pm4py: ModuleType
+) -> None:
     log = pm4py.read_ocel2_json(str(await exported(auditor, "ocel", tmp_path)))
 
     everything = [event async for event in auditor.events()]
@@ -278,7 +289,9 @@ async def test_ocel_has_every_event_with_its_case_and_customer(auditor: Client, 
     assert len(of_cases) == len(everything)
 
 
-async def test_ocel_of_the_source_has_a_row_of_its_file_each(auditor: Client, tmp_path: Path) -> None:
+async def test_ocel_of_the_source_has_a_row_of_its_file_each(
+    auditor: Client, tmp_path: Path, pm4py: ModuleType
+) -> None:
     log = pm4py.read_ocel2_json(str(await exported(auditor, "ocel", tmp_path, ACTIVITIES)))
 
     with SAMPLE.open(encoding="utf-8") as file:
@@ -286,7 +299,9 @@ async def test_ocel_of_the_source_has_a_row_of_its_file_each(auditor: Client, tm
     assert Counter(log.events["ocel:activity"]) == rows
 
 
-async def test_a_text_that_xml_cannot_hold_is_replaced(running: Running, auditor: Client, tmp_path: Path) -> None:
+async def test_a_text_that_xml_cannot_hold_is_replaced(
+    running: Running, auditor: Client, tmp_path: Path, pm4py: ModuleType
+) -> None:
     case_id = (await running.open("odd")).case.case_id
     command = Command(case_id=case_id, request_id="odd-1", source_activity='\x01 <&">')
     command.note.words.text = "seen"
