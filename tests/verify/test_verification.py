@@ -13,7 +13,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casetrail_verify import Check, Report, envelope, events, export, lines, plain, verify
+from casetrail_verify import Check, Evidence, Report, envelope, events, export, lines, plain, verify
 from casetrail_verify.envelope import EnvelopeError
 from casetrail_verify.faults import Faults
 from casetrail_verify.tree import ProofError, Tree, root_by_inclusion
@@ -50,28 +50,36 @@ VECTOR_ROOTS = [
 ]
 
 
-def faults(report: Report) -> dict[Check, tuple[int, int]]:
+Judged = dict[Check, tuple[int, int]]
+
+
+def faults(report: Report) -> Judged:
     return {fault.check: (fault.position, fault.times) for fault in report.faults}
+
+
+@pytest.fixture(scope="module")
+def judged_in_one_piece(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Evidence, Judged]]:
+    """An untouched log and all that were tampered with, each with its faults."""
+    judged = []
+    for tampering in (None, *TAMPERINGS):
+        world = World().write_down()
+        if tampering is not None:
+            tampering.do(world)
+        evidence = world.evidence(tmp_path_factory.mktemp("world"))
+        judged.append((evidence, faults(verify(evidence))))
+    return judged
 
 
 @pytest.mark.parametrize("size", [1, 3_000, 8_000])
 def test_pieces_that_are_checked_apart_are_judged_as_one(
-    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    size: int, judged_in_one_piece: list[tuple[Evidence, Judged]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worlds = []
-    for number, tampering in enumerate([None, *TAMPERINGS]):
-        world = World().write_down()
-        if tampering is not None:
-            tampering.do(world)
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        worlds.append(world.evidence(folder))
-    whole = [faults(verify(evidence)) for evidence in worlds]
-
     monkeypatch.setattr(export, "_AT_ONCE", size)
 
-    assert [faults(verify(evidence)).keys() for evidence in worlds] == [found.keys() for found in whole]
-    assert [faults(verify(evidence)) for evidence in worlds[:1]] == whole[:1]
+    apart = [faults(verify(evidence)) for evidence, _ in judged_in_one_piece]
+
+    assert [found.keys() for found in apart] == [found.keys() for _, found in judged_in_one_piece]
+    assert apart[0] == judged_in_one_piece[0][1] == {}
 
 
 @pytest.mark.parametrize(
