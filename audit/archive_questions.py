@@ -48,7 +48,8 @@ def archived_as(case_id: str) -> Question:
 def closed_cases(*, opened_before: int, after_opened: int, limit: int) -> Question:
     """Closed cases of which nothing is pending, those that were opened first."""
     return Question(
-        "SELECT opened, seq, leaf_hash, body FROM case_index WHERE closed = 1 AND effects = 0 AND next_wake IS NULL "
+        "SELECT opened, seq, leaf_hash, body FROM case_index WHERE closed = 1 "
+        "AND NOT EXISTS (SELECT 1 FROM need WHERE need.opened = case_index.opened) "
         "AND opened_at < :before AND opened > :after ORDER BY opened LIMIT :limit",
         {"before": opened_before, "after": after_opened, "limit": limit},
     )
@@ -126,10 +127,6 @@ def _index_row(archived: ArchivedCase, case: Case, body: bytes) -> dict[str, Any
         **columns,
         "seq": archived.seq,
         "leaf_hash": archived.leaf_hash,
-        "next_wake": None,
-        "effects": 0,
-        "effects_seq": 0,
-        "effects_since": None,
         "body": body,
     }
     return {name: row[name] for name in INDEX_COLUMNS}

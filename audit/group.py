@@ -25,16 +25,23 @@ INDEX_COLUMNS: Final = (
     *Findable._fields,
     "seq",
     "leaf_hash",
-    "next_wake",
-    "effects",
-    "effects_seq",
-    "effects_since",
     "body",
 )
 """What an append writes of a case into the projection, in this order."""
 
-KEPT_COLUMNS: Final = frozenset({"opened", "case_id", "opened_at", "effects_since"})
-"""Of them, those that a case keeps from its first row, or that follow a rule of their own."""
+KEPT_COLUMNS: Final = frozenset({"opened", "case_id", "opened_at"})
+"""Of them, those that a case keeps from its first row."""
+
+NEED_COLUMNS: Final = ("opened", "next_wake", "effects_since", "effects_seq", "armed_seq")
+"""What an append writes of what a case needs from Temporal, in this order."""
+
+NEED_CHANGES: Final = """
+  next_wake = excluded.next_wake, effects_seq = excluded.effects_seq,
+  effects_since = CASE WHEN excluded.effects_since IS NOT NULL
+    THEN coalesce(need.effects_since, excluded.effects_since) END
+  WHERE (need.next_wake, need.effects_seq) IS DISTINCT FROM (excluded.next_wake, excluded.effects_seq)
+"""
+"""How a need that stands already changes; effects are pending since the first of them, until there is a break."""
 
 
 class PreparedBatch(NamedTuple):
@@ -128,14 +135,16 @@ class Head(NamedTuple):
 class Group:
     """What one transaction writes, as its batches are decided one after the other.
 
-    When all are decided, the store writes `events`, `index`, `growth.subtrees` and `head` (its size, and
-    `head.frontier.stored`) and commits.
+    When all are decided, the store writes `events`, `index`, `needs`, `growth.subtrees` and `head` (its size, and
+    `head.frontier.stored`), deletes the needs of the `unneeding`, and commits.
 
     Attributes:
         before: Where the log ended.
         tips: Where the cases end that they wrote to.
         events: All that is to be inserted.
         index: The projection's row of each case, in the order of INDEX_COLUMNS.
+        needs: What each case needs, in the order of NEED_COLUMNS, by where it was opened.
+        unneeding: Where the cases were opened that need nothing.
     """
 
     def __init__(
@@ -161,6 +170,8 @@ class Group:
         self.tips: dict[str, Tip] = {}
         self.events: list[StoredEvent] = []
         self.index: dict[str, tuple[Any, ...]] = {}
+        self.needs: dict[int, tuple[Any, ...]] = {}
+        self.unneeding: set[int] = set()
         self._tips_before = tips_before
         self._keys = keys
         self._erased = erased
@@ -210,24 +221,31 @@ class Group:
         self.tips[batch.case_id] = tip = Tip(stored[-1].seq, stored[-1].leaf_hash, opened)
         self.events += stored
         if batch.findable is not None:
-            self.index[batch.case_id] = self._index_row(batch, batch.findable, tip)
+            self.index[batch.case_id] = _index_row(batch, batch.findable, tip)
+            self._note_need(batch, batch.findable, opened)
         if batch.key:
             self._keys.add((batch.case_id, batch.key))
         return Written(batch, stored, previous[:-1], self)
 
-    def _index_row(self, batch: PreparedBatch, found_by: Findable, tip: Tip) -> tuple[Any, ...]:
-        return (
-            tip.opened,
-            batch.case_id,
-            *found_by,
-            tip.seq,
-            tip.leaf_hash,
-            milliseconds(batch.need.wake),
-            batch.need.effects,
-            batch.newest_effect if batch.need.effects else 0,
-            self._recorded_at // 1000 if batch.need.effects else None,
-            batch.body,
+    def _note_need(self, batch: PreparedBatch, found_by: Findable, opened: int) -> None:
+        """Keep what a case needs while it is live or needs anything, and nothing of it after that."""
+        wake, effects = batch.need.wake, batch.need.effects
+        if not (found_by.live or effects or wake is not None):
+            self.needs.pop(opened, None)
+            self.unneeding.add(opened)
+            return
+        self.unneeding.discard(opened)
+        self.needs[opened] = (
+            opened,
+            milliseconds(wake),
+            self._recorded_at // 1000 if effects else None,
+            batch.newest_effect if effects else None,
+            batch.expected_seq + 1,
         )
+
+
+def _index_row(batch: PreparedBatch, found_by: Findable, tip: Tip) -> tuple[Any, ...]:
+    return (tip.opened, batch.case_id, *found_by, tip.seq, tip.leaf_hash, batch.body)
 
 
 def besides(batches: Sequence[PreparedBatch], fates: Sequence[Fate]) -> list[Question]:

@@ -155,7 +155,8 @@ def erase_key(key_id: str, erasure: Erasure) -> Question:
     """Note that a key is destroyed, unless a case of the customer is open."""
     return Question(
         "INSERT INTO erased_key SELECT :key_id, :request_id, :digest, :event "
-        "WHERE NOT EXISTS (SELECT 1 FROM case_index WHERE customer_id = :customer_id AND closed = 0) "
+        "WHERE NOT EXISTS "
+        "(SELECT 1 FROM case_index WHERE customer_id = :customer_id AND customer_id <> '' AND closed = 0) "
         "ON CONFLICT DO NOTHING",
         {
             "key_id": key_id,
@@ -187,22 +188,18 @@ def any_encrypted() -> Question:
 def arm(case_id: str, *, seq: int, wake: int | None, now: int | None) -> Question:
     """Note as of which event Temporal knows a case.
 
-    Answers may overtake each other: what is known of a later event stays.
+    Answers may overtake each other: what is known of a later event stays. A case that needs nothing has no row for it.
     """
     return Question(
-        "UPDATE case_index SET armed_seq = :seq, armed_wake = :wake, served_at = :now "
-        "WHERE case_id = :case_id AND coalesce(armed_seq, 0) <= :seq",
+        "UPDATE need SET armed_seq = :seq, armed_wake = :wake, served_at = :now "
+        "WHERE opened = (SELECT opened FROM case_index WHERE case_id = :case_id) AND armed_seq <= :seq",
         {"case_id": case_id, "seq": seq, "wake": wake, "now": now},
     )
 
 
 def disarm_all() -> Question:
     """Forget what Temporal knows."""
-    return Question(
-        "UPDATE case_index SET armed_seq = NULL, armed_wake = NULL, served_at = NULL "
-        "WHERE live = 1 OR next_wake IS NOT NULL OR effects_since IS NOT NULL",
-        {},
-    )
+    return Question("UPDATE need SET armed_wake = NULL, served_at = NULL", {})
 
 
 # Policies and facts

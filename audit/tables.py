@@ -10,6 +10,7 @@ TABLES: Final = (
     "log_head",
     "event",
     "case_index",
+    "need",
     "archived",
     "erased_key",
     "policy",

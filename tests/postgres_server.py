@@ -48,7 +48,7 @@ _EMPTY: Final = "; ".join(
         "SET search_path = casetrail",
         "BEGIN",
         *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in _GUARDED),
-        f"TRUNCATE {', '.join(_GUARDED)}, case_index, fact RESTART IDENTITY",
+        f"TRUNCATE {', '.join(_GUARDED)}, case_index, need, fact RESTART IDENTITY",
         *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER unchangeable" for table in _GUARDED),
         *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}" for table, trigger in _GUARDED_BESIDES),
         "TRUNCATE casetrail_keys.kek, casetrail_keys.subject_key",

@@ -14,7 +14,7 @@ from psycopg import postgres, pq
 from psycopg.adapt import Dumper
 
 from audit.envelope import EVENT_COLUMNS, StoredEvent
-from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, Group, Head
+from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, NEED_CHANGES, NEED_COLUMNS, Group, Head
 
 CHANNEL: Final = "casetrail"
 """What is notified of the log's new size by each commit that adds events."""
@@ -98,6 +98,7 @@ _INDEX: Final = tuple(
     }.get(name, "bigint")
     for name in INDEX_COLUMNS
 )
+_NEED: Final = ("bigint",) * len(NEED_COLUMNS)
 
 
 def _insertion(into: str, types: Sequence[str]) -> str:
@@ -122,10 +123,10 @@ WRITE: Final = f"""
   cases AS (
     {_insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)}
     ON CONFLICT (opened) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)},
-    effects_since = CASE WHEN excluded.effects = 1
-      THEN coalesce(case_index.effects_since, excluded.effects_since) END
-  )
+    {", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)}
+  ),
+  needs AS ({_insertion(f"need ({', '.join(NEED_COLUMNS)})", _NEED)} ON CONFLICT (opened) DO UPDATE SET {NEED_CHANGES}),
+  unneeding AS (DELETE FROM need WHERE opened = ANY(%b::bigint[]))
   SELECT pg_notify('{CHANNEL}', %b), 1 / (NOT EXISTS (SELECT FROM erased_key WHERE dek_id = ANY(%b::text[])))::integer
 """  # noqa: S608 - our own names
 """Writes what `values` says; divides by zero where one of the keys that it must not find is erased."""
@@ -155,6 +156,8 @@ def values(group: Group, *, unless_erased: Iterable[str] = ()) -> list[Any]:
         *of_events(group.events),
         *_columns(_SUBTREE, group.growth.subtrees),
         *_columns(_INDEX, group.index.values()),
+        *_columns(_NEED, group.needs.values()),
+        _bigints(group.unneeding),
         str(group.head.size),
         _texts(unless_erased),
     ]

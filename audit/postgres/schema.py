@@ -8,7 +8,7 @@ from audit import tables
 from audit.log import LogUnavailableError, NoLogError
 from audit.postgres.server import SCHEMA, Connection, Server
 
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 """The newest migration, which this version works with."""
 
 

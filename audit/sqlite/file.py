@@ -12,7 +12,7 @@ import pysqlite3.dbapi2 as sqlite
 from audit import tables
 from audit.log import LogDamagedError, LogUnavailableError
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 Connection = Any
 """A connection of the driver, which has no types."""

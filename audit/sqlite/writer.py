@@ -22,7 +22,19 @@ import pysqlite3.dbapi2 as sqlite
 
 from audit import questions
 from audit.envelope import EVENT_COLUMNS
-from audit.group import ARCHIVED, INDEX_COLUMNS, KEPT_COLUMNS, Group, Head, PreparedBatch, Tip, Written, besides
+from audit.group import (
+    ARCHIVED,
+    INDEX_COLUMNS,
+    KEPT_COLUMNS,
+    NEED_CHANGES,
+    NEED_COLUMNS,
+    Group,
+    Head,
+    PreparedBatch,
+    Tip,
+    Written,
+    besides,
+)
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError
 from audit.merkle import Frontier
 from audit.questions import Question
@@ -36,11 +48,11 @@ _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 _EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES"
 _SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
-_INDEX_CONFLICT = (
-    "ON CONFLICT (opened) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)
-    + ", effects_since = iif(excluded.effects, coalesce(effects_since, excluded.effects_since), NULL)"
+_INDEX_CONFLICT = "ON CONFLICT (opened) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS
 )
+_NEED = f"INSERT INTO need ({', '.join(NEED_COLUMNS)}) VALUES"
+_NEED_CONFLICT = f"ON CONFLICT (opened) DO UPDATE SET {NEED_CHANGES}"
 
 
 class Errand(NamedTuple):
@@ -245,6 +257,10 @@ def store(connection: Connection, group: Group, beside: Sequence[Question] = ())
     _insert(connection, _EVENT, group.events)
     if group.index:
         _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
+    if group.needs:
+        _insert(connection, _NEED, list(group.needs.values()), _NEED_CONFLICT)
+    if group.unneeding:
+        reading.change(connection, questions.among("DELETE FROM need WHERE", "opened", group.unneeding))
     if group.growth.subtrees:
         _insert(connection, _SUBTREE, group.growth.subtrees)
     for change in beside:

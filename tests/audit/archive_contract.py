@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from audit.envelope import StoredEvent
-from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log
+from audit.log import LOG_ITSELF, Appended, ArchivedCase, ArchivingRefusedError, ClosedCase, Known, Log, Need
 from audit.own_events import record
 from audit.replay import replay
 from audit.retention import approve, propose, root_of, withdraw
@@ -25,7 +25,7 @@ from casetrail.v1.event_pb2 import (
 from casetrail.v1.types_pb2 import Actor, Role
 from domain.evolve import fold
 from domain.refusal import Rejected
-from tests.audit.contract import opened
+from tests.audit.contract import NOW, opened
 from tests.audit.given import NOON, Writer, note, opening
 from tests.audit.tree_contract import true_checkpoint
 
@@ -316,4 +316,6 @@ class ArchiveContract:
 
     async def test_a_case_with_work_ahead_is_not_to_be_archived(self, log: Log) -> None:
         await opened(log, "INQ-1")
+        for case_id, need in (("INQ-2", Need(None, effects=True)), ("INQ-3", Need(NOW, effects=False))):
+            await (await opened(log, case_id)).write(CaseClosed(), key="close", need=need)
         assert await closed_cases(log) == []

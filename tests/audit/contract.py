@@ -13,7 +13,7 @@ from audit.log import Appended, Batch, Behind, Known, Log, LogDamagedError, Need
 from audit.replay import replay
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
-from casetrail.v1.event_pb2 import CaseClosed, Event
+from casetrail.v1.event_pb2 import CaseClosed, Event, Reopened
 from casetrail.v1.types_pb2 import Kind, Priority, Stage
 from domain.refusal import Rejected
 from tests.audit.given import NOON, Writer, digest, event, note, opening, reply
@@ -460,6 +460,16 @@ class LogContract:
         assert await unserved(log, after=59) == []
         assert len(await unserved(log, after=61)) == 1
 
+    async def test_effects_after_a_break_are_pending_since_then(self, log: Log, clock: Clock) -> None:
+        clock.now = int(NOW.timestamp()) * 1_000_000
+        writer = await opened(log, "INQ-1", need=Need(None, effects=True))
+        clock.now += 30_000_000
+        await writer.write(note(), key="r1")
+        await writer.write(note(), key="r2", need=Need(None, effects=True))
+        await log.arm("INQ-1", seq=3, wake=None, now=NOW)
+        assert await unserved(log, after=89) == []
+        assert len(await unserved(log, after=91)) == 1
+
     async def test_a_late_answer_does_not_arm_for_what_came_after_it(self, log: Log) -> None:
         early = NOW + timedelta(minutes=1)
         writer = await opened(log, "INQ-1")
@@ -475,6 +485,28 @@ class LogContract:
         await closed.write(CaseClosed(), key="close")
         await opened(log, "INQ-2", imported=True)
         assert await unserved(log, after=1e6) == []
+
+    async def test_a_case_that_is_reopened_is_unserved_until_temporal_knows_of_that(self, log: Log) -> None:
+        wake = NOW + timedelta(minutes=5)
+        writer = await opened(log, "INQ-1", need=Need(wake, effects=False))
+        await log.arm("INQ-1", seq=1, wake=wake, now=NOW)
+        await writer.write(CaseClosed(), key="close")
+        assert await log.disarm_all() == 0, "of a case that needs nothing there is nothing to forget"
+        await writer.write(Reopened(round=2), key="reopen", need=Need(wake, effects=False))
+        for seq in (1, 2):
+            await log.arm("INQ-1", seq=seq, wake=wake, now=NOW)
+            assert len(await unserved(log)) == 1, "a late answer is of a time before"
+        await log.arm("INQ-1", seq=3, wake=wake, now=NOW)
+        assert await unserved(log) == []
+
+    async def test_of_batches_at_once_the_last_says_what_the_case_needs(self, log: Log) -> None:
+        twice, once = await opened(log, "INQ-1"), await opened(log, "INQ-2")
+        batches = []
+        for writer, body in ((twice, CaseClosed()), (once, note()), (twice, Reopened(round=2)), (once, CaseClosed())):
+            batches.append(writer.batch(body, key=f"r{writer.seq}"))
+            writer.case = batches[-1].case
+        await asyncio.gather(*map(log.append, batches))
+        assert [case.case_id for case in await unserved(log)] == ["INQ-1"]
 
     async def test_a_closed_case_with_an_effect_is_served_to_the_end(self, log: Log) -> None:
         writer = await opened(log, "INQ-1")

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from audit.log import Appended, Batch, Log, Need
 from casetrail.v1.case_pb2 import Case, TimeBase
-from casetrail.v1.event_pb2 import CaseClosed, CaseOpened, Event, NoteAdded, Replied
+from casetrail.v1.event_pb2 import CaseClosed, CaseOpened, Event, NoteAdded, Reopened, Replied
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Priority, Role, Words
 from domain.evolve import fold
 
 NOON = 1_790_000_000
 NOTHING_NEEDED = Need(wake=None, effects=False)
 
-Body = CaseOpened | Replied | NoteAdded | CaseClosed
+Body = CaseOpened | Replied | NoteAdded | CaseClosed | Reopened
 
 
 def opening(

@@ -8,7 +8,7 @@ import psycopg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from audit.log import Log
+from audit.log import ArchivingRefusedError, Log
 from audit.postgres import PostgresLog
 from audit.sqlite import SqliteLog
 from tests.audit.archive_contract import A1, agreed, archived, closed, closed_cases
@@ -87,6 +87,29 @@ async def test_the_applications_role_can_only_ask_for_it_and_is_refused(url: str
             with pytest.raises(psycopg.IntegrityError, match=WORDS):
                 application.execute("SELECT restore_payload(%s, '', 'of another')", (position,))
     assert (await log.verify()).findings == ()
+    await log.close()
+
+
+NEEDED = "INSERT INTO need (opened, armed_seq) VALUES (4, 3)"
+"""INQ-2 needs something from Temporal."""
+
+
+async def test_a_file_keeps_a_case_that_needs_something(file: SqliteLog) -> None:
+    cases = await closed_cases(file)
+    with closing(sqlite.connect(file.path, isolation_level=None)) as other:
+        other.execute(NEEDED)
+    with pytest.raises(ArchivingRefusedError, match="not closed"):
+        await archived(file, cases, "archive-2")
+
+
+async def test_a_server_keeps_a_case_that_needs_something(url: str) -> None:
+    log = await PostgresLog.open(url)
+    await filled(log)
+    cases = await closed_cases(log)
+    with psycopg.connect(url, autocommit=True, options="-c search_path=casetrail") as other:
+        other.execute(NEEDED)
+    with pytest.raises(ArchivingRefusedError, match="not closed"):
+        await archived(log, cases, "archive-2")
     await log.close()
 
 

@@ -119,7 +119,7 @@ def test_a_file_is_made_looked_at_and_upgraded(tmp_path: Path) -> None:
         assert not (tmp_path / "new").exists()
     for command in ("init", "upgrade", "status"):
         status, words = casetrail_db(command, log=url)
-        assert (status, "schema    0007 (this Casetrail: 0007)" in words) == (0, True), words
+        assert (status, "schema    0008 (this Casetrail: 0008)" in words) == (0, True), words
 
 
 def test_when_nobody_reads_on_it_ends_without_a_word(tmp_path: Path) -> None:
