@@ -72,6 +72,16 @@ class CheckingContract:
             "PROJECTION_DIFFERS",
         }
 
+    async def test_one_process_finds_the_same_however_few_cases_it_takes_at_once(
+        self, log: Log, damage: Damage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        damage()
+        at_once = await log.verify()
+
+        monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+
+        assert await log.verify() == at_once
+
     @pytest.mark.usefixtures("in_processes")
     async def test_all_look_at_one_moment_while_others_write(self, log: Log) -> None:
         before = await log.size()
