@@ -274,7 +274,7 @@ def test_the_longest_silence_stays_within_what_a_calendar_can_count(story: Story
     story.open("inquiry")
     events = expire(story.case, story.opened + 10 * 366 * 86_400, story.rules)
     case = fold(events, story.case)
-    assert all(clock.climb.HasField("next_at") for clock in case.clocks if clock.breached)
+    assert {clock.climb.HasField("next_at") for clock in case.clocks if clock.breached} == {True}
     assert len(events) < 200, "a forgotten case does not fill the log"
 
 

@@ -75,7 +75,9 @@ def test_the_picture_is_well_formed_and_stays_inside_its_frame() -> None:
     for language in LANGUAGES.values():
         drawing = ET.fromstring(timeline(facts_of(events()), language))  # noqa: S314 - our own
         width, height = float(drawing.get("width", 0)), float(drawing.get("height", 0))
-        for shape in drawing.iter("{http://www.w3.org/2000/svg}rect"):
+        shapes = list(drawing.iter("{http://www.w3.org/2000/svg}rect"))
+        assert shapes
+        for shape in shapes:
             assert 0 <= float(shape.get("x", 0)) <= width
             assert float(shape.get("x", 0)) + float(shape.get("width", 0)) <= width
             assert float(shape.get("height", 0)) <= height
