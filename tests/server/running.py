@@ -112,6 +112,11 @@ class Running:
         command.note.words.text = text
         return await self.execute(command)
 
+    async def is_witnessed(self) -> bool:
+        """Whether a witness has signed all that there is."""
+        newest = await self.log.newest_checkpoint()
+        return newest is not None and newest.size == await self.log.size() and bool(newest.cosignatures)
+
 
 def token(caller: str) -> tuple[tuple[str, str]]:
     return (("authorization", f"Bearer {caller}-secret"),)

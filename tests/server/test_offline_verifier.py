@@ -20,7 +20,7 @@ from casetrail_verify import Check, Evidence, Report, verify
 from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY, WITNESS_KEY
 from server.proving import ProofSettings
-from tests.server.running import Running, serving, token
+from tests.server.running import serving, token
 from tests.waiting import become_true
 from tests.witness.standing import Standing, listening
 
@@ -53,7 +53,7 @@ async def auditor(tmp_path: Path) -> AsyncIterator["Auditor"]:
             standing.trust(*running.proving.notary.keys)
             await shop.note(opened[0].case.case_id, "seen")
             await running.proving.publisher.publish()
-            await become_true(lambda: _is_witnessed(running))
+            await become_true(running.is_witnessed)
             yield Auditor(tmp_path, client, shop, standing, opened[0].case.case_id)
 
 
@@ -97,11 +97,6 @@ class Auditor:
                 receipts=[self.folder / "receipts.jsonl"],
             )
         )
-
-
-async def _is_witnessed(running: Running) -> bool:
-    newest = await running.log.newest_checkpoint()
-    return newest is not None and newest.size == await running.log.size() and bool(newest.cosignatures)
 
 
 async def test_the_whole_log_holds(auditor: Auditor) -> None:

@@ -348,11 +348,6 @@ def settings(folder: Path, url: str, standing: Standing) -> ProofSettings:
     return ProofSettings(folder / "keys", folder / "checkpoints", witnesses)
 
 
-async def is_witnessed(running: Running) -> bool:
-    newest = await running.log.newest_checkpoint()
-    return newest is not None and newest.size == await running.log.size() and bool(newest.cosignatures)
-
-
 async def test_a_witness_co_signs_what_the_log_publishes(tmp_path: Path) -> None:
     standing = Standing.begin(tmp_path / "witness")
     with listening(standing.witness()) as url:
@@ -360,9 +355,9 @@ async def test_a_witness_co_signs_what_the_log_publishes(tmp_path: Path) -> None
             standing.trust(*running.proving.notary.keys)
             case_id = (await running.open()).case.case_id
             await running.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
             await running.note(case_id, 1)
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
             found = await checkpoint(running)
             (cosigned,) = SignedNote.parse(found.checkpoint.note).cosigned_by([standing.key.verifier])
             assert cosigned.witness.name == "w1.example"
@@ -385,7 +380,7 @@ async def test_a_witness_that_is_down_stops_nobody_and_is_seen_until_it_is_back(
         assert "does not answer" in (await checkpoint(running)).witnesses[0].trouble
         await running.open("open-2")
         with listening(standing.witness(), port):
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
             await become_true(lambda: _is(lambda: not witness.trouble))  # said after the signature was kept
 
 
@@ -451,7 +446,7 @@ async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> No
         ):
             await first.open("first")
             await first.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(first))
+            await become_true(first.is_witnessed)
             await second.open("second")
             await second.open("third")
             await second.proving.publisher.publish()
@@ -471,7 +466,7 @@ async def test_a_log_that_was_cut_off_is_told_by_its_witness(tmp_path: Path) -> 
             for n in range(5):
                 await running.open(f"more-{n}")
             await running.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
         async with serving(two, settings(two, url, standing)) as running:
             await running.open("other")
             await running.proving.publisher.publish()
@@ -490,17 +485,17 @@ async def test_two_servers_of_one_log_share_a_witness_without_false_alarm(tmp_pa
             standing.trust(*first.proving.notary.keys)
             await first.open("first")
             await first.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(first))
+            await become_true(first.is_witnessed)
             early = await first.log.newest_checkpoint()
             await second.open("second")
             await second.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(second))
+            await become_true(second.is_witnessed)
             assert early is not None
             (witness,) = first.proving.witnesses
             witness.tell(early)
             await first.open("third")
             await first.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(first))
+            await become_true(first.is_witnessed)
             assert [each.trouble for each in (*first.proving.witnesses, *second.proving.witnesses)] == ["", ""]
 
 
@@ -527,7 +522,7 @@ async def test_what_a_silent_witness_has_not_signed_is_left_out_unless_it_is_ask
             standing.trust(*running.proving.notary.keys)
             await running.open()
             await running.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
             signed = await running.log.size()
     async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
         await running.open("unseen")
@@ -555,7 +550,7 @@ async def test_the_command_says_how_far_witnesses_vouch_for_an_export(
             standing.trust(*running.proving.notary.keys)
             await running.open()
             await running.proving.publisher.publish()
-            await become_true(lambda: is_witnessed(running))
+            await become_true(running.is_witnessed)
             size = await running.log.size()
             assert f"All witnesses of the log have signed it, up to position {size}." in await export(running, tmp_path)
     async with serving(tmp_path, settings(tmp_path, url, standing)) as running:
