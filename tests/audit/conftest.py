@@ -1,6 +1,13 @@
-"""The contract is no test module by its name; pytest is to explain its failures all the same."""
+"""A database on the server for one test, and contracts whose failures are explained.
+
+A contract is no test module by its name; pytest is to explain its failures all the same.
+"""
+
+from collections.abc import Iterator
 
 import pytest
+
+from tests.postgres_server import Databases
 
 pytest.register_assert_rewrite(
     "tests.audit.archive_contract",
@@ -9,3 +16,11 @@ pytest.register_assert_rewrite(
     "tests.audit.given",
     "tests.audit.tree_contract",
 )
+
+
+@pytest.fixture
+def server_url(new_database: Databases) -> Iterator[str]:
+    """A database whose tables a test may change: nobody uses it again."""
+    made = new_database()
+    yield made
+    new_database.give_back(made, as_it_was=False)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audit.log import Appended, Batch, Behind, Known, Log, LogDamagedError, Need, Unserved
+from audit.log import Appended, Batch, Behind, Finding, Known, Log, LogDamagedError, Need, Unserved
 from audit.replay import replay
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -37,6 +37,19 @@ async def take(events: AsyncIterator[Event], count: int) -> list[Event]:
         while len(taken) < count:
             taken.append(await anext(events))
     return taken
+
+
+async def two_cases(log: Log) -> None:
+    """Two cases, their events interleaved: INQ-1 at 1, 3, 4, 6 and INQ-2 at 2, 5, 7."""
+    first, second = await opened(log, "INQ-1"), await opened(log, "INQ-2")
+    await first.write(reply(), note(), key="r1")
+    await second.write(note(), key="r1")
+    await first.write(reply(), key="r2")
+    await second.write(reply(), key="r2")
+
+
+def reasons(findings: Sequence[Finding]) -> list[tuple[str, int]]:
+    return [(finding.reason, finding.position) for finding in findings]
 
 
 async def everybody_hears_that_the_head_is_gone(log: Log) -> None:

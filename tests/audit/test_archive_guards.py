@@ -1,6 +1,6 @@
 """Payloads leave the database only while they are archived: what the tables themselves refuse, to whomever."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -46,13 +46,6 @@ async def file(tmp_path: Path) -> AsyncIterator[SqliteLog]:
     await log.close()
 
 
-@pytest.fixture
-def url(new_database: Callable[[], str]) -> Iterator[str]:
-    made = new_database()
-    yield made
-    new_database.give_back(made, as_it_was=False)  # type: ignore[attr-defined] # it is `Databases`
-
-
 @pytest.mark.parametrize("change", REFUSED)
 async def test_a_file_refuses_it(file: SqliteLog, change: str) -> None:
     with closing(sqlite.connect(file.path)) as other, pytest.raises(sqlite.IntegrityError, match=WORDS):
@@ -60,10 +53,10 @@ async def test_a_file_refuses_it(file: SqliteLog, change: str) -> None:
     assert (await file.verify()).findings == ()
 
 
-async def test_a_server_refuses_it_to_a_superuser_too(url: str, postgres: PostgresServer) -> None:
-    log = await PostgresLog.open(url)
+async def test_a_server_refuses_it_to_a_superuser_too(server_url: str, postgres: PostgresServer) -> None:
+    log = await PostgresLog.open(server_url)
     await filled(log)
-    database = url.rpartition("/")[2]
+    database = server_url.rpartition("/")[2]
     with psycopg.connect(postgres.url(database), autocommit=True, options="-c search_path=casetrail") as superuser:
         superuser.execute("SET session_replication_role = replica")
         for change in REFUSED:
@@ -73,10 +66,10 @@ async def test_a_server_refuses_it_to_a_superuser_too(url: str, postgres: Postgr
     await log.close()
 
 
-async def test_the_applications_role_can_only_ask_for_it_and_is_refused(url: str) -> None:
-    log = await PostgresLog.open(url)
+async def test_the_applications_role_can_only_ask_for_it_and_is_refused(server_url: str) -> None:
+    log = await PostgresLog.open(server_url)
     await filled(log)
-    with psycopg.connect(url, autocommit=True, options="-c search_path=casetrail") as application:
+    with psycopg.connect(server_url, autocommit=True, options="-c search_path=casetrail") as application:
         for denied in (*REFUSED[:4], *REFUSED[5:]):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 application.execute(denied)
@@ -102,11 +95,11 @@ async def test_a_file_keeps_a_case_that_needs_something(file: SqliteLog) -> None
         await archived(file, cases, "archive-2")
 
 
-async def test_a_server_keeps_a_case_that_needs_something(url: str) -> None:
-    log = await PostgresLog.open(url)
+async def test_a_server_keeps_a_case_that_needs_something(server_url: str) -> None:
+    log = await PostgresLog.open(server_url)
     await filled(log)
     cases = await closed_cases(log)
-    with psycopg.connect(url, autocommit=True, options="-c search_path=casetrail") as other:
+    with psycopg.connect(server_url, autocommit=True, options="-c search_path=casetrail") as other:
         other.execute(NEEDED)
     with pytest.raises(ArchivingRefusedError, match="not closed"):
         await archived(log, cases, "archive-2")

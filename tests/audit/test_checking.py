@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from audit.checking import Checkers
 from audit.log import Log, LogUnavailableError
 from audit.stores import KeySettings, open_log, sqlite_url
 from tests.audit.given import Writer, note, opening
-from tests.postgres_server import Databases, PostgresServer
+from tests.postgres_server import PostgresServer
 
 CASES, NOTES = 6, 5
 _TABLES = ("event", "policy", "log_head")
@@ -155,10 +155,8 @@ class TestPostgres(CheckingContract):
     """In a schema apart."""
 
     @pytest.fixture
-    def log_url(self, new_database: Databases) -> Iterator[str]:
-        made = new_database()
-        yield made
-        new_database.give_back(made, as_it_was=False)
+    def log_url(self, server_url: str) -> str:
+        return server_url
 
     @pytest.fixture
     def key_settings(self, log_url: str, tmp_path: Path) -> KeySettings:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from audit.signing import Notary
 from audit.stores import KeySettings, open_log, sqlite_url
 from casetrail.proof.note import WITNESS_KEY, SigningKey
 from tests.audit.given import Writer, note, opening
-from tests.postgres_server import Databases, PostgresServer
+from tests.postgres_server import PostgresServer
 from tests.programs import CASETRAIL_DB
 
 HOLDS = (
@@ -277,10 +277,8 @@ class TestPostgres(DbVerifyContract):
     """On a server."""
 
     @pytest.fixture
-    def url(self, new_database: Databases) -> Iterator[str]:
-        made = new_database()
-        yield made
-        new_database.give_back(made, as_it_was=False)
+    def url(self, server_url: str) -> str:
+        return server_url
 
     @pytest.fixture
     def change(self, url: str, postgres: PostgresServer) -> Change:

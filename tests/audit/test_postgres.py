@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ from psycopg import sql
 
 from audit.envelope import leaf_hash
 from audit.listing import UNSERVED, which_cases
-from audit.log import Appended, AppendResult, Batch, Finding, Known, Log, LogDamagedError, LogUnavailableError
+from audit.log import Appended, AppendResult, Batch, Known, Log, LogDamagedError, LogUnavailableError
 from audit.postgres import PostgresLog
 from audit.postgres.server import Server, Timeouts
 from audit.stores import KeySettings, open_keys
@@ -30,7 +30,9 @@ from tests.audit.contract import (
     everybody_hears_that_a_table_is_gone,
     everybody_hears_that_the_head_is_gone,
     opened,
+    reasons,
     take,
+    two_cases,
 )
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
@@ -270,11 +272,9 @@ async def test_nothing_is_lost_or_done_twice_while_the_server_restarts_under_loa
     url: str, postgres: PostgresServer, *, at_once: bool
 ) -> None:
     logs = [await PostgresLog.open(url, timeouts=QUICK._replace(lock=5)) for _ in range(3)]
-    refused = 0
     stop = asyncio.Event()
 
     async def write(log: PostgresLog, case_id: str) -> Writer:
-        nonlocal refused
         writer = Writer(log, case_id)
         while not stop.is_set():
             batch = writer.batch(note() if writer.seq else opening(), key=f"r{writer.seq}")
@@ -283,12 +283,10 @@ async def test_nothing_is_lost_or_done_twice_while_the_server_restarts_under_loa
         return writer
 
     async def insisting(batch: Batch, log: PostgresLog) -> None:
-        nonlocal refused
         while True:
             try:
                 outcome = await log.append(batch)
             except LogUnavailableError:
-                refused += 1
                 continue
             assert isinstance(outcome, Appended | Known), outcome
             return
@@ -575,15 +573,6 @@ async def test_an_append_that_forgets_the_tree_is_refused(superuser: psycopg.Con
 # What a superuser changes all the same
 
 
-async def two_cases(log: PostgresLog) -> None:
-    """Two cases, their events interleaved: INQ-1 at 1, 3, 4, 6 and INQ-2 at 2, 5, 7."""
-    first, second = await opened(log, "INQ-1"), await opened(log, "INQ-2")
-    await first.write(reply(), note(), key="r1")
-    await second.write(note(), key="r1")
-    await first.write(reply(), key="r2")
-    await second.write(reply(), key="r2")
-
-
 @pytest.fixture
 def tamper(superuser: psycopg.Connection[Any]) -> Callable[..., None]:
     """Change the tables as one who owns them can: without triggers and rules."""
@@ -677,10 +666,6 @@ async def test_a_table_that_was_dropped_is_damage_to_whoever_needs_it_and_at_eac
 def test_every_table_of_a_new_database_is_one_that_is_looked_for(superuser: psycopg.Connection[Any]) -> None:
     made = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'casetrail'").fetchall()
     assert {name for (name,) in made} == set(TABLES)
-
-
-def reasons(findings: Sequence[Finding]) -> list[tuple[str, int]]:
-    return [(finding.reason, finding.position) for finding in findings]
 
 
 # What PostgreSQL cannot hold

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from engine.ground import Ground
 from engine.settings import EngineSettings
 from telemetry import Telemetry
 from tests.audit.given import Writer, opening
-from tests.postgres_server import Databases, PostgresServer
+from tests.postgres_server import PostgresServer
 
 PROGRAM = Path(sys.executable).with_name("casetrail-db")
 
@@ -142,10 +142,8 @@ class TestPostgres(RemainsContract):
     """On a server."""
 
     @pytest.fixture
-    def url(self, new_database: Databases) -> Iterator[str]:
-        made = new_database()
-        yield made
-        new_database.give_back(made, as_it_was=False)
+    def url(self, server_url: str) -> str:
+        return server_url
 
     @pytest.fixture
     def admin(self, postgres: PostgresServer) -> str:

@@ -32,9 +32,11 @@ from tests.audit.contract import (
     everybody_hears_that_a_table_is_gone,
     everybody_hears_that_the_head_is_gone,
     opened,
+    reasons,
     take,
+    two_cases,
 )
-from tests.audit.given import Writer, note, opening, reply
+from tests.audit.given import Writer, note, opening
 from tests.audit.processes import writing_process
 from tests.audit.tree_contract import TreeContract, true_checkpoint
 
@@ -181,15 +183,6 @@ def tamper(path: Path) -> Callable[..., None]:
                 assert other.execute(statement).rowcount, statement
 
     return change
-
-
-# Two cases, their events interleaved: INQ-1 at 1, 3, 4, 6 and INQ-2 at 2, 5, 7.
-async def two_cases(log: SqliteLog) -> None:
-    first, second = await opened(log, "INQ-1"), await opened(log, "INQ-2")
-    await first.write(reply(), note(), key="r1")
-    await second.write(note(), key="r1")
-    await first.write(reply(), key="r2")
-    await second.write(reply(), key="r2")
 
 
 BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BLOB) WHERE pos = 3"
@@ -390,10 +383,6 @@ def rehash(path: Path, position: int) -> None:
 
 async def findings_of(log: SqliteLog, case_id: str = "") -> list[Finding]:
     return list((await log.verify(case_id)).findings)
-
-
-def reasons(findings: list[Finding]) -> list[tuple[str, int]]:
-    return [(finding.reason, finding.position) for finding in findings]
 
 
 # What goes wrong below
