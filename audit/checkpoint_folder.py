@@ -6,13 +6,17 @@ does not let anybody change or delete what stands there.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit.durable import sync_folder
 from audit.log import Checkpoint
 from casetrail.proof.note import NoteError, SignedNote, TreeNote
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class FolderRefusedError(Exception):
@@ -22,13 +26,19 @@ class FolderRefusedError(Exception):
 class CheckpointFolder:
     """A folder outside the database."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], datetime] = _now) -> None:
         """Use a folder that is there.
+
+        Args:
+            path: The folder.
+            clock: The real time in UTC; a file is named by its day.
 
         Raises:
             FolderRefusedError: It is not, or nothing can be written into it.
         """
         self.path = path
+        self._clock = clock
+        self._synced: Path | None = None
         if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
             raise FolderRefusedError(
                 f"{path} is no folder that this process can write: make it, or leave CASETRAIL_CHECKPOINTS out"
@@ -49,16 +59,16 @@ class CheckpointFolder:
             ensure_ascii=False,
             separators=(",", ":"),
         )
-        path = self.path / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
-        is_new = not path.exists()
+        path = self.path / f"{self._clock():%Y-%m-%d}.jsonl"
         with path.open("ab") as file:
             # A line that a crash cut off stays as it is; the next one begins on its own.
             start = b"\n" if file.tell() and not _ends_a_line(path) else b""
             file.write(start + line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        if is_new:
+        if path != self._synced:  # its name too, also where another process has made it
             sync_folder(self.path)
+            self._synced = path
 
     def newest(self, origin: str) -> SignedNote | None:
         """The checkpoint of the largest tree of a log that stands here, as it was written first.

@@ -1,6 +1,7 @@
 """Files that must be there after a loss of power."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -37,16 +38,32 @@ def write_private(path: Path, text: str, *, anew: bool = False) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    partial = _written_beside(path, text, 0o600)
     if anew:
         _link(partial, path)
     else:
         partial.replace(path)
     sync_folder(path.parent)
+
+
+def write_public(path: Path, text: str) -> None:
+    """Write a file that others may read, instead of the one that is there: whole or not at all, and on the disk.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _written_beside(path, text, 0o666).replace(path)
+    sync_folder(path.parent)
+
+
+def _written_beside(path: Path, text: str, mode: int) -> Path:
+    """A file with this text, on the disk, under a name that no other process takes, on whatever machine."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return partial
 
 
 def _link(partial: Path, path: Path) -> None:

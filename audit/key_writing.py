@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 
-from audit.durable import make_folder, write_private
+from audit.durable import make_folder, sync_folder, write_private
 from casetrail.key_file import KEY_BYTES, KeyFile, KeyFileError
 
 _ID_BYTES: Final = 8
@@ -19,7 +19,12 @@ def make(file: KeyFile) -> dict[str, bytes]:
     """
     if not file.path.exists():
         _write(file, {secrets.token_hex(_ID_BYTES): secrets.token_bytes(KEY_BYTES)}, anew=True)
-    return file.read()
+    keys = file.read()
+    try:
+        sync_folder(file.path.parent)  # who made it may have died before its name was on the disk
+    except OSError as error:
+        raise KeyFileError(f"{file.path.parent} cannot be synced: {error.strerror}") from error
+    return keys
 
 
 def add(file: KeyFile) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audit.durable import make_folder, sync_folder, write_private
+from audit.durable import make_folder, sync_folder, write_private, write_public
 from audit.key_changes import KeyChangeError, KeyHistory, change_statement
 from audit.log import LOG_ITSELF, Checkpoint, Log
 from audit.own_events import record
@@ -240,6 +240,7 @@ def _key_in(folder: Path, origin: str, changes: Sequence[Event], newest: Checkpo
         if newest is not None or changes:
             raise KeyRefusedError(f"the log's key {path} is missing, and the log has been signed: restore it")
         write_private(path, f"{SigningKey.generate(origin).secret}\n", anew=True)
+    sync_folder(folder)  # who made or changed it may have died before its name was on the disk
     key = _read(path)
     if key.verifier.name != origin:
         raise KeyRefusedError(
@@ -283,6 +284,7 @@ def _next_key(folder: Path, origin: str) -> SigningKey:
     if not path.exists():
         write_private(path, f"{SigningKey.generate(origin).secret}\n", anew=True)
     path.touch()  # not abandoned
+    sync_folder(folder)  # who began may have died before its name was on the disk
     return _read(path)
 
 
@@ -293,9 +295,7 @@ def _promote(folder: Path) -> None:
 
 def _publish(folder: Path, keys: Sequence[VerifierKey]) -> None:
     """Write the public keys for whoever wants to know them."""
-    partial = folder / "log.vkey.new"
-    partial.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
-    partial.replace(folder / "log.vkey")
+    write_public(folder / "log.vkey", "".join(f"{key}\n" for key in keys))
 
 
 def _read(path: Path) -> SigningKey:

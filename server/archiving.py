@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from audit import proofs
+from audit.durable import sync_folder
 from audit.envelope import StoredEvent, event_of
 from audit.log import ArchivedCase, ArchivingRefusedError, ClosedCase, Log, LogDamagedError
 from audit.own_events import record
@@ -126,7 +127,9 @@ class Archiving:
     async def _written(self, found: Archive, cases: Sequence[ClosedCase], end: Ending) -> ArchiveFolder:
         """The archive's folder, on the disk and checked. One that an earlier attempt has finished serves too."""
         place = self._folder / found.archive_id
-        if not place.exists():
+        if place.exists():
+            await asyncio.to_thread(sync_folder, self._folder)  # who put it there may have died before that
+        else:
             await self._write(place, found, cases, end)
         written = await asyncio.to_thread(self._checked, place)
         said = found.proposed.archive_proposed

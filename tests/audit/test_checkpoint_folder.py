@@ -8,6 +8,7 @@ import pytest
 
 from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
 from audit.log import Checkpoint
+from tests.disk import on_the_disk
 from tests.verify.forging import FOREIGN_KEY, LOG_KEY, leaf, note_of
 
 PUBLISHED = 1_795_000_000_123_456
@@ -24,14 +25,38 @@ def newest(folder: Path) -> int | None:
 
 def test_a_line_has_the_checkpoint_with_its_cosignatures_and_when_it_was_published(tmp_path: Path) -> None:
     note = note_of(LOG_KEY.name, 3, leaf(b""))
+    folder = CheckpointFolder(tmp_path, lambda: datetime(2026, 11, 18, tzinfo=UTC))
     for cosignatures in ((), ("— w1 AAAA\n", "— w2 BBBB\n")):
-        CheckpointFolder(tmp_path).add(Checkpoint(3, leaf(b""), note, PUBLISHED, cosignatures))
+        folder.add(Checkpoint(3, leaf(b""), note, PUBLISHED, cosignatures))
 
     [file] = tmp_path.iterdir()
     first, second = map(json.loads, file.read_text().splitlines())
     assert first == {"note": note, "published_at": "2026-11-18T11:06:40.123456Z", "size": 3}
     assert second == first | {"note": f"{note}— w1 AAAA\n— w2 BBBB\n"}
     assert datetime.fromisoformat(first["published_at"]) == datetime.fromtimestamp(PUBLISHED / 1e6, UTC)
+
+
+def test_a_file_is_named_by_the_day_at_which_its_lines_are_added(tmp_path: Path) -> None:
+    moments = iter([datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)])
+    folder = CheckpointFolder(tmp_path, lambda: next(moments))
+    for size in (3, 4):
+        folder.add(Checkpoint(size, leaf(b""), note_of(LOG_KEY.name, size, leaf(b"")), PUBLISHED))
+    assert {path.name: len(path.read_text().splitlines()) for path in tmp_path.iterdir()} == {
+        "2026-12-31.jsonl": 1,
+        "2027-01-01.jsonl": 1,
+    }
+
+
+def test_a_line_and_the_name_of_its_file_are_on_the_disk_whoever_made_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(3, leaf(b""), note_of(LOG_KEY.name, 3, leaf(b"")), PUBLISHED)
+    (tmp_path / "2026-12-31.jsonl").touch()  # by a process that died then
+    folder = CheckpointFolder(tmp_path, lambda: datetime(2026, 12, 31, tzinfo=UTC))
+    order = on_the_disk(monkeypatch, below=tmp_path)
+    folder.add(checkpoint)
+    folder.add(checkpoint)
+    assert order == ["sync 2026-12-31.jsonl", "sync .", "sync 2026-12-31.jsonl"]
 
 
 def test_the_largest_tree_of_the_last_day_that_has_one_is_the_newest(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import pytest_asyncio
 
 from audit import signing
 from audit.key_changes import change_statement
-from audit.log import LOG_ITSELF, Checkpoint, Log, LogUnavailableError
+from audit.log import LOG_ITSELF, AppendResult, Batch, Checkpoint, Log, LogUnavailableError
 from audit.sealing import seal
-from audit.signing import KeyRefusedError, Notary
+from audit.signing import KeyRefusedError, Notary, _next_key
 from audit.sqlite import SqliteLog
 from casetrail.proof.note import SignedNote, SigningKey, VerifierKey, keys_of
 from casetrail.v1.types_pb2 import Actor, Role
 from tests.audit.given import Writer, note, opening
+from tests.disk import on_the_disk
 
 ADMIN = Actor(name="ada", role=Role.ROLE_ADMIN)
 ROOT = bytes(32)
@@ -277,3 +278,49 @@ async def test_a_change_that_was_begun_is_left_to_who_began_it_and_forgotten_whe
     os.utime(keys / "log.key.next", (0, 0))
     assert (await Notary.open(log, keys)).keys == [first] != [begun.verifier]
     assert "log.key.next" not in rights_in(keys)
+
+
+# A loss of power
+
+
+async def test_a_key_is_on_the_disk_before_anything_is_signed_with_it_whoever_made_it(
+    log: SqliteLog, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = on_the_disk(monkeypatch, below=keys.parent)
+    published = ["sync keys/log.vkey.new", "name keys/log.vkey", "sync keys"]
+    await Notary.open(log, keys)
+    assert order == ["sync .", "sync keys/log.key.new", "name keys/log.key", "sync keys", "sync keys", *published]
+    order.clear()
+    await Notary.open(log, keys)
+    assert order == ["sync keys", *published]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_the_next_key_is_on_the_disk_before_the_log_names_it_and_the_old_one_goes_after_that(
+    log: SqliteLog, keys: Path, monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    notary = await Notary.open(log, keys)
+    if begun:
+        _next_key(keys, notary.origin)
+    order = on_the_disk(monkeypatch, below=keys.parent)
+    append = log.append
+
+    async def appended(batch: Batch) -> AppendResult:
+        result = await append(batch)
+        order.append("commit")
+        return result
+
+    monkeypatch.setattr(log, "append", appended)
+    await notary.change_key(request_id="r1", actor=ADMIN)
+
+    made = [] if begun else ["sync keys/log.key.next.new", "name keys/log.key.next", "sync keys"]
+    assert order == [
+        *made,
+        "sync keys",
+        "commit",
+        "name keys/log.key",
+        "sync keys",
+        "sync keys/log.vkey.new",
+        "name keys/log.vkey",
+        "sync keys",
+    ]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from audit.durable import sync_folder
+from audit.log import AppendResult, Batch, ClosedCase, Log
 from casetrail.v1.audit_service_pb2 import ListEventsRequest, ReplayCaseRequest, VerifyCaseRequest
 from casetrail.v1.case_service_pb2 import GetCaseRequest, ListCasesRequest
 from casetrail.v1.command_pb2 import Command
@@ -31,6 +33,7 @@ from casetrail.v1.retention_service_pb2 import (
 )
 from casetrail.v1.types_pb2 import Channel, Kind
 from server import archiving
+from tests.disk import on_the_disk
 from tests.server.running import Refused, Running, refusal, token
 
 LONG_AGO = 1_460_000_000  # April 2016
@@ -308,6 +311,61 @@ async def test_a_case_that_changed_after_the_approval_stops_all_of_it(filled: Ru
     assert (await refused(carried_out(filled, archive_id))).reason == "CASES_HAVE_CHANGED"
     assert not list((tmp_path / "archives").glob("*"))
     assert len(await filled.log.events("OLD-1")) > 0
+
+
+def with_commit(log: Log, order: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it noted when the log lets go of payloads."""
+    archive = log.archive
+
+    async def archived(batch: Batch, archive_id: str, cases: Sequence[ClosedCase]) -> AppendResult:
+        order.append("commit")
+        return await archive(batch, archive_id, cases)
+
+    monkeypatch.setattr(log, "archive", archived)
+
+
+async def test_an_archive_is_on_the_disk_with_its_name_before_the_log_lets_go_of_what_it_has(
+    filled: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    await approved(filled, archive_id)
+    order = on_the_disk(monkeypatch, below=tmp_path)
+    with_commit(filled.log, order, monkeypatch)
+    await carried_out(filled, archive_id)
+    part = f"archives/.{archive_id}.new"
+    assert order[: order.index("commit")] == [
+        "sync .",  # the name of the folder of archives
+        *(f"sync {part}/{name}" for name in ("proofs.jsonl", "events.parquet", "manifest.json")),
+        f"sync {part}",
+        f"name archives/{archive_id}",
+        "sync archives",
+    ]
+
+
+async def test_an_archive_that_a_process_put_there_and_died_is_on_the_disk_too_before_the_log_lets_go(
+    filled: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    archive_id = (await proposed(filled)).archive.archive_id
+    await approved(filled, archive_id)
+    with monkeypatch.context() as dying:
+        dying.setattr("server.archive_writer.sync_folder", _dying_in(tmp_path / "archives"))
+        assert (await refused(carried_out(filled, archive_id))).reason == "INTERNAL"
+    assert (tmp_path / "archives" / archive_id).exists()
+    order = on_the_disk(monkeypatch, below=tmp_path)
+    with_commit(filled.log, order, monkeypatch)
+    await carried_out(filled, archive_id)
+    assert order[: order.index("commit")] == ["sync archives"]
+
+
+def _dying_in(last: Path) -> Callable[[Path], None]:
+    """Syncs folders until this one."""
+
+    def sync(folder: Path) -> None:
+        if folder == last:
+            raise CrashedError
+        sync_folder(folder)
+
+    return sync
 
 
 class CrashedError(Exception):
