@@ -62,6 +62,11 @@ def lines_in(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for path in sorted(folder.iterdir()) for line in path.read_text().splitlines()]
 
 
+def folder_at(path: Path) -> CheckpointFolder:
+    """A folder on one day, however late it is."""
+    return CheckpointFolder(path, lambda: datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC))
+
+
 def only_file(folder: Path) -> Path:
     (path,) = folder.iterdir()
     return path
@@ -70,7 +75,7 @@ def only_file(folder: Path) -> Path:
 async def test_a_checkpoint_is_kept_in_the_database_and_outside_it(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    published = await Publisher(log, notary, CheckpointFolder(outside)).publish()
+    published = await Publisher(log, notary, folder_at(outside)).publish()
     assert published is not None
     head = await log.tree_head()
     assert (published.size, published.root) == (head.size, head.root)
@@ -79,13 +84,13 @@ async def test_a_checkpoint_is_kept_in_the_database_and_outside_it(
     assert note.signed_by(notary.keys) == notary.keys
     (line,) = lines_in(outside)
     assert (line["note"], line["size"]) == (published.note, 2)
-    assert only_file(outside).name == f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+    assert only_file(outside).name == "2026-11-22.jsonl"
 
 
 async def test_what_has_not_grown_is_not_published_again(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     await publisher.publish()
     assert await publisher.publish() is None
     await writer.write(note(), key="more")
@@ -99,7 +104,7 @@ async def test_an_empty_log_is_not_published(log: SqliteLog, notary: Notary) -> 
 
 
 async def test_two_servers_publish_the_same(log: SqliteLog, notary: Notary, outside: Path, writer: Writer) -> None:
-    publishers = [Publisher(log, notary, CheckpointFolder(outside)) for _ in range(2)]
+    publishers = [Publisher(log, notary, folder_at(outside)) for _ in range(2)]
     first, second = await asyncio.gather(*(publisher.publish() for publisher in publishers))
     assert first is not None
     assert second is not None
@@ -110,7 +115,7 @@ async def test_two_servers_publish_the_same(log: SqliteLog, notary: Notary, outs
 async def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     away = shutil.move(outside, outside.with_name("away"))
     assert await publisher.publish() is not None
     assert "cannot be written" in publisher.trouble
@@ -132,7 +137,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 async def test_a_log_that_holds_what_was_published_is_accepted(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     await publisher.check()
     await publisher.publish()
     await writer.write(note(), key="more")
@@ -146,13 +151,13 @@ async def test_an_old_copy_is_found_by_what_stands_outside(
     with closing(sqlite.connect(path)) as source, closing(sqlite.connect(old)) as copy:
         source.backup(copy)
     await writer.write(note(), key="more")
-    await Publisher(log, notary, CheckpointFolder(outside)).publish()
+    await Publisher(log, notary, folder_at(outside)).publish()
     restored = SqliteLog(old)
     with pytest.raises(LogDamagedError, match=r"of 3 events was published .*, and the log has 2: it was cut off"):
-        await Publisher(restored, notary, CheckpointFolder(outside)).check()
+        await Publisher(restored, notary, folder_at(outside)).check()
     await Writer(restored, "INQ-2").write(opening(), key="open")
     with pytest.raises(LogDamagedError, match="the first 3 events are not those of the checkpoint"):
-        await Publisher(restored, notary, CheckpointFolder(outside)).check()
+        await Publisher(restored, notary, folder_at(outside)).check()
     await restored.close()
 
 
@@ -167,10 +172,10 @@ async def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint(
 
 
 async def test_two_roots_of_one_size_are_a_fork(log: SqliteLog, notary: Notary, outside: Path, writer: Writer) -> None:
-    await Publisher(log, notary, CheckpointFolder(outside)).publish()
-    CheckpointFolder(outside).add(Checkpoint(2, bytes(32), (await notary.sign(2, bytes(32))).note, 1))
+    await Publisher(log, notary, folder_at(outside)).publish()
+    folder_at(outside).add(Checkpoint(2, bytes(32), (await notary.sign(2, bytes(32))).note, 1))
     with pytest.raises(FolderRefusedError, match="two roots for 2 events"):
-        await Publisher(log, notary, CheckpointFolder(outside)).check()
+        await Publisher(log, notary, folder_at(outside)).check()
 
 
 async def test_checkpoints_of_another_log_in_the_folder_do_not_count(
@@ -178,15 +183,15 @@ async def test_checkpoints_of_another_log_in_the_folder_do_not_count(
 ) -> None:
     other = SqliteLog(tmp_path / "other.db")
     await Writer(other, "INQ-1").write(opening(), *[note()] * 9, key="open")
-    await Publisher(other, await Notary.open(other, tmp_path / "other-keys"), CheckpointFolder(outside)).publish()
+    await Publisher(other, await Notary.open(other, tmp_path / "other-keys"), folder_at(outside)).publish()
     await other.close()
-    await Publisher(log, notary, CheckpointFolder(outside)).check()
+    await Publisher(log, notary, folder_at(outside)).check()
 
 
 async def test_a_line_that_a_crash_cut_off_does_no_harm(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     await publisher.publish()
     path = only_file(outside)
     whole = path.read_bytes()
@@ -196,7 +201,7 @@ async def test_a_line_that_a_crash_cut_off_does_no_harm(
     await publisher.publish()
     await publisher.check()
     assert len(path.read_bytes().splitlines()) == 3
-    newest = CheckpointFolder(outside).newest(notary.origin)
+    newest = folder_at(outside).newest(notary.origin)
     assert newest is not None
     assert newest.tree.size == 3
 
@@ -204,7 +209,7 @@ async def test_a_line_that_a_crash_cut_off_does_no_harm(
 async def test_a_line_that_was_changed_is_refused(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     await publisher.publish()
     path = only_file(outside)
     path.write_text('{"size":2}\n')
@@ -216,7 +221,7 @@ async def test_a_checkpoint_that_only_the_folder_has_is_put_back(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path
 ) -> None:
     """As after a backup was restored that was made between a commit and its checkpoint."""
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     published = await publisher.publish()
     assert published is not None
     as_owner(path, "DELETE FROM checkpoint")
@@ -233,9 +238,9 @@ async def test_a_checkpoint_that_only_the_folder_has_and_the_log_did_not_sign_is
     head = await log.tree_head()
     body = TreeNote(notary.origin, head.size, head.root).body
     stranger = SigningKey.generate("somebody")
-    CheckpointFolder(outside).add(Checkpoint(head.size, head.root, f"{body}\n{stranger.line(body)}", 1))
+    folder_at(outside).add(Checkpoint(head.size, head.root, f"{body}\n{stranger.line(body)}", 1))
     with pytest.raises(FolderRefusedError, match="of 2 events, is not signed by the log's key"):
-        await Publisher(log, notary, CheckpointFolder(outside)).check()
+        await Publisher(log, notary, folder_at(outside)).check()
     assert await log.checkpoints() == []
 
 
@@ -314,7 +319,7 @@ def as_owner(path: Path, *statements: str) -> None:
 async def test_what_is_kept_outside_and_not_in_the_database_is_found(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path
 ) -> None:
-    publisher = Publisher(log, notary, CheckpointFolder(outside))
+    publisher = Publisher(log, notary, folder_at(outside))
     for number in range(3):
         published = await publisher.publish()
         assert published is not None
@@ -335,7 +340,7 @@ async def test_what_is_kept_outside_and_not_in_the_database_is_found(
 async def test_what_was_published_of_another_tree_or_a_longer_log_is_found(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer
 ) -> None:
-    folder = CheckpointFolder(outside)
+    folder = folder_at(outside)
     await Publisher(log, notary, folder).publish()
     for size in (2, 9):
         folder.add(Checkpoint(size, bytes(32), (await notary.sign(size, bytes(32))).note, 1))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -37,7 +38,7 @@ from tests.disk import on_the_disk
 from tests.server.running import Refused, Running, refusal, token
 
 LONG_AGO = 1_460_000_000  # April 2016
-RECENTLY = 1_790_000_000  # September 2026
+RECENTLY = int(time.time()) - 30 * 24 * 3600
 
 
 async def imported(running: Running, case_id: str, *, at: int = LONG_AGO, closed: bool = True) -> None:
