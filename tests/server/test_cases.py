@@ -191,12 +191,16 @@ async def test_writing_while_it_is_watched_loses_nothing(running: Running) -> No
     opened = (await running.open()).case
     last = opened.seq + 40
 
+    in_the_middle = asyncio.Event()
+
     async def write() -> None:
         for n in range(40):
             await running.note(opened.case_id, n)
+            if n == 10:
+                in_the_middle.set()
 
     writing = asyncio.create_task(write())
-    await asyncio.sleep(0.02)  # begin in the middle
+    await in_the_middle.wait()
     seqs = []
     # Its last event can be here before its writer has its answer: the number alone says that it is the last.
     async for each in running.cases.WatchCase(WatchCaseRequest(case_id=opened.case_id), metadata=token("shop")):

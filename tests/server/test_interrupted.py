@@ -8,8 +8,8 @@ from tests.programs import CASETRAIL
 from tests.server.running import Running
 
 
-async def interrupted(running: Running, *words: str) -> tuple[int | None, str]:
-    """Exit status, and what was said, after Ctrl-C as soon as the command has printed something."""
+async def interrupted(running: Running, case_id: str, *words: str) -> tuple[int | None, str]:
+    """Exit status, and what was said, after Ctrl-C as soon as the command has told of a new event of the case."""
     process = await asyncio.create_subprocess_exec(
         CASETRAIL.installed,
         *words,
@@ -19,7 +19,8 @@ async def interrupted(running: Running, *words: str) -> tuple[int | None, str]:
     )
     assert process.stdout is not None
     await process.stdout.read(1)
-    await asyncio.sleep(0.2)
+    await running.note(case_id, process.pid, text="something new")
+    await process.stdout.readuntil(b"something new")
     process.send_signal(signal.SIGINT)
     said, _ = await process.communicate()
     return process.returncode, said.decode()
@@ -28,7 +29,7 @@ async def interrupted(running: Running, *words: str) -> tuple[int | None, str]:
 async def test_what_follows_the_log_is_done_when_it_is_interrupted(running: Running) -> None:
     case_id = (await running.open()).case.case_id
     for words in (("watch", case_id), ("watch", "--all", "--json")):
-        status, said = await interrupted(running, *words)
+        status, said = await interrupted(running, case_id, *words)
         assert (status, "Interrupted" in said, "Traceback" in said) == (0, False, False)
 
 
