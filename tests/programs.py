@@ -75,3 +75,7 @@ _TYPER: Final = ("typer._adapters", "typer.rich_utils")
 
 CASETRAIL: Final = Program("casetrail", "casetrail.cli:main", [*_COMMAND_LINE, *_TYPER])
 CASETRAIL_DB: Final = Program("casetrail-db", "audit.db:main")
+CASETRAIL_VERIFY: Final = Program("casetrail-verify", "casetrail_verify.command:main")
+CASETRAIL_WITNESS: Final = Program(
+    "casetrail-witness", "casetrail.witness.starting:main", ["casetrail.witness.command"]
+)

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +23,7 @@ from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject
 from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Kind, Stage
 from embedded.stack import Stack
-from tests.programs import CASETRAIL
+from tests.programs import CASETRAIL, CASETRAIL_VERIFY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -123,13 +121,8 @@ async def cli(stack: Stack, *words: str, fails: bool = False) -> str:
 async def judged_offline(stack: Stack, export: Path) -> str:
     """What an auditor's verifier says of all that happened so far."""
     await cli(stack, "export", "--format", "jsonl", str(export))
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).with_name("casetrail-verify")), str(export)),
-        *("--log-key", str(stack.data / "keys" / "log.vkey")),
-        stdout=PIPE,
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-    return output.decode()
+    key = stack.data / "keys" / "log.vkey"
+    return (await asyncio.to_thread(CASETRAIL_VERIFY.run, str(export), "--log-key", str(key))).out
 
 
 async def test_every_shipped_scenario_runs_to_its_end_and_the_log_holds(

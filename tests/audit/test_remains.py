@@ -1,9 +1,6 @@
 """No log is begun in the place of one that was lost, which what it has left outside its database shows."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,22 +17,14 @@ from engine.settings import EngineSettings
 from telemetry import Telemetry
 from tests.audit.given import Writer, opening
 from tests.postgres_server import PostgresServer
-
-PROGRAM = Path(sys.executable).with_name("casetrail-db")
+from tests.programs import CASETRAIL_DB
 
 
 def init(log: str, data: Path, *words: str, **environment: str) -> tuple[int, str]:
     """Status and words of `casetrail-db init`."""
-    ended = subprocess.run(
-        [PROGRAM, "init", *words],
-        env={**os.environ, "CASETRAIL_LOG": log, "CASETRAIL_DATA": str(data), **environment},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return ended.returncode, ended.stdout + ended.stderr
+    ours = {"CASETRAIL_LOG": log, "CASETRAIL_DATA": str(data), **environment}
+    ran = CASETRAIL_DB.run("init", *words, folder=Path("/"), **ours)
+    return ran.code, ran.out + ran.err
 
 
 async def run_for_a_while(url: str, data: Path) -> None:

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from casetrail_verify.command import main
+from tests.programs import CASETRAIL_VERIFY
 from tests.verify.forging import FOREIGN_KEY, LOG_KEY, NEXT_KEY, WITNESS, World, note
 
 
@@ -29,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def test_an_untouched_log_is_a_success(folder: Path) -> None:
-    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey"]
     more = ["--witness-key", WITNESS.vkey, "--checkpoints", "checkpoints", "--receipts", "receipts.jsonl"]
 
     done = subprocess.run([*command, *more], cwd=folder, capture_output=True, text=True, check=False)
@@ -41,7 +41,7 @@ def test_an_untouched_log_is_a_success(folder: Path) -> None:
 def test_when_nobody_reads_the_verdict_it_ends_without_a_word_and_is_no_fault(folder: Path) -> None:
     reads, writes = os.pipe()
     os.close(reads)
-    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey"]
     done = subprocess.run(command, cwd=folder, stdout=writes, stderr=subprocess.PIPE, check=False)
     os.close(writes)
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
@@ -125,7 +125,7 @@ def test_a_receipt_without_a_line_end_is_checked_like_any_other(
 
 
 def test_a_report_that_cannot_be_written_is_no_verdict(folder: Path) -> None:
-    command = [str(Path(sys.executable).with_name("casetrail-verify")), "export.jsonl", "--log-key", "log.vkey"]
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey"]
 
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -1,7 +1,6 @@
 """Witnesses for tests: one in a thread, one in a process of its own; and logs that ask them."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,8 +15,7 @@ from casetrail.witness.memory import Memory
 from casetrail.witness.serving import WitnessServer
 from casetrail.witness.witness import Witness
 from tests.audit.test_merkle import reference_subproof
-
-PROGRAM = Path(sys.executable).with_name("casetrail-witness")
+from tests.programs import CASETRAIL_WITNESS
 
 
 class ALog:
@@ -82,19 +80,15 @@ def listening(witness: Witness, port: int = 0) -> Iterator[str]:
 
 async def run(*words: str) -> tuple[int, str]:
     """What `casetrail-witness WORDS` comes to: exit status and all that it says."""
-    process = await asyncio.create_subprocess_exec(
-        str(PROGRAM), *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode().strip()
+    code, out, err = await asyncio.to_thread(CASETRAIL_WITNESS.run, *words)
+    return code, (out + err).strip()
 
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A witness in a process of its own, as its user starts it; its address."""
     process = await asyncio.create_subprocess_exec(
-        *(str(PROGRAM), "serve", "--data", str(folder), "--listen", "127.0.0.1:0"),
+        *(CASETRAIL_WITNESS.installed, "serve", "--data", str(folder), "--listen", "127.0.0.1:0"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
