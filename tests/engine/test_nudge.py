@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from casetrail.v1.types_pb2 import Kind
 from engine.nudge import TemporalWaker
 from engine.traffic import Traffic
+from tests.waiting import until
 
 INQUIRY = Kind.KIND_INQUIRY
 
@@ -217,8 +218,7 @@ async def test_what_has_time_yields_to_commands_and_to_what_is_urgent(
         waker.nudge("INQ-1", INQUIRY, urgent=False)
         waker.nudge("INQ-2", INQUIRY, urgent=False)
         waker.nudge("INQ-3", INQUIRY)
-        while len(temporal.started) < 2:  # noqa: ASYNC110 - a list is nothing to wait on
-            await asyncio.sleep(0.001)
+        await until(lambda: len(temporal.started) >= 2)
         assert temporal.started == ["Inquiry case/INQ-3", "Inquiry case/INQ-1"]
     await waker.drain(5)
     assert temporal.started[2:] == ["Inquiry case/INQ-2"]
@@ -232,8 +232,7 @@ async def test_what_becomes_urgent_waits_no_longer_and_is_sent_once(
         for number in range(1000):
             waker.nudge(f"INQ-{number}", INQUIRY, urgent=False)
         waker.nudge("INQ-999", INQUIRY)
-        while not temporal.started:  # noqa: ASYNC110 - likewise
-            await asyncio.sleep(0.001)
+        await until(lambda: bool(temporal.started))
     assert temporal.started[0] == "Inquiry case/INQ-999"
     await waker.drain(5)
     assert sorted(temporal.started) == sorted(f"Inquiry case/INQ-{number}" for number in range(1000))

@@ -20,6 +20,7 @@ from engine.sweep import Pace, Sweep
 from tests.asked import IMPORTER, command, declaring, opening
 from tests.engine.conftest import SetClock
 from tests.temporal_server import with_memory
+from tests.waiting import until
 
 AT_ONCE = Pace(every=0.1, first=0.0, unhurried=0.0, again=60.0)
 
@@ -40,9 +41,7 @@ async def _round(sweep: Sweep) -> int:
 
 
 async def _said(lines: list[EventDict], words: str) -> None:
-    async with asyncio.timeout(30):
-        while not any(words in line["event"] for line in lines):  # noqa: ASYNC110 - a log line is nothing to wait on
-            await asyncio.sleep(0.05)
+    await until(lambda: any(words in line["event"] for line in lines))
 
 
 async def test_a_temporal_that_lost_its_memory_is_told_of_every_open_case_again(

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -41,7 +40,7 @@ from server.proving import ProofSettings, Proving
 from server.witnessed import Ending, ending
 from tests.programs import CASETRAIL
 from tests.server.running import Running, refusal, serving, token
-from tests.waiting import become_true
+from tests.waiting import become_true, until
 from tests.witness.standing import Standing, listening
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "system-failure.en.yaml"
@@ -376,16 +375,12 @@ async def test_a_witness_that_is_down_stops_nobody_and_is_seen_until_it_is_back(
         await running.open()
         await running.proving.publisher.publish()
         (witness,) = running.proving.witnesses
-        await become_true(lambda: _is(lambda: "does not answer" in witness.trouble))
+        await until(lambda: "does not answer" in witness.trouble)
         assert "does not answer" in (await checkpoint(running)).witnesses[0].trouble
         await running.open("open-2")
         with listening(standing.witness(), port):
             await become_true(running.is_witnessed)
-            await become_true(lambda: _is(lambda: not witness.trouble))  # said after the signature was kept
-
-
-async def _is(check_it: Callable[[], bool]) -> bool:
-    return check_it()
+            await until(lambda: not witness.trouble)  # said after the signature was kept
 
 
 @pytest.mark.parametrize(
@@ -418,7 +413,7 @@ async def test_a_witness_that_answers_anything_else_does_no_harm(tmp_path: Path,
         await running.open()
         await running.proving.publisher.publish()
         (witness,) = running.proving.witnesses
-        await become_true(lambda: _is(lambda: bool(witness.trouble)))
+        await until(lambda: bool(witness.trouble))
         await running.open("more")
         newest = await checkpoint(running)
         assert list(newest.checkpoint.witnesses) == []
@@ -451,7 +446,7 @@ async def test_two_views_of_one_log_are_not_both_witnessed(tmp_path: Path) -> No
             await second.open("third")
             await second.proving.publisher.publish()
             (witness,) = second.proving.witnesses
-            await become_true(lambda: _is(lambda: "422" in witness.trouble))
+            await until(lambda: "422" in witness.trouble)
             newest = await second.log.newest_checkpoint()
             assert newest is not None
             assert newest.cosignatures == ()
@@ -471,7 +466,7 @@ async def test_a_log_that_was_cut_off_is_told_by_its_witness(tmp_path: Path) -> 
             await running.open("other")
             await running.proving.publisher.publish()
             (witness,) = running.proving.witnesses
-            await become_true(lambda: _is(lambda: "was cut off" in witness.trouble))
+            await until(lambda: "was cut off" in witness.trouble)
 
 
 async def test_two_servers_of_one_log_share_a_witness_without_false_alarm(tmp_path: Path) -> None:
@@ -530,7 +525,7 @@ async def test_what_a_silent_witness_has_not_signed_is_left_out_unless_it_is_ask
         (witness,) = running.proving.witnesses
         assert witness.size == signed, "a server begins with what the log knows of its witnesses"
         await running.proving.publisher.publish()
-        await become_true(lambda: _is(lambda: bool(witness.trouble)))
+        await until(lambda: bool(witness.trouble))
 
         end = await ending(running.log, running.proving, patience=0.2)
         everything = await ending(running.log, running.proving, patience=0)

@@ -8,14 +8,13 @@ from pathlib import Path
 import grpc
 import pytest
 
-from audit.witnesses import HttpWitness
 from casetrail_verify import Evidence, verify
 from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY, WITNESS_KEY
 from server.proving import ProofSettings
 from tests.server.running import Running, serving
 from tests.server.test_retention import approved, carried_out, imported, proposed, refused
-from tests.waiting import become_true
+from tests.waiting import become_true, until
 from tests.witness.standing import Standing, listening
 
 
@@ -109,7 +108,7 @@ async def test_it_waits_for_a_witness_that_lags_and_its_proofs_have_both_signatu
     archive_id = await agreed(running)
     carrying_out = asyncio.create_task(carried_out(running, archive_id))
     _, far = running.proving.witnesses
-    await become_true(lambda: is_in_trouble(far))
+    await until(lambda: bool(far.trouble))
     assert not carrying_out.done()
     assert await is_all_there(running, tmp_path)
 
@@ -120,7 +119,3 @@ async def test_it_waits_for_a_witness_that_lags_and_its_proofs_have_both_signatu
     report = verify(Evidence(Path(done.location), log_keys=log_keys, witness_keys=keys(witnesses.keys, WITNESS_KEY)))
     assert report.holds, report.words
     assert (await running.log.verify()).findings == ()
-
-
-async def is_in_trouble(witness: HttpWitness) -> bool:
-    return bool(witness.trouble)
