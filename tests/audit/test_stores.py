@@ -158,9 +158,7 @@ async def test_a_server_is_prepared_from_nothing_and_as_often_as_one_likes(postg
     await log.close()
 
 
-async def test_a_database_without_tls_is_refused_where_the_url_wants_it(
-    postgres: PostgresServer, new_database: Callable[[], str]
-) -> None:
+async def test_a_database_without_tls_is_refused_where_the_url_wants_it(new_database: Callable[[], str]) -> None:
     url = f"{new_database()}?sslmode=require"
     with pytest.raises(LogUnavailableError, match="server does not support SSL, but SSL was required"):
         await stores.open_log(url)
@@ -189,7 +187,7 @@ def test_nobody_else_comes_into_the_database(postgres: PostgresServer, new_datab
         psycopg.connect(stranger)
 
 
-def test_a_role_that_may_change_events_is_told_of(postgres: PostgresServer, new_database: Callable[[], str]) -> None:
+def test_a_role_that_may_change_events_is_told_of(new_database: Callable[[], str]) -> None:
     url = new_database()
     assert "may change events" not in casetrail_db("status", log=url)[1]
     as_admin = url.replace(url.partition("//")[2].partition("@")[0], f"admin:{quote('admin')}")

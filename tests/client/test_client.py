@@ -328,7 +328,7 @@ async def test_a_watch_of_all_goes_on_from_its_position(service: Service, client
     assert [request.after_position for request in service.requests("WatchEvents")] == [40, 42]
 
 
-async def test_a_watch_survives_a_restart_of_the_service(service: Service) -> None:
+async def test_a_watch_survives_a_restart_of_the_service() -> None:
     elsewhere = Service()
     server = await elsewhere.start()
     elsewhere.script("WatchCase", [*after(1), Silence()], after(2))

@@ -75,7 +75,7 @@ async def test_time_that_passes_in_two_processes_at_once_happens_once(
 
 
 async def test_a_log_that_was_put_back_to_an_earlier_state_is_believed(
-    log: SqliteLog, make_engine: MakeEngine, tmp_path: Path, policy: Policy
+    make_engine: MakeEngine, tmp_path: Path, policy: Policy
 ) -> None:
     engine = make_engine()
     case = (await engine.execute(opening(request_id="r"))).case

@@ -36,7 +36,6 @@ activities:
   - { enter: [Reklamation], after: [Fertig, Abgeholt], do: [{ reopen: { why: "{Vorgang}" } }] }
 """
 WORKSHOP_HEADER = ("Auftrag", "Vorgang", "Zeitpunkt", "Mechaniker", "Halter", "Fahrzeug")
-WORKSHOP_ACTIVITIES = ("Annahme", "Rückfrage", "Weiter", "Fertig", "Abgeholt", "Reklamation")
 
 
 def workshop(

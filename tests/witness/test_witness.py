@@ -130,9 +130,7 @@ def test_what_was_signed_is_remembered_by_the_next_process(standing: Standing, l
     assert standing.witness().add_checkpoint(log.submission(8, 13)).status == 200
 
 
-def test_what_cannot_be_remembered_is_not_signed(
-    witness: Witness, log: ALog, standing: Standing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_remembered_is_not_signed(witness: Witness, log: ALog, monkeypatch: pytest.MonkeyPatch) -> None:
     witness.add_checkpoint(log.submission(0, 3))
 
     def disk_full(note: SignedNote) -> None:
