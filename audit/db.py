@@ -16,7 +16,7 @@ from typing import Final
 from audit import key_writing, payload_key, stores
 from audit.db_verify import NOT_DONE, verify
 from audit.durable import make_folder
-from audit.log import LogDamagedError, LogUnavailableError
+from audit.log import LogDamagedError, LogUnavailableError, NoLogError
 from audit.postgres import administration as postgres
 from audit.remains import Remains, refuse_to_begin
 from audit.sqlite import administration as sqlite
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = given.log or stores.from_settings(os.environ, _data())
         stores.check(url)
-        return _COMMANDS[given.command](given, url)
+        return _carried_out(given, url)
     except (LogUnavailableError, LogDamagedError, KeyFileError, ValueError, OSError) as error:
         sys.stderr.write(f"casetrail-db: {error}\n")
         return NOT_DONE if given.command == "verify" else 1
@@ -80,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _carried_out(given: argparse.Namespace, url: str) -> int:
+    try:
+        return _COMMANDS[given.command](given, url)
+    except NoLogError as error:
+        refuse_to_begin(stores.shown(url), _remains(url))  # rather than say how one is begun
+        raise error from None
+
+
 def _verify(given: argparse.Namespace, url: str) -> int:
     return verify(url, _data(), with_keys=not given.without_keys, as_json=given.json)
 
@@ -109,7 +117,8 @@ def _remains(url: str) -> list[str]:
 
 def _upgrade(given: argparse.Namespace, url: str) -> int:
     if path := stores.sqlite_path(url):
-        sqlite.status(path)  # refuses what is not there
+        if not sqlite.status(path).schema:
+            raise NoLogError(f"the log {path} has no tables yet: run `casetrail-db init`")
         _open_file(path)
     else:
         _say_all(postgres.upgrade(url, _admin(given)))
@@ -173,7 +182,9 @@ def _status(_: argparse.Namespace, url: str) -> int:
     _say(f"log       {stores.shown(url)}")
     _say(f"database  {state.database}")
     _say(f"schema    {state.schema or 'none'} (this Casetrail: {state.newest})")
-    if state.schema:
+    if not state.schema:
+        refuse_to_begin(stores.shown(url), _remains(url))
+    else:
         _say(f"id        {state.log}")
         _say(f"events    {state.events}")
     for warning in state.warnings:

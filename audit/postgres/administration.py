@@ -12,7 +12,7 @@ import sqlalchemy
 from psycopg import conninfo, sql
 
 from audit import migrations, tables
-from audit.log import LogUnavailableError
+from audit.log import LogUnavailableError, NoLogError
 from audit.postgres.keys import SCHEMA as KEY_SCHEMA
 from audit.postgres.schema import REVISION
 from audit.postgres.server import SCHEMA, Server
@@ -93,7 +93,7 @@ def upgrade(url: str, admin: str) -> list[str]:
     server = _of_admin(admin, str(conninfo.conninfo_to_dict(url).get("dbname") or ""))
     with server.errors(), server.connect_for_long() as connection:
         if not _schema_of(connection):
-            raise LogUnavailableError(f"the log {server.name} has no tables yet: run `casetrail-db init`")
+            raise NoLogError(f"the log {server.name} has no tables yet: run `casetrail-db init`")
     return _upgrade(server)
 
 

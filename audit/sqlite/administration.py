@@ -6,7 +6,7 @@ from pathlib import Path
 import pysqlite3.dbapi2 as sqlite
 
 from audit import tables
-from audit.log import LogDamagedError, LogUnavailableError
+from audit.log import LogDamagedError, NoLogError
 from audit.questions import head, head_of
 from audit.sqlite.file import NO_TABLE, SCHEMA_VERSION
 from audit.state import State
@@ -20,7 +20,7 @@ def status(path: Path) -> State:
         LogDamagedError: It is no log, or a table is gone.
     """
     if not path.exists():
-        raise LogUnavailableError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
+        raise NoLogError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
     database, newest = f"SQLite {sqlite.sqlite_version}", f"{SCHEMA_VERSION:04d}"
     try:
         with closing(sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pysqlite3.dbapi2 as sqlite
 
 from audit import tables
-from audit.log import LogDamagedError, LogUnavailableError
+from audit.log import LogDamagedError, LogUnavailableError, NoLogError
 
 SCHEMA_VERSION: Final = 8
 
@@ -155,12 +155,12 @@ class DatabaseFile:
 
     def _look(self) -> None:
         if not self.path.exists():
-            raise LogUnavailableError(f"there is no log at {self.path}: run `casetrail-db init`, or start Casetrail")
+            raise NoLogError(f"there is no log at {self.path}: run `casetrail-db init`, or start Casetrail")
         with closing(self.connect()) as connection:
             self._check_schema(connection)
             version = user_version(connection)
             if not version:
-                raise LogUnavailableError(f"the log {self.path} has no tables yet: run `casetrail-db init`")
+                raise NoLogError(f"the log {self.path} has no tables yet: run `casetrail-db init`")
             if version < SCHEMA_VERSION:
                 raise LogUnavailableError(
                     f"the log {self.path} has an older schema ({version}; this Casetrail needs {SCHEMA_VERSION}): "

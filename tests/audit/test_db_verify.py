@@ -257,7 +257,7 @@ class TestSqlite(DbVerifyContract):
             (older, "has an older schema (3; this Casetrail needs"),
             (empty, "has no tables yet: run `casetrail-db init`"),
         ):
-            ran = Ran(sqlite_url(path), tmp_path)
+            ran = Ran(sqlite_url(path), tmp_path / "elsewhere")
             assert (ran.status, ran.out, words in ran.err) == (2, "", True), ran.err
         assert not missing.exists()
         assert empty.stat().st_size == 0

@@ -22,8 +22,12 @@ from tests.programs import CASETRAIL_DB
 
 def init(log: str, data: Path, *words: str, **environment: str) -> tuple[int, str]:
     """Status and words of `casetrail-db init`."""
-    ours = {"CASETRAIL_LOG": log, "CASETRAIL_DATA": str(data), **environment}
-    ran = CASETRAIL_DB.run("init", *words, folder=Path("/"), **ours)
+    return casetrail_db("init", *words, CASETRAIL_LOG=log, CASETRAIL_DATA=str(data), **environment)
+
+
+def casetrail_db(*words: str, **environment: str) -> tuple[int, str]:
+    """Status and words of the program."""
+    ran = CASETRAIL_DB.run(*words, folder=Path("/"), **environment)
     return ran.code, ran.out + ran.err
 
 
@@ -78,6 +82,24 @@ class RemainsContract:
 
         assert (status, "outside has what a log has published" in words) == (1, True)
         assert self.is_lost(tmp_path)
+
+    @pytest.mark.parametrize(("command", "status"), [("status", 1), ("upgrade", 1), ("verify", 2)])
+    def test_whoever_looks_at_a_log_that_was_lost_is_not_told_to_begin_one(
+        self, url: str, admin: str, lose: Callable[[], None], tmp_path: Path, command: str, status: int
+    ) -> None:
+        asyncio.run(run_for_a_while(url, tmp_path))
+        lose()
+
+        ended = casetrail_db(
+            command, CASETRAIL_LOG=url, CASETRAIL_DATA=str(tmp_path), CASETRAIL_DB_ADMIN=admin or "postgresql://none"
+        )
+
+        assert self.is_lost(tmp_path)
+        assert (ended[0], "is gone: its database is empty" in ended[1], "run `casetrail-db init`" in ended[1]) == (
+            status,
+            True,
+            False,
+        ), ended[1]
 
     def is_lost(self, data: Path) -> bool:
         """Whether nothing was made in its place."""
