@@ -8,9 +8,13 @@ alone, and it ends as a program ends.
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from importlib import import_module
+from typing import Final
+
+_PATIENCE_SECONDS: Final = 120
 
 
 def main() -> None:
@@ -23,6 +27,7 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
+            signal.alarm(_PATIENCE_SECONDS)  # kills what hangs
             _become(name, **json.loads(line))
             sys.exit(run())
         _, status = os.waitpid(child, 0)

@@ -33,6 +33,10 @@ async def guard(tmp_path: Path) -> AsyncIterator[tuple[Guard, int]]:
     os.close(lock)
 
 
+def _nobody_listens(_: str) -> None:
+    """What the stack would say."""
+
+
 def ends_once(folder: Path, *, tries: int) -> Program:
     up = folder / "up"
 
@@ -62,13 +66,15 @@ async def test_who_keeps_time_gives_way_to_who_answers_callers(tmp_path: Path, g
 
     tells = f"import os, signal; open({str(said)!r}, 'w').write(str(os.nice(0))); signal.pause()"
     polite = Program("polite", (sys.executable, "-c", tells), {}, ready, patience=5, niceness=7)
-    process = Supervised(polite, logs=tmp_path, lock=guard[1], guard=guard[0], say=print)
+    process = Supervised(polite, logs=tmp_path, lock=guard[1], guard=guard[0], say=_nobody_listens)
     await asyncio.wait_for(process.start(), 30)
     await process.stop()
     assert int(said.read_text()) == os.nice(0) + 7
 
 
 async def test_what_ends_each_time_is_given_up_with_its_last_words(tmp_path: Path, guard: tuple[Guard, int]) -> None:
-    fragile = Supervised(ends_once(tmp_path, tries=1), logs=tmp_path, lock=guard[1], guard=guard[0], say=print)
+    fragile = Supervised(
+        ends_once(tmp_path, tries=1), logs=tmp_path, lock=guard[1], guard=guard[0], say=_nobody_listens
+    )
     with pytest.raises(ProcessError, match=r"fragile ended with status 2 before it was up\n +panic: port taken"):
         await asyncio.wait_for(fragile.start(), 30)
