@@ -11,10 +11,12 @@ from audit.log import Batch, Need
 from benchmarks.closed_loop import TEXT
 from casetrail.commands import command
 from casetrail.v1.case_pb2 import Case, Customer
-from casetrail.v1.command_pb2 import AddNote, Assign, Command, Confirm, Open, Reply, Resolve
+from casetrail.v1.command_pb2 import AddNote, Assign, Command, Confirm, Open, Reply, ReportOutcome, Resolve
+from casetrail.v1.effect_pb2 import Effect, NotificationDelivered, Outcome, StaffReached
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Words
-from domain import Rulebook, act, expire, fold
+from domain import Rulebook, act, expire, fold, pending_effects
+from domain.draft import SYSTEM
 
 _NOON: Final = 1_780_286_400  # 2026-06-01 12:00, a working day in Shanghai
 _MINUTE: Final = 60
@@ -35,6 +37,7 @@ _ACTIONS: Final = (
     Resolve(words=_WORDS),
     Confirm(),
 )
+_MESSAGE_ID: Final = "<INQ-00000000001.7@casetrail.example>"
 _NOTHING: Final = Need(wake=None, effects=False)
 
 
@@ -80,19 +83,41 @@ class _Life:
         return str(UUID(int=self._number << 64 | self.at))
 
     def take(self, asked: Command) -> None:
-        """Carry a command out; a minute later comes the next one."""
+        """Carry a command out, and what it asks for; a minute later comes the next one."""
         self._keep(asked.request_id, act(self._case, asked, self.at, self._rules))
+        self._do_what_is_pending()
         self.at += _MINUTE
 
     def wait(self, seconds: int) -> None:
-        """Let time pass."""
+        """Let time pass, and do what it asks for."""
         self.at += seconds
         if self._case is not None:
             self._keep("", expire(self._case, self.at, self._rules))
+            self._do_what_is_pending()
+
+    def _do_what_is_pending(self) -> None:
+        for effect in pending_effects(self._case) if self._case is not None else ():
+            report = ReportOutcome(effect_id=effect.effect_id, outcome=_outcome(effect))
+            asked = Command(
+                case_id=self.case_id, request_id=f"{effect.effect_id}/outcome", report_outcome=report, actor=SYSTEM
+            )
+            self._keep(asked.request_id, act(self._case, asked, self.at, self._rules))
 
     def _keep(self, request_id: str, events: Sequence[Event]) -> None:
         self._case = fold(events, self._case)
         self.steps.append(Step(request_id, events, self._case))
+
+
+def _outcome(effect: Effect) -> Outcome:
+    """What comes of an effect where all goes well."""
+    match effect.WhichOneof("demand"):
+        case "notification":
+            delivered = NotificationDelivered(purpose=effect.notification.purpose, message_id=_MESSAGE_ID)
+            return Outcome(notification_delivered=delivered)
+        case "staff_alert":
+            return Outcome(staff_reached=StaffReached(role=effect.staff_alert.role, people=["tom"]))
+        case demand:
+            raise ValueError(f"no simulated case asks for {demand}")
 
 
 def batches_of(steps: Sequence[Step]) -> list[Batch]:
