@@ -12,9 +12,9 @@ from typing import Final
 from google.protobuf.json_format import MessageToJson
 
 from audit import stores
-from audit.kept_outside import KeptOutside
 from audit.log import Finding, LogDamagedError, Verification
-from audit.signatures import Signers
+from audit.verification.kept_outside import KeptOutside
+from audit.verification.signatures import Signers
 from audit.witness_file import witnesses_in
 from casetrail.verdict import WHOLE_LOG, fault_line, verdict
 

@@ -16,8 +16,8 @@ from casetrail.v1.event_pb2 import Event
 
 if TYPE_CHECKING:
     from audit.envelope import StoredEvent
-    from audit.kept_outside import KeptOutside
-    from audit.verify import Projected
+    from audit.verification.kept_outside import KeptOutside
+    from audit.verification.snapshot import Projected
 
 LOG_ITSELF: Final = "@log"
 """Stands where a case's number stands in events of what happens to the log itself. No case can have it."""

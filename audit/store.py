@@ -49,9 +49,9 @@ from audit.log import (
 from audit.merkle import Frontier
 from audit.projection import case_of, milliseconds
 from audit.questions import Answer, Question
-from audit.snapshots import projected_of
 from audit.subject_keys import SubjectKeys, customer_subject, subject_of
-from audit.verify import Projected
+from audit.verification.from_tables import projected_of
+from audit.verification.snapshot import Projected
 from casetrail.personal import copied
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from audit import erasure
-from audit.kept_outside import KeptOutside
 from audit.key_encryption import KeyEncryptionKeys
 from audit.log import Log, LogUnavailableError, NoLogError, Verification
 from audit.postgres import PostgresLog, schema
@@ -21,6 +20,7 @@ from audit.sqlite import verifying as sqlite_verifying
 from audit.sqlite.file import DatabaseFile
 from audit.sqlite.keys import SqliteKeys
 from audit.subject_keys import SubjectKeys
+from audit.verification.kept_outside import KeptOutside
 
 _SQLITE: Final = "sqlite:///"
 _PATIENCE: Final = 5.0  # seconds for another process's transaction

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
-from audit.kept_outside import KeptOutside
 from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
+from audit.verification.kept_outside import KeptOutside
 from casetrail.v1.audit_service_pb2 import (
     ListEventsRequest,
     ListEventsResponse,

@@ -6,7 +6,7 @@ from typing import Final
 
 from audit.in_full import history
 from audit.log import Log
-from audit.verify import is_fold
+from audit.verification.cases import is_fold
 from casetrail.v1.audit_service_pb2 import CrossCheckRequest, CrossCheckResponse, Difference
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.case_service_pb2 import CaseFilter

@@ -11,8 +11,8 @@ import aiohttp
 from audit.checkpoint_folder import CheckpointFolder
 from audit.log import Log
 from audit.publishing import Publisher
-from audit.signatures import Signers
 from audit.signing import Notary
+from audit.verification.signatures import Signers
 from audit.witness_file import WitnessAddress, witnesses_in
 from audit.witnesses import HttpWitness
 

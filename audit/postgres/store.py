@@ -15,7 +15,6 @@ from audit.archive_questions import as_json, payload_of
 from audit.bell import Bell
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
-from audit.kept_outside import KeptOutside
 from audit.log import ClosedCase, LogUnavailableError, Verification
 from audit.postgres import schema, verifying
 from audit.postgres.reading import Readers
@@ -24,6 +23,7 @@ from audit.postgres.server import Server, Timeouts
 from audit.postgres.writer import Errand, Writer
 from audit.questions import Answer, Question
 from audit.store import Rows, Store
+from audit.verification.kept_outside import KeptOutside
 
 _LOOK_EVERY: Final = 1.0  # seconds between looks where no notification comes
 _MANY: Final = 50  # rows that are better understood in another thread

@@ -6,14 +6,14 @@ from typing import Any
 
 import psycopg
 
-from audit.checking import Checkers, Place, how_many, in_thread
-from audit.kept_outside import KeptOutside
 from audit.log import Verification
 from audit.postgres.reading import rows_of
 from audit.postgres.server import Server
-from audit.snapshots import snapshot
 from audit.subject_keys import SubjectKeys
-from audit.verify import verify as verify_snapshot
+from audit.verification.from_tables import snapshot
+from audit.verification.kept_outside import KeptOutside
+from audit.verification.processes import Checkers, Place, how_many, in_thread
+from audit.verification.verify import verify as verify_snapshot
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -16,13 +16,13 @@ from audit import archive_questions
 from audit.bell import Bell
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
-from audit.kept_outside import KeptOutside
 from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.questions import Answer, Question
 from audit.sqlite import reading, verifying
 from audit.sqlite.file import Connection, DatabaseFile
 from audit.sqlite.writer import Errand, Writer
 from audit.store import Rows, Store
+from audit.verification.kept_outside import KeptOutside
 
 _POLL_EVERY: Final = 0.1  # seconds between looks at what other processes have committed
 

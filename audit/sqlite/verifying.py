@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from audit.checking import Checkers, Place, how_many, in_thread
-from audit.kept_outside import KeptOutside
 from audit.log import Verification
-from audit.snapshots import snapshot
 from audit.sqlite import reading
 from audit.sqlite.file import Connection, DatabaseFile
 from audit.subject_keys import SubjectKeys
-from audit.verify import verify as verify_snapshot
+from audit.verification.from_tables import snapshot
+from audit.verification.kept_outside import KeptOutside
+from audit.verification.processes import Checkers, Place, how_many, in_thread
+from audit.verification.verify import verify as verify_snapshot
 
 
 async def verify(

@@ -10,10 +10,10 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
-from audit import checking, snapshots
-from audit.checking import Checkers
 from audit.log import Log, LogUnavailableError
 from audit.stores import KeySettings, open_log, sqlite_url
+from audit.verification import from_tables, processes
+from audit.verification.processes import Checkers
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import PostgresServer
 
@@ -34,9 +34,9 @@ Damage = Callable[[], None]
 @pytest.fixture
 def in_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However small a log is, two processes check it, a few events at a time."""
-    monkeypatch.setattr(checking, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(processes, "WORTH_PROCESSES", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+    monkeypatch.setattr(from_tables, "_EVENTS_IN_A_RANGE", 2)
 
 
 @pytest_asyncio.fixture
@@ -78,7 +78,7 @@ class CheckingContract:
         damage()
         at_once = await log.verify()
 
-        monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+        monkeypatch.setattr(from_tables, "_EVENTS_IN_A_RANGE", 2)
 
         assert await log.verify() == at_once
 
@@ -197,6 +197,6 @@ def _checking_processes() -> list[int]:
             words = (folder / "cmdline").read_bytes()
         except OSError:
             continue  # it has just ended
-        if int(parent) == os.getpid() and b"audit.checking_process" in words:
+        if int(parent) == os.getpid() and b"audit.verification.process" in words:
             found.append(int(folder.name))
     return found

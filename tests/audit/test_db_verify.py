@@ -14,14 +14,15 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from psycopg import sql
 
-from audit import checking, db_verify, snapshots
+from audit import db_verify
 from audit.checkpoint_folder import CheckpointFolder
-from audit.kept_outside import KeptOutside
 from audit.log import LogUnavailableError
 from audit.publishing import Publisher
-from audit.signatures import Signers
 from audit.signing import Notary
 from audit.stores import KeySettings, open_log, sqlite_url
+from audit.verification import from_tables, processes
+from audit.verification.kept_outside import KeptOutside
+from audit.verification.signatures import Signers
 from casetrail.proof.note import WITNESS_KEY, SigningKey
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import PostgresServer
@@ -211,9 +212,9 @@ class DbVerifyContract:
     ) -> None:
         asyncio.run(write(url, tmp_path))
         change("UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'")
-        monkeypatch.setattr(checking, "WORTH_PROCESSES", 1)
+        monkeypatch.setattr(processes, "WORTH_PROCESSES", 1)
         monkeypatch.setattr(os, "cpu_count", lambda: 2)
-        monkeypatch.setattr(snapshots, "_EVENTS_IN_A_RANGE", 2)
+        monkeypatch.setattr(from_tables, "_EVENTS_IN_A_RANGE", 2)
 
         status = db_verify.verify(url, tmp_path, with_keys=True, as_json=False)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit import plain
 from audit.envelope import Place, StoredEvent, drafts_of, event_of, leaf_hash, seal
+from audit.verification import plain
 from tests.audit.given import NOON, event, note
 
 LOG = "0f3c2b1a00112233445566778899aabb"

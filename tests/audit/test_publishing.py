@@ -15,11 +15,11 @@ import pytest_asyncio
 
 from audit import proofs
 from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
-from audit.kept_outside import KeptOutside
 from audit.log import Checkpoint, LogDamagedError
 from audit.publishing import Publisher, witnesses_of
 from audit.signing import Notary
 from audit.sqlite import SqliteLog
+from audit.verification.kept_outside import KeptOutside
 from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote
 from casetrail.proof.tree import check_consistency, check_inclusion
 from tests.audit.given import Writer, note, opening

@@ -9,15 +9,15 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
-from audit import signatures
-from audit.kept_outside import KeptOutside
 from audit.key_changes import change_statement
 from audit.log import Checkpoint, Verification
 from audit.own_events import record
 from audit.publishing import Publisher
-from audit.signatures import Signers
 from audit.signing import KeyRefusedError, Notary
 from audit.sqlite import SqliteLog
+from audit.verification import signatures
+from audit.verification.kept_outside import KeptOutside
+from audit.verification.signatures import Signers
 from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote, VerifierKey, signed
 from casetrail.v1.event_pb2 import SigningKeyChanged
 from casetrail.v1.types_pb2 import Actor, Role

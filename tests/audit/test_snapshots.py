@@ -7,8 +7,8 @@ import pytest
 
 from audit import questions
 from audit.questions import Question
-from audit.snapshots import snapshot
-from audit.verify import ALL_CASES, CaseRange
+from audit.verification.from_tables import snapshot
+from audit.verification.snapshot import ALL_CASES, CaseRange
 
 
 def ranges(*sizes: int) -> list[CaseRange]:

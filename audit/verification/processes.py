@@ -19,11 +19,12 @@ from typing import Final, NamedTuple, Self
 
 from audit.log import LogDamagedError, LogUnavailableError, Verification
 from audit.subject_keys import KeyPlace
-from audit.verify import CaseRange, CheckedCases
+from audit.verification.cases import CheckedCases
+from audit.verification.snapshot import CaseRange
 
 WORTH_PROCESSES: Final = 20_000  # events; fewer are checked sooner than processes are started
 _MOST: Final = 4
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 
 
 class Place(NamedTuple):
@@ -139,7 +140,7 @@ class _Checker:
         with its_own:
             try:
                 self._process = Popen(
-                    [sys.executable, "-m", "audit.checking_process"],
+                    [sys.executable, "-m", "audit.verification.process"],
                     stdin=its_own.fileno(),
                     env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *filter(None, sys.path)])},
                     process_group=0,  # who interrupts the server in a terminal does not interrupt it

@@ -13,9 +13,9 @@ from typing import Final
 from audit import questions
 from audit.checkpoint_folder import FolderRefusedError, days_in, trees_of
 from audit.log import Finding, LogUnavailableError, Verification
-from audit.signatures import Signatures, Signers
 from audit.signing import origin_of
-from audit.snapshots import Select
+from audit.verification.from_tables import Select
+from audit.verification.signatures import Signatures, Signers
 from casetrail.proof.note import TreeNote
 
 _AT_ONCE: Final = 500

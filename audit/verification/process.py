@@ -1,4 +1,4 @@
-"""One process that checks cases for `audit.checking`: asked through its standard input, which is a socket."""
+"""One process that checks cases for `processes`: asked through its standard input, which is a socket."""
 
 import gc
 import os
@@ -14,15 +14,15 @@ from psycopg import sql
 
 from audit import stores
 from audit.archived import Archived
-from audit.checking import Place
 from audit.log import LogDamagedError, LogUnavailableError
 from audit.postgres.reading import streamed
 from audit.postgres.server import Server
-from audit.snapshots import Select, snapshot
 from audit.sqlite import reading
 from audit.sqlite.file import DatabaseFile
 from audit.stores import KeySettings
-from audit.verify import check_cases
+from audit.verification.cases import check_cases
+from audit.verification.from_tables import Select, snapshot
+from audit.verification.processes import Place
 
 _SELDOM: Final = 100_000  # objects between looks for garbage: there are many, and next to none in circles
 _PATIENCE: Final = 5.0  # seconds for another process's transaction

@@ -9,7 +9,7 @@ from audit.log import ArchivedCase
 from audit.merkle import Subtree
 from audit.projection import Findable
 from audit.questions import Question
-from audit.verify import ALL_CASES, CaseRange, Placed, Projected, Snapshot
+from audit.verification.snapshot import ALL_CASES, CaseRange, Placed, Projected, Snapshot
 
 _EVENTS_IN_A_RANGE: Final = 10_000
 

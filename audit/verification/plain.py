@@ -1,8 +1,8 @@
 """Reads the rows that are right as nearly every one is, in a fraction of the time that the long way takes.
 
 An envelope that is plainly one (`audit.facts.unplaced`) has the right members of the right form and is canonical. A
-row that is not found right is not yet wrong: `audit.verify` reads it with RFC 8785's own library, and says what is
-wrong.
+row that is not found right is not yet wrong: `audit.verification.rows` reads it with RFC 8785's own library, and says
+what is wrong.
 """
 
 from hashlib import sha256

@@ -16,7 +16,7 @@ from audit.envelope import StoredEvent, event_of
 from audit.key_changes import KeyChangeError, KeyHistory
 from audit.log import LOG_ITSELF, Finding, LogDamagedError, LogUnavailableError
 from audit.signing import origin_of
-from audit.snapshots import Select
+from audit.verification.from_tables import Select
 from casetrail.proof.note import NoteError, SignedNote, VerifierKey, keys_of
 
 _AT_ONCE: Final = 4000  # checkpoints
