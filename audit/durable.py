@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -68,8 +69,7 @@ def _written_beside(path: Path, text: str, mode: int) -> Path:
 
 def _link(partial: Path, path: Path) -> None:
     try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass  # theirs counts
+        with suppress(FileExistsError):  # theirs counts
+            os.link(partial, path)
     finally:
         partial.unlink()

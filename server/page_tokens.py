@@ -1,6 +1,7 @@
 """Where a page of a list ended: a token that only the same query takes."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 
 from audit.paging import LARGEST
 from casetrail.v1.errors_pb2 import RefusalReason
@@ -25,10 +26,8 @@ def after(query: str, given: str) -> int:
     """
     if not given:
         return 0
-    try:
+    with suppress(ValueError):
         of, _, last = urlsafe_b64decode(given).decode().rpartition(":")
         if of == query and 0 <= (place := int(last)) <= LARGEST:
             return place
-    except ValueError:
-        pass
     raise Rejected(RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN, "the page token is of another query", "page_token")

@@ -6,6 +6,7 @@ The same forms serve YAML files and the command line.
 import difflib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -52,14 +53,12 @@ def timestamp(text: str) -> Timestamp:
     Raises:
         ValueError: It is none, or its time zone is missing.
     """
-    try:
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             read = Timestamp()
             read.FromDatetime(moment)
             return read
-    except (ValueError, OverflowError):
-        pass
     raise ValueError(f'"{text}" is not an instant with its time zone; write 2026-06-18T08:00:00+08:00')
 
 

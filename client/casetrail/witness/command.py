@@ -4,6 +4,7 @@ import fcntl
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -81,9 +82,8 @@ def serve(
     typer.echo(f"{key.verifier.name} listens on http://{host}:{server.server_address[1]}")
     sys.stdout.flush()
     try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
     finally:
         server.server_close()
         os.close(lock)
