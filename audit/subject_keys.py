@@ -238,7 +238,7 @@ class SubjectKeys:
     async def _settle_together(self, wanted: Mapping[str, asyncio.Future[Key]]) -> None:
         try:
             keys = await asyncio.to_thread(self._settle, list(wanted))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+        except Exception as error:  # noqa: BLE001 - else its callers would wait for ever
             if len(wanted) > 1:  # one of them must not harm the others
                 for subject, future in wanted.items():
                     await self._settle_together({subject: future})

@@ -21,7 +21,7 @@ TABLES: Final = (
     "alembic_version",
 )
 
-ALL: Final = Question(" UNION ALL ".join(f"SELECT 1 FROM {table} WHERE 1 = 0" for table in TABLES), {})  # noqa: S608 - our own
+ALL: Final = Question(" UNION ALL ".join(f"SELECT 1 FROM {table} WHERE 1 = 0" for table in TABLES), {})  # noqa: S608 - our own names
 """Is answered with nothing, and by an error where a table is not there."""
 
 _ANY: Final = re.compile(rf"\b({'|'.join(TABLES)})\b")

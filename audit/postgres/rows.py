@@ -14,7 +14,7 @@ from psycopg import postgres, pq
 from psycopg.adapt import Dumper
 
 from audit.envelope import EVENT_COLUMNS, StoredEvent
-from audit.group import INDEX_COLUMNS, KEPT_COLUMNS, NEED_CHANGES, NEED_COLUMNS, Group, Head
+from audit.group import INDEX_COLUMNS, INDEX_CONFLICT, NEED_COLUMNS, NEED_CONFLICT, Group, Head
 
 CHANNEL: Final = "casetrail"
 """What is notified of the log's new size by each commit that adds events."""
@@ -101,10 +101,13 @@ _INDEX: Final = tuple(
 _NEED: Final = ("bigint",) * len(NEED_COLUMNS)
 
 
+_ROWS_OF: Final = "SELECT * FROM unnest"
+
+
 def _insertion(into: str, types: Sequence[str]) -> str:
     """Insert rows that come as `columns` of these types."""
     arrays = ", ".join(f"%b::{type_}[]" for type_ in types)
-    return f"INSERT INTO {into} SELECT * FROM unnest({arrays})"  # noqa: S608 - our own names
+    return f"INSERT INTO {into} {_ROWS_OF}({arrays})"
 
 
 def _columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array]:
@@ -116,19 +119,18 @@ def _columns(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[_Array
 EVENTS: Final = _insertion(f"event ({EVENT_COLUMNS})", _EVENT)
 """Writes what `of_events` says."""
 
+_UNNEEDED: Final = "DELETE FROM need WHERE opened = ANY(%b::bigint[])"
+_UNLESS_ERASED: Final = "1 / (NOT EXISTS (SELECT FROM erased_key WHERE dek_id = ANY(%b::text[])))::integer"
+
 WRITE: Final = f"""
   WITH
   events AS ({EVENTS}),
   subtrees AS ({_insertion("subtree", _SUBTREE)}),
-  cases AS (
-    {_insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)}
-    ON CONFLICT (opened) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS)}
-  ),
-  needs AS ({_insertion(f"need ({', '.join(NEED_COLUMNS)})", _NEED)} ON CONFLICT (opened) DO UPDATE SET {NEED_CHANGES}),
-  unneeding AS (DELETE FROM need WHERE opened = ANY(%b::bigint[]))
-  SELECT pg_notify('{CHANNEL}', %b), 1 / (NOT EXISTS (SELECT FROM erased_key WHERE dek_id = ANY(%b::text[])))::integer
-"""  # noqa: S608 - our own names
+  cases AS ({_insertion(f"case_index ({', '.join(INDEX_COLUMNS)})", _INDEX)} {INDEX_CONFLICT}),
+  needs AS ({_insertion(f"need ({', '.join(NEED_COLUMNS)})", _NEED)} {NEED_CONFLICT}),
+  unneeding AS ({_UNNEEDED})
+  SELECT pg_notify('{CHANNEL}', %b), {_UNLESS_ERASED}
+"""
 """Writes what `values` says; divides by zero where one of the keys that it must not find is erased."""
 
 HEAD: Final = "UPDATE log_head SET size = %s, frontier = %s"

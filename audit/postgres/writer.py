@@ -39,11 +39,11 @@ _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 _LOCK = "SELECT log, size, frontier FROM log_head FOR UPDATE"
 # A statement of its own: the one that waits for the lock still sees the rows from before the wait.
 _LAST = "SELECT recorded_at FROM event ORDER BY pos DESC LIMIT 1"
-_TIPS = f"""
+_TIPS = """
   SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id = ANY(%(cases)s)
   UNION ALL
-  SELECT case_id, {ARCHIVED}, leaf_hash, opened FROM archived WHERE case_id = ANY(%(cases)s) AND restored IS NULL
-"""  # noqa: S608 - a constant
+  SELECT case_id, %(archived)s, leaf_hash, opened FROM archived WHERE case_id = ANY(%(cases)s) AND restored IS NULL
+"""
 _TIP_OF_LOG = "SELECT case_id, seq, leaf_hash, 0 FROM event WHERE case_id = %s ORDER BY seq DESC LIMIT 1"
 _KEYS = """
   SELECT case_id, key FROM unnest(%s::text[], %s::text[]) AS asked (case_id, key)
@@ -155,7 +155,7 @@ class Writer:
         except psycopg.Error as error:
             await self._disconnect()
             _tell(group, [self._server.translated(error)] * len(group))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+        except Exception as error:  # noqa: BLE001 - else its callers would wait for ever, and the writer be dead
             await self._disconnect()
             _tell(group, [error] * len(group))
         else:
@@ -290,7 +290,7 @@ class Writer:
             await connection.execute("BEGIN")
             head = await connection.execute(_LOCK, binary=True)
             last = await connection.execute(_LAST, binary=True)
-            tips = await connection.execute(_TIPS, {"cases": cases}, binary=True)
+            tips = await connection.execute(_TIPS, {"cases": cases, "archived": ARCHIVED}, binary=True)
             tip_of_log = await connection.execute(_TIP_OF_LOG, (LOG_ITSELF,), binary=True)
             keys = await connection.execute(_KEYS, ([b.case_id for b in keyed], [b.key for b in keyed]), binary=True)
             erased = await connection.execute(_ERASED, ([b.dek_id for b in batches if b.dek_id],), binary=True)

@@ -25,9 +25,9 @@ from audit.envelope import EVENT_COLUMNS
 from audit.group import (
     ARCHIVED,
     INDEX_COLUMNS,
-    KEPT_COLUMNS,
-    NEED_CHANGES,
+    INDEX_CONFLICT,
     NEED_COLUMNS,
+    NEED_CONFLICT,
     Group,
     Head,
     PreparedBatch,
@@ -48,11 +48,10 @@ _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 _EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES"
 _SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
-_INDEX_CONFLICT = "ON CONFLICT (opened) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in INDEX_COLUMNS if name not in KEPT_COLUMNS
-)
 _NEED = f"INSERT INTO need ({', '.join(NEED_COLUMNS)}) VALUES"
-_NEED_CONFLICT = f"ON CONFLICT (opened) DO UPDATE SET {NEED_CHANGES}"
+_TIPS = "SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id IN"
+_ARCHIVED_TIPS = "SELECT case_id, ?, leaf_hash, opened FROM archived WHERE restored IS NULL AND case_id IN"
+_KNOWN_KEYS = "SELECT case_id, key FROM event WHERE ordinal = 0 AND (case_id, key) IN"
 
 
 class Errand(NamedTuple):
@@ -131,7 +130,7 @@ class Writer:
         except sqlite.IntegrityError as conflict:
             self._disconnect()
             self._write_apart(group, conflict)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers' answer
+        except Exception as error:  # noqa: BLE001 - else its callers would wait for ever, and the writer be dead
             self._disconnect()
             _answer(group, [error] * len(group))
         else:
@@ -212,10 +211,8 @@ class Writer:
         if unknown:
             marks = ", ".join("?" * len(unknown))
             found = connection.execute(
-                f"SELECT case_id, seq, leaf_hash, opened FROM case_index WHERE case_id IN ({marks}) "  # noqa: S608 - only question marks
-                f"UNION ALL SELECT case_id, {ARCHIVED}, leaf_hash, opened FROM archived "
-                f"WHERE case_id IN ({marks}) AND restored IS NULL",
-                [*unknown, *unknown],
+                f"{_TIPS} ({marks}) UNION ALL {_ARCHIVED_TIPS} ({marks})",
+                [*unknown, ARCHIVED, *unknown],
             ).fetchall()
             self._tips |= {case_id: Tip(*tip) for case_id, *tip in found}
         if LOG_ITSELF in unknown:
@@ -229,11 +226,7 @@ def _read_keys(connection: Connection, batches: Iterable[PreparedBatch]) -> set[
     if not keys:
         return set()
     pairs = ", ".join(["(?, ?)"] * (len(keys) // 2))
-    found = connection.execute(
-        f"SELECT case_id, key FROM event WHERE ordinal = 0 AND (case_id, key) IN (VALUES {pairs})",  # noqa: S608 - only question marks
-        keys,
-    )
-    return set(found.fetchall())
+    return set(connection.execute(f"{_KNOWN_KEYS} (VALUES {pairs})", keys).fetchall())
 
 
 def _read_erased(connection: Connection, batches: Iterable[PreparedBatch]) -> set[str]:
@@ -256,9 +249,9 @@ def store(connection: Connection, group: Group, beside: Sequence[Question] = ())
         return
     _insert(connection, _EVENT, group.events)
     if group.index:
-        _insert(connection, _INDEX, list(group.index.values()), _INDEX_CONFLICT)
+        _insert(connection, _INDEX, list(group.index.values()), INDEX_CONFLICT)
     if group.needs:
-        _insert(connection, _NEED, list(group.needs.values()), _NEED_CONFLICT)
+        _insert(connection, _NEED, list(group.needs.values()), NEED_CONFLICT)
     if group.unneeding:
         reading.change(connection, questions.among("DELETE FROM need WHERE", "opened", group.unneeding))
     if group.growth.subtrees:
