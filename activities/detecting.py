@@ -70,7 +70,7 @@ class Detecting:
                     kept, kept_at = state.position, monotonic()
                 activity.heartbeat(state.position)
                 if idle:
-                    await self._until_there_is_more(state.position, ends - monotonic())
+                    await self._until_there_is_more(state.position, ends)
             await self._log.remember(DETECTION, _written(state))
             return state.position
 
@@ -78,13 +78,13 @@ class Detecting:
         """What was remembered last; nothing at the first look, which begins with the first event."""
         return DetectionState.FromString(b64decode(await self._log.recall(DETECTION) or ""))
 
-    async def _until_there_is_more(self, position: int, left: float) -> None:
+    async def _until_there_is_more(self, position: int, ends: float) -> None:
         async with aclosing(self._log.follow(after_position=position)) as coming:
             with suppress(TimeoutError):
-                async with timeout(min(_BEAT_SECONDS, left)):
+                async with timeout(min(_BEAT_SECONDS, ends - monotonic())):
                     await anext(coming, None)
         with suppress(TimeoutError):
-            async with timeout(min(_GATHER_SECONDS, left)):
+            async with timeout(min(_GATHER_SECONDS, ends - monotonic())):
                 await activity.wait_for_worker_shutdown()
 
     async def _act_on(self, found: Sequence[Finding]) -> None:

@@ -118,7 +118,7 @@ def _remains(url: str) -> list[str]:
 def _upgrade(given: argparse.Namespace, url: str) -> int:
     if path := stores.sqlite_path(url):
         if not sqlite.status(path).schema:
-            raise NoLogError(f"the log {path} has no tables yet: run `casetrail-db init`")
+            raise NoLogError.without_tables(path)
         _open_file(path)
     else:
         _say_all(postgres.upgrade(url, _admin(given)))

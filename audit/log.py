@@ -6,7 +6,8 @@ The log is the truth. A case is the fold of its events; the projection beside it
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from audit.merkle import Growth
 from casetrail.v1.audit_service_pb2 import Fault, VerifyCaseResponse
@@ -29,6 +30,16 @@ class LogUnavailableError(Exception):
 
 class NoLogError(LogUnavailableError):
     """There is no log, and nobody has prepared one."""
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """There is no file."""
+        return cls(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
+
+    @classmethod
+    def without_tables(cls, log: str | Path) -> Self:
+        """There is a database, and nothing in it."""
+        return cls(f"the log {log} has no tables yet: run `casetrail-db init`")
 
 
 class LogDamagedError(Exception):

@@ -93,7 +93,7 @@ def upgrade(url: str, admin: str) -> list[str]:
     server = _of_admin(admin, str(conninfo.conninfo_to_dict(url).get("dbname") or ""))
     with server.errors(), server.connect_for_long() as connection:
         if not _schema_of(connection):
-            raise NoLogError(f"the log {server.name} has no tables yet: run `casetrail-db init`")
+            raise NoLogError.without_tables(server.name)
     return _upgrade(server)
 
 

@@ -31,7 +31,7 @@ async def check(connection: Connection, name: str) -> None:
             raise tables.gone(name, error.diag.message_primary or str(error)) from error
         found = []
     if not found:
-        raise NoLogError(f"the log {name} has no tables yet: run `casetrail-db init`")
+        raise NoLogError.without_tables(name)
     ((revision,),) = found
     if revision < REVISION:
         raise LogUnavailableError(

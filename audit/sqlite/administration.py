@@ -20,7 +20,7 @@ def status(path: Path) -> State:
         LogDamagedError: It is no log, or a table is gone.
     """
     if not path.exists():
-        raise NoLogError(f"there is no log at {path}: run `casetrail-db init`, or start Casetrail")
+        raise NoLogError.of_file(path)
     database, newest = f"SQLite {sqlite.sqlite_version}", f"{SCHEMA_VERSION:04d}"
     try:
         with closing(sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:

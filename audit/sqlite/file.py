@@ -155,12 +155,12 @@ class DatabaseFile:
 
     def _look(self) -> None:
         if not self.path.exists():
-            raise NoLogError(f"there is no log at {self.path}: run `casetrail-db init`, or start Casetrail")
+            raise NoLogError.of_file(self.path)
         with closing(self.connect()) as connection:
             self._check_schema(connection)
             version = user_version(connection)
             if not version:
-                raise NoLogError(f"the log {self.path} has no tables yet: run `casetrail-db init`")
+                raise NoLogError.without_tables(self.path)
             if version < SCHEMA_VERSION:
                 raise LogUnavailableError(
                     f"the log {self.path} has an older schema ({version}; this Casetrail needs {SCHEMA_VERSION}): "
