@@ -105,7 +105,8 @@ def resumed(clock: Clock, at: Instant, rules: Rulebook) -> ClockResumed:
     reckoned = reckoning(clock, at, rules)
     # A breached clock keeps the due time that it missed: a pause after the breach cannot undo it.
     if not clock.breached:
-        reckoned.due_at.seconds = calendar.add(at, clock.target_seconds - clock.elapsed_seconds)
+        # A promise that was made overdue while it stood has nothing left.
+        reckoned.due_at.seconds = calendar.add(at, max(0, clock.target_seconds - clock.elapsed_seconds))
     body = ClockResumed(clock=reckoned, cause=clock.pause_cause)
     warn_left = clock.target_seconds - clock.warn_seconds - clock.elapsed_seconds
     if clock.warn_seconds and warn_left > 0:
@@ -169,10 +170,11 @@ def rebased(clock: Clock, target: Target, at: Instant, rules: Rulebook, rules_be
         pauses_for=target.pauses_for,
         ladder=target.ladder,
     )
+    left = max(0, target.seconds - reckoned.elapsed_seconds)
+    # One that stands is due only where nothing is left of it.
+    if not clock.breached and (running(clock) or not left):
+        reckoned.due_at.seconds = calendar.add(at, left)
     if running(clock):
-        left = max(0, target.seconds - reckoned.elapsed_seconds)
-        if not clock.breached:
-            reckoned.due_at.seconds = calendar.add(at, left)
         if target.warn_seconds and left > target.warn_seconds:
             body.warn_at.seconds = calendar.add(at, left - target.warn_seconds)
         if target.flag_seconds > reckoned.elapsed_seconds:

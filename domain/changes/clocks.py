@@ -107,8 +107,9 @@ def _clock_rebased(case: Case, event: Event, body: ClockRebased) -> None:
     clock.ladder = body.ladder
     del clock.pauses_for[:]
     clock.pauses_for.extend(body.pauses_for)
-    if clock.state == Clock.STATE_RUNNING:
+    if body.clock.HasField("due_at"):
         clock.due_at.seconds = body.clock.due_at.seconds
+    if clock.state == Clock.STATE_RUNNING:
         _set_marks(clock, body)
 
 
@@ -169,8 +170,8 @@ def _set_marks(clock: Clock, body: ClockResumed | ClockRebased) -> None:
 def _stop_marks(clock: Clock) -> None:
     clock.ClearField("warn_at")
     clock.ClearField("flag_at")
-    # The due time that a breached clock missed stays on record.
-    if not clock.breached:
+    # What was due by now stays so: the due time that a breached clock missed, or that it was given too late.
+    if not clock.breached and clock.elapsed_seconds < clock.target_seconds:
         clock.ClearField("due_at")
 
 

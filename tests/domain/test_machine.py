@@ -437,6 +437,19 @@ class Machine(RuleBasedStateMachine):
                 assert clock.HasField("due_at"), clock
 
     @invariant()
+    def a_promise_is_due_when_its_seconds_are_over_and_time_wakes_no_later(self) -> None:
+        if self.story.told is None:
+            return
+        wake = next_wake(self.story.case)
+        for clock in self.story.case.clocks:
+            if clock.state != Clock.STATE_RUNNING or clock.breached:
+                continue
+            left = max(0, clock.target_seconds - clock.elapsed_seconds)
+            assert clock.due_at.seconds == self.story.rules.calendar(clock.calendar).add(clock.counted_at.seconds, left)
+            assert wake is not None
+            assert self.story.case.updated_at.seconds < wake <= clock.due_at.seconds
+
+    @invariant()
     def a_closed_case_is_at_rest(self) -> None:
         if self.story.told is None or self.story.stage != "closed":
             return

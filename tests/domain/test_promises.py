@@ -1,16 +1,23 @@
 """Promises that change under way: another priority, another policy, another clock to live by."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Cause, Priority
-from domain import Rulebook
+from casetrail.words import value_of
+from domain import Rejected, Rulebook
 from domain.case_time import case_now, command_time, real_time
 from domain.instants import from_datetime, timestamp
+from domain.rulebook import Target
 from tests.domain.story import OPENED, RULES, Story, refused, rules_with
 
 HOUR = 3600
@@ -78,6 +85,22 @@ def test_a_promise_that_the_new_priority_makes_overdue_is_broken_at_that_moment(
     types = story.at("+3h").agent().prioritize("urgent")
     assert types == ["Prioritized", "ClockRebased", "ClockBreached", "EscalationStepped", "StaffAlerted"]
     assert story.times("ClockBreached", "resolution") == ["3h"], "not at a time when nobody had promised it"
+
+
+@pytest.mark.parametrize("calendar", ["always", "business"])
+def test_a_promise_that_is_made_overdue_while_it_stands_is_broken_at_that_moment_too(
+    story: Story, calendar: str
+) -> None:
+    story.rules = urgent_in(2 * HOUR, calendar=calendar)
+    story.open("inquiry")
+    story.at("+10s").agent().reply("Hello")
+    story.at("+3h").agent().wait("customer", at_most="2h")
+    types = story.at("+4h").agent().prioritize("urgent")
+    assert types == ["Prioritized", "ClockRebased", "ClockBreached", "EscalationStepped", "StaffAlerted"]
+    assert (story.clock("resolution"), story.last("ClockBreached").clock.elapsed_seconds) == ("paused", 3 * HOUR)
+    story.at("+6h").agent().resolve("Done")
+    assert story.times("WaitEnded") == ["5h"]
+    assert story.last("ClockMetLate").late_seconds == 2 * HOUR
 
 
 def test_a_broken_promise_is_not_mended_by_a_gentler_priority(story: Story) -> None:
@@ -191,6 +214,32 @@ def test_a_wait_stops_the_clocks_that_the_new_policy_says(story: Story) -> None:
     assert (story.clock("resolution"), story.clock("first_response")) == ("running", "paused")
 
 
+@pytest.mark.parametrize(
+    ("stood_for", "stands_for", "stands"), [("customer", "vendor", "running"), ("vendor", "customer", "paused")]
+)
+def test_a_policy_that_makes_a_promise_overdue_breaks_it_whether_it_starts_or_stops_its_clock(
+    story: Story, stood_for: str, stands_for: str, stands: str
+) -> None:
+    def pausing(cause: str, within: int) -> Callable[[Policy], None]:
+        def change(policy: Policy) -> None:
+            policy.clocks["resolution"].pauses_for[:] = [value_of(Cause, cause)]
+            policy.clocks["resolution"].targets[0].calendar = "business"
+            policy.clocks["resolution"].targets[0].within.seconds = within
+
+        return change
+
+    story.rules = rules_with(pausing(stood_for, 10 * HOUR))
+    story.open("inquiry")
+    story.at("+10s").agent().reply("Hello")
+    story.at("+3h").agent().wait("customer")
+    story.at("+4h")
+    story.change_policy(rules_with(pausing(stands_for, 2 * HOUR), "sooner-1"))
+    assert story.clock("resolution") == stands
+    assert story.times("ClockBreached", "resolution") == story.times("EscalationStepped", "resolution") == ["4h"]
+    story.at("+5h").agent().resume()
+    assert story.find("resolution").breached
+
+
 def test_a_wait_that_the_new_policy_treats_alike_goes_on_as_it_was(story: Story) -> None:
     story.open("inquiry")
     story.agent().wait("customer")
@@ -211,6 +260,73 @@ def test_a_promise_that_begins_during_a_wait_stands_where_that_stops_it(
     assert story.clocks() == before | {"review": review}
     story.at("+1h10s").agent().resume()
     assert story.due("review") == ("5h10s" if review == "paused" else review)
+
+
+def _promising(within: int, calendar: str, pauses_for: list[Cause.ValueType]) -> Rulebook:
+    def change(policy: Policy) -> None:
+        policy.clocks["resolution"].pauses_for[:] = pauses_for
+        policy.clocks["resolution"].targets[0].calendar = calendar
+        policy.clocks["resolution"].targets[0].within.seconds = within
+
+    return rules_with(change, f"{calendar}-{within}")
+
+
+_POLICIES = (
+    _promising(24 * HOUR, "always", [Cause.CAUSE_CUSTOMER, Cause.CAUSE_VENDOR]),
+    _promising(10 * HOUR, "business", [Cause.CAUSE_VENDOR]),
+    _promising(2 * HOUR, "business", [Cause.CAUSE_CUSTOMER]),
+    _promising(3 * HOUR, "always", []),
+)
+_happenings = st.one_of(
+    st.just(("resume", None)),
+    st.tuples(st.just("wait"), st.sampled_from(["customer", "vendor", "department"])),
+    st.tuples(st.just("change_policy"), st.sampled_from(_POLICIES)),
+    st.just(("look", None)),
+)
+
+
+@settings(max_examples=200)
+@given(
+    first=st.sampled_from(_POLICIES),
+    course=st.lists(st.tuples(st.integers(0, 9 * HOUR) | st.sampled_from([0, 2 * HOUR, 3 * HOUR]), _happenings)),
+    looked_at=st.booleans(),
+)
+def test_a_promise_is_broken_in_the_second_in_which_what_counted_comes_to_what_is_asked(
+    first: Rulebook, course: list[tuple[int, tuple[str, Any]]], looked_at: bool
+) -> None:
+    """However it was paused, moved to other hours and given other targets, and whoever looked meanwhile."""
+    story = Story(first)
+    story.open("inquiry")
+    counted, broken_at, waits_for = 0, None, 0
+    for pause, (happening, what) in course:
+        calendar, target = story.rules.calendar(_asked(story).calendar), _asked(story).seconds
+        counting = waits_for not in _asked(story).pauses_for
+        if counting and broken_at is None and counted + calendar.between(story.now, story.now + pause) >= target:
+            broken_at = calendar.add(story.now, target - counted)
+        counted += calendar.between(story.now, story.now + pause) if counting else 0
+        story.wait(f"{pause}s") if looked_at else story.at(f"{story.now + pause - story.opened}s")
+        with suppress(Rejected):
+            if happening == "change_policy":
+                story.change_policy(what)
+            elif happening == "wait":
+                story.agent().wait(what)
+                waits_for = value_of(Cause, what)
+            elif happening == "resume":
+                story.agent().resume()
+                waits_for = 0
+        if broken_at is None and counted >= _asked(story).seconds:
+            broken_at = story.now
+    story.agent().resolve("Done")
+    clock = story.find("resolution")
+    assert clock.elapsed_seconds == counted
+    assert (clock.breached_at.seconds or None) == broken_at
+    assert story.clock("resolution") == ("met" if broken_at is None else "late")
+
+
+def _asked(story: Story) -> Target:
+    target = story.rules.target("resolution", story.case)
+    assert target is not None
+    return target
 
 
 def test_a_longer_target_warns_and_flags_later(story: Story) -> None:
