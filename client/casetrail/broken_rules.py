@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import cast
 
 import protovalidate
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
 from casetrail import short_forms
@@ -30,17 +30,27 @@ def broken_rules(message: Message, *, hints: Mapping[str, str], leave_out: Conta
         if violation.proto.rule_id not in leave_out
     ]
     for path, kind, violation in located:
-        # A rule about a whole is judged when its parts are right.
-        if not any(len(path) < len(other) and other[: len(path)] == path for other, _, _ in located):
+        # A rule about a whole is judged when its parts are right; that one of them is missing is plain before.
+        parts = any(len(path) < len(other) and other[: len(path)] == path for other, _, _ in located)
+        if isinstance(kind, OneofDescriptor):
+            yield Finding(path, f"needs one of {', '.join(field.name for field in kind.fields)}")
+        elif not parts:
             yield Finding(path, _in_words(violation, kind, hints))
 
 
-def _location(violation: protovalidate.Violation, message: Message) -> tuple[FieldPath, FieldDescriptor | None]:
-    """The path of the field that breaks a rule, and the field; none where it is the message as a whole."""
+def _location(
+    violation: protovalidate.Violation, message: Message
+) -> tuple[FieldPath, FieldDescriptor | OneofDescriptor | None]:
+    """The path of the field that breaks a rule, and the field; none where it is the message as a whole.
+
+    Where none is there of several fields, it is the path of what should have one, and those that it could be.
+    """
     path: list[str | int] = []
     kind: FieldDescriptor | None = None
     inside: Descriptor | None = cast("Descriptor", message.DESCRIPTOR)
     for step in violation.proto.field.elements if violation.proto.field else []:
+        if inside is not None and step.field_name in inside.oneofs_by_name:
+            return tuple(path), inside.oneofs_by_name[step.field_name]
         path.append(step.field_name)
         if step.subscript is not None:
             key = step.subscript.value
@@ -72,6 +82,7 @@ def _in_words(violation: protovalidate.Violation, kind: FieldDescriptor | None, 
     if rule == "string.in":
         return short_forms.unknown(value, wanted)
     if rule == "string.pattern" and kind is not None and kind.full_name in hints:
-        return f'"{value}" does not fit; write {hints[kind.full_name]}' if value else "is missing"
+        return f"{short_forms.quoted(value)} does not fit; write {hints[kind.full_name]}" if value else "is missing"
     said = _SECONDS.sub(lambda found: short_forms.duration_text(int(found[1])), violation.proto.message)
-    return f'"{value}" {said}' if isinstance(value, str) and value and rule.startswith("string.") else said
+    named = isinstance(value, str) and value and rule.startswith("string.")
+    return f"{short_forms.quoted(value)} {said}" if named else said

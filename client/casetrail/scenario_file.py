@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from casetrail import short_forms, yaml_messages
 from casetrail.broken_rules import broken_rules
 from casetrail.file_problems import FieldPath, FileError, Finding, unknown_name
+from casetrail.single_values import scalar
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.inject_pb2 import Inject
@@ -160,7 +161,13 @@ def _wrong_word(body: Descriptor | None, path: str, word: str) -> str:
     if field is None or field.is_repeated or body is not None:
         return "is no single value of the event"
     known = words_of(field.enum_type) if field.enum_type is not None else []
-    return short_forms.unknown(word, known) if known and word not in known else ""
+    if known:
+        return "" if word in known else short_forms.unknown(word, known)
+    try:
+        scalar(field, word)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _move(move: Move, here: FieldPath) -> Iterator[Finding]:

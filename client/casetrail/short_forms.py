@@ -19,6 +19,7 @@ _DURATION = re.compile(r"(?:(?P<d>[0-9]{1,9})d)?(?:(?P<h>[0-9]{1,9})h)?(?:(?P<m>
 _UNIT_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST_SECONDS = 315_576_000_000
 """The most that a protobuf duration can hold: 10,000 years."""
+_LONGEST_SHOWN = 100  # characters of a value that is named: another file may be one
 
 
 def duration(text: str) -> Duration:
@@ -29,10 +30,10 @@ def duration(text: str) -> Duration:
     """
     parts = _DURATION.fullmatch(text)
     if parts is None or not text:
-        raise ValueError(f'"{text}" is not a duration; write 30s, 10m, 24h or 3d')
+        raise ValueError(f"{quoted(text)} is not a duration; write 30s, 10m, 24h or 3d")
     seconds = sum(int(parts[unit] or 0) * size for unit, size in _UNIT_SECONDS.items())
     if seconds > _LONGEST_SECONDS:
-        raise ValueError(f'"{text}" is longer than 10,000 years')
+        raise ValueError(f"{quoted(text)} is longer than 10,000 years")
     return Duration(seconds=seconds)
 
 
@@ -59,7 +60,7 @@ def timestamp(text: str) -> Timestamp:
             read = Timestamp()
             read.FromDatetime(moment)
             return read
-    raise ValueError(f'"{text}" is not an instant with its time zone; write 2026-06-18T08:00:00+08:00')
+    raise ValueError(f"{quoted(text)} is not an instant with its time zone; write 2026-06-18T08:00:00+08:00")
 
 
 def enum_number(enum: EnumDescriptor, text: str) -> int:
@@ -79,12 +80,17 @@ def unknown(word: str, known: Iterable[str]) -> str:
     names = list(known)
     meant = probably_meant(word, names)
     if meant is not None:
-        return f'"{word}" is unknown; did you mean "{meant}"?'
+        return f'{quoted(word)} is unknown; did you mean "{meant}"?'
     few = 16  # more than these nobody reads in an error message
     listed = ", ".join(names[:few]) + (", …" if len(names) > few else "")
-    return f'"{word}" is unknown; known are {listed}' if names else f'"{word}" is unknown'
+    return f"{quoted(word)} is unknown; known are {listed}" if names else f"{quoted(word)} is unknown"
 
 
 def probably_meant(word: str, known: Iterable[str]) -> str | None:
     """The known word that looks most like this one, if any does."""
-    return next(iter(difflib.get_close_matches(word.lower(), known, n=1)), None)
+    return next(iter(difflib.get_close_matches(word[:_LONGEST_SHOWN].lower(), known, n=1)), None)
+
+
+def quoted(text: str) -> str:
+    """A value as a message names it: in quotes, and of a long one the beginning."""
+    return f'"{text}"' if len(text) <= _LONGEST_SHOWN else f'"{text[:_LONGEST_SHOWN]}…"'

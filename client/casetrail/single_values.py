@@ -30,7 +30,7 @@ def scalar(kind: FieldDescriptor, text: str) -> Any:  # noqa: ANN401 - any proto
         return _whole_number(text, *_LIMITS[kind.cpp_type])
     if kind.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         if text not in ("true", "false"):
-            raise ValueError(f'"{text}" is neither true nor false')
+            raise ValueError(f"{short_forms.quoted(text)} is neither true nor false")
         return text == "true"
     if kind.cpp_type in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
         return _number(text)
@@ -48,7 +48,7 @@ def nothing(kind: FieldDescriptor) -> Any:  # noqa: ANN401 - any protobuf scalar
 
 def _whole_number(text: str, least: int, most: int) -> int:
     if not re.fullmatch(r"[-+]?[0-9][0-9_]{0,30}", text):
-        raise ValueError(f'"{text}" is not a whole number')
+        raise ValueError(f"{short_forms.quoted(text)} is not a whole number")
     number = int(text.replace("_", ""))
     if not least <= number <= most:
         raise ValueError(f"{text} is not between {least} and {most}")
@@ -61,7 +61,7 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f'"{text}" is not a number')
+        raise ValueError(f"{short_forms.quoted(text)} is not a number")
     return number
 
 

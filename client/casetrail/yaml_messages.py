@@ -27,7 +27,6 @@ M = TypeVar("M", bound=Message)
 
 _MOST_VALUES = 100_000
 _NO_HINTS: Mapping[str, str] = MappingProxyType({})
-_LONGEST_SHOWN = 100  # characters of a value that is named: another file may be one
 _NULL = "tag:yaml.org,2002:null"
 _WRITTEN_AS_ONE_VALUE: dict[str, Callable[[str], Message]] = {
     "google.protobuf.Duration": short_forms.duration,
@@ -288,8 +287,7 @@ def _shows(node: Node) -> bool:
 
 def _shown(node: Node) -> str:
     if isinstance(node, ScalarNode):
-        value = node.value if len(node.value) <= _LONGEST_SHOWN else f"{node.value[:_LONGEST_SHOWN]}…"
-        return f'"{value}"' if value else "an empty value"
+        return short_forms.quoted(node.value) if node.value else "an empty value"
     return "a list" if isinstance(node, SequenceNode) else "a mapping"
 
 

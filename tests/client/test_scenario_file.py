@@ -145,6 +145,24 @@ WRONG = {
         "calls brings no cases",
     ),
     "no time": (changed("    at: 30m\n", ""), 9, "injects[1].at", "is missing"),
+    "nothing that happens": (
+        changed("    wave: {count: 3, over: 10m, kind: inquiry, channel: phone, subject: down}\n", ""),
+        9,
+        "injects[1]",
+        "needs one of declare, wave, message, silence, fault",
+    ),
+    "an answer that does nothing": (
+        changed("do: {grade_incident: {level: 1, why: down}}", "do: {}"),
+        39,
+        "participants[0].answers[0].do",
+        "needs one of assign, accept, ",
+    ),
+    "a word where the event has a number": (
+        changed('{level: "1"}', "{level: critical}"),
+        18,
+        "expectations[0].where.level",
+        '"critical" is not a whole number',
+    ),
 }
 
 
@@ -157,6 +175,13 @@ def test_what_is_wrong_is_said_with_line_and_field(tmp_path: Path, text: str, li
         and says in place[4]
         for problem in found
     ), found
+
+
+def test_a_long_text_is_named_by_its_beginning(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, changed("title: Small", f"title: {'Small ' * 10_000}"))
+    assert problem.startswith('2:8 title: "Small Small ')
+    assert problem.endswith('…" must be at most 200 characters')
+    assert len(problem) < 200
 
 
 def test_a_scale_that_makes_a_wait_shorter_than_a_second_is_said_at_that_wait(tmp_path: Path) -> None:
