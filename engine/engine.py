@@ -230,7 +230,7 @@ class Engine:
         if not command.open.drill_id:
             return
         drill = await self._load(command.open.drill_id)
-        if drill.kind != Kind.KIND_DRILL or drill.stage == Stage.STAGE_CLOSED:
+        if drill.kind != Kind.KIND_DRILL or drill.stage != Stage.STAGE_IN_PROGRESS:
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_CANNOT_JOIN,
                 f"{drill.case_id} is no drill that is under way",

@@ -8,7 +8,7 @@ from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, Observa
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
 from casetrail.v1.types_pb2 import Stage
-from domain import ladder, promises
+from domain import authority, ladder, promises
 from domain.draft import Draft
 from domain.drills import script, timetable
 from domain.instants import timestamp
@@ -16,7 +16,12 @@ from domain.refusal import Rejected
 
 
 def started(draft: Draft, scenario: bytes) -> None:
-    """Begin with a script, which the log keeps as it is."""
+    """Begin with a script, which the log keeps as it is.
+
+    Raises:
+        Rejected: Somebody starts it who could not abort it.
+    """
+    authority.require_role("abort_drill", draft.actor, doing="starting a drill")
     read = script.scenario_of(scenario)
     injects, expectations = script.plan(read, draft.at)
     draft.add(

@@ -45,6 +45,14 @@ def test_a_drill_says_of_every_event_that_it_is_one() -> None:
     assert drill.case.stage == Stage.STAGE_IN_PROGRESS
 
 
+@pytest.mark.parametrize("role", [Role.ROLE_CUSTOMER, Role.ROLE_AGENT, Role.ROLE_IMPORTER])
+def test_whoever_may_not_abort_a_drill_starts_none(role: Role.ValueType) -> None:
+    asked = Command(case_id="DRL-1", request_id="r", actor=Actor(name="x", role=role), open=script.opening(SCENARIO, 0))
+    with pytest.raises(Rejected, match="starting a drill may be done by admin, director") as refused:
+        act(None, asked, OPENED, RULES)
+    assert refused.value.code == "ROLE_NOT_ALLOWED"
+
+
 def test_its_script_is_in_the_log_with_its_digest() -> None:
     drill = Rehearsal().case.drill
     assert script.digest(drill.scenario) == drill.scenario_digest
