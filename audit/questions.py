@@ -112,11 +112,15 @@ def events_of_cases(case_ids: Sequence[str], *, after_position: int, limit: int)
     )
 
 
-def first_under_key(case_id: str, key: str) -> Question:
-    """The first row that was written under a key."""
-    return Question(
-        f"{_ROWS} WHERE case_id = :case_id AND key = :key AND ordinal = 0", {"case_id": case_id, "key": key}
-    )
+def first_under_key(case_id: str, key: str, has_key: str = "key = :key") -> Question:
+    """The first row that was written under a key.
+
+    Args:
+        case_id: The case.
+        key: The key.
+        has_key: How it is said of a row that it has the key, so that the database's index of keys serves.
+    """
+    return Question(f"{_ROWS} WHERE case_id = :case_id AND {has_key} AND ordinal = 0", {"case_id": case_id, "key": key})
 
 
 def head() -> Question:

@@ -84,6 +84,9 @@ class Store(ABC):
 
     _closed = False
 
+    _has_key = "key = :key"
+    """How it is said of a row that it has a key."""
+
     @abstractmethod
     async def _ask(self, question: Question, understand: Callable[[Rows], T], *, brief: bool = False) -> T:
         """Read as of the last commit of any process.
@@ -176,7 +179,7 @@ class Store(ABC):
 
     async def find_key(self, case_id: str, key: str) -> Known | None:
         """The events that a request has written in a case, those that time owed before it included."""
-        first = await self._ask(questions.first_under_key(case_id, key), _stored, brief=True)
+        first = await self._ask(questions.first_under_key(case_id, key, self._has_key), _stored, brief=True)
         if not first:
             return None
         if first[0].payload is None:

@@ -25,6 +25,9 @@ from audit.questions import Answer, Question
 from audit.store import Rows, Store
 from audit.verification.kept_outside import KeptOutside
 
+HAS_KEY: Final = "hashtextextended(key, 0) = hashtextextended(:key, 0) AND key = :key"
+"""How it is said of a row that it has a key: the index has keys by their hash."""
+
 _LOOK_EVERY: Final = 1.0  # seconds between looks where no notification comes
 _MANY: Final = 50  # rows that are better understood in another thread
 
@@ -37,6 +40,8 @@ def _microseconds() -> int:
 
 class PostgresLog(Store):
     """A `Log` in one database, for one event loop."""
+
+    _has_key = HAS_KEY
 
     def __init__(self, server: Server, *, clock: Callable[[], int] = _microseconds) -> None:
         """Work on a database whose schema is right; `open` finds out whether it is."""

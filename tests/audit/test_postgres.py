@@ -20,6 +20,8 @@ from audit.listing import UNSERVED, which_cases
 from audit.log import Appended, AppendResult, Batch, Known, Log, LogDamagedError, LogUnavailableError
 from audit.postgres import PostgresLog
 from audit.postgres.server import Server, Timeouts
+from audit.postgres.store import HAS_KEY
+from audit.questions import first_under_key
 from audit.stores import KeySettings, open_keys
 from audit.tables import TABLES
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -703,14 +705,24 @@ def listed(wanted: CaseFilter) -> str:
     ],
 )
 def test_what_is_rare_is_found_by_an_index(superuser: psycopg.Connection[Any], query: str, index: str) -> None:
+    plan = kept_plan(superuser, query)
+    assert index in plan
+    assert "Seq Scan" not in plan
+
+
+def test_a_request_is_found_by_its_key_however_long_its_case_is(superuser: psycopg.Connection[Any]) -> None:
+    plan = kept_plan(superuser, first_under_key("INQ-1", "r1", HAS_KEY).text)
+    assert "event_first" in plan
+    assert re.search(r"Index Cond: .*hashtextextended", plan)
+
+
+def kept_plan(superuser: psycopg.Connection[Any], query: str) -> str:
+    """The plan that is kept for a statement which is asked again and again, whatever the values."""
     superuser.execute("SET enable_seqscan = off")
-    # The plan that is kept for a statement which is asked again and again, whatever the values.
     numbers = count(1)
     numbered = re.sub(r":\w+", lambda _: f"${next(numbers)}", query)
     steps = superuser.execute(f"EXPLAIN (GENERIC_PLAN) {numbered}").fetchall()
-    plan = "\n".join(step for (step,) in steps)
-    assert index in plan
-    assert "Seq Scan" not in plan
+    return "\n".join(step for (step,) in steps)
 
 
 async def test_an_append_reads_no_more_as_the_log_grows(url: str, superuser: psycopg.Connection[Any]) -> None:
