@@ -25,7 +25,7 @@ LOG_ITSELF: Final = "@log"
 
 
 class LogUnavailableError(Exception):
-    """The log cannot be read or written now: locked, full, gone. Nothing has happened."""
+    """The log cannot be read or written now: locked, full, gone. What was to be written was not, or its key tells."""
 
 
 class NoLogError(LogUnavailableError):
@@ -317,7 +317,7 @@ class Log(Protocol):
 
         Raises:
             Rejected: CASE_ARCHIVED; so do all that read a case whose payloads only an archive has.
-            LogUnavailableError: Nothing was written.
+            LogUnavailableError: Nothing was written, or the same key asked again tells what was.
             LogDamagedError: The log contradicts itself; nothing was written.
             ValueError: The batch contradicts itself, or time has an event under its key already.
         """

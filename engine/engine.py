@@ -94,7 +94,8 @@ class Engine:
         """Carry a command out, or answer it as the first time.
 
         Raises:
-            Rejected: It was refused, and nothing has happened; LOG_UNAVAILABLE means: ask again, with the same id.
+            Rejected: It was refused, and nothing has happened. Only LOG_UNAVAILABLE leaves that open: ask again, with
+                the same id.
         """
         with self._traffic.command():
             return await self._execute(command, Request.of(command))
@@ -456,5 +457,5 @@ def _failing_closed(held: Held) -> Iterator[None]:
 def _unavailable(error: LogUnavailableError) -> Rejected:
     return Rejected(
         RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE,
-        f"the log cannot be used now, and nothing has happened; ask again with the same request id: {error}",
+        f"the log cannot be used now; ask again with the same request id: {error}",
     )

@@ -9,6 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped] # has no types
 
 from audit.log import LogDamagedError, LogUnavailableError
+from audit.signing import KeyRefusedError
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain.refusal import Rejected
 
@@ -129,8 +130,8 @@ def explain(error: Exception) -> Refused:
             return _refused(error, error.violations)
         case Rejected():
             return _refused(error, [Violation(error.field, error.message)] if error.field else [])
-        case LogUnavailableError():
-            message = f"{error}; nothing has happened, ask again with the same request id"
+        case LogUnavailableError() | KeyRefusedError():
+            message = f"{error}; ask again with the same request id"
             return _refused(Rejected(RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE, message))
         case LogDamagedError():
             return _refused(Rejected(RefusalReason.REFUSAL_REASON_LOG_DAMAGED, str(error)))

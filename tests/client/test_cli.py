@@ -16,6 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from typer.testing import CliRunner
 
 from casetrail.cli import app
+from casetrail.cli.failure import tell
+from casetrail.errors import Unavailable
 from casetrail.v1.audit_service_pb2 import Fault, ListEventsResponse, ReplayCaseResponse, VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case, Customer, OrderFacts
 from casetrail.v1.case_service_pb2 import (
@@ -500,6 +502,19 @@ def test_wrong_usage_ends_with_2_before_anything_is_sent(words: str) -> None:
     assert ran.exit_code == 2
     assert ran.stderr.strip()
     assert ran.stdout == ""
+
+
+def test_what_may_have_happened_is_to_be_repeated_under_its_request_id(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = Unavailable(
+        "the connection broke during a commit",
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason="LOG_UNAVAILABLE",
+        request_id="r-7",
+    )
+    tell(broken)
+    said = capsys.readouterr().err
+    assert "repeat it with --request-id r-7" in said
+    assert "Nothing has happened" not in said
 
 
 def test_an_export_does_not_take_the_place_of_a_link(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from audit.log import LogDamagedError, LogUnavailableError
+from audit.signing import KeyRefusedError
 from casetrail.v1.errors_pb2 import RefusalReason
 from domain import Rejected
 from server.errors import CODES, InvalidRequest, Violation, explain
@@ -60,6 +61,19 @@ def test_a_log_that_cannot_be_written_is_told_as_worth_another_try() -> None:
 
     assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "LOG_UNAVAILABLE")
     assert "the disk is full" in told.message
+    assert "same request id" in told.message
+
+
+def test_of_a_log_that_cannot_be_used_nobody_says_that_nothing_has_happened() -> None:
+    """A connection may break during a commit: then only the same request id tells."""
+    assert "nothing has happened" not in explain(LogUnavailableError("the connection broke")).message
+
+
+def test_a_signing_key_that_cannot_be_used_is_told_as_worth_another_try() -> None:
+    told = explain(KeyRefusedError("the key of this tree is gone"))
+
+    assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "LOG_UNAVAILABLE")
+    assert "the key of this tree is gone" in told.message
     assert "same request id" in told.message
 
 

@@ -26,7 +26,7 @@ _ADVICE = {
     "UNKNOWN_PRINCIPAL": "Say who asks: --token, CASETRAIL_TOKEN, or CASETRAIL_DATA (the engine's data folder).",
     "BEYOND_AUTHORITY": "Let somebody do it who may; a customer's case can go up: `casetrail do CASE escalate`.",
     "MAY_NOT_ACT_FOR": "Leave --as out, or use the token of somebody who may.",
-    "LOG_UNAVAILABLE": "Nothing has happened. Look at the engine's disk and its log output, then repeat.",
+    "LOG_UNAVAILABLE": "Look at the engine's disk and its log output, then repeat.",
     "SAME_PERSON": "Ask another administrator or auditor, with a token of their own.",
     "UNKNOWN_SCHEDULE": "`casetrail drill schedule list` shows which there are.",
     "UNKNOWN_ARCHIVE": "`casetrail archive list` shows which there are.",
@@ -98,6 +98,6 @@ def _details(error: CasetrailError) -> list[str]:
     ]
     if error.reason in _ADVICE:
         lines.append(f"  {_ADVICE[error.reason]}")
-    elif isinstance(error, Unavailable) and error.request_id:
+    if isinstance(error, Unavailable) and error.request_id:
         lines.append(f"  It may have happened all the same: repeat it with --request-id {error.request_id}.")
     return lines

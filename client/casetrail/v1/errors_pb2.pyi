@@ -76,7 +76,7 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     REFUSAL_REASON_SAME_PERSON: _RefusalReason.ValueType  # 34
     """PERMISSION_DENIED: this takes two people, and the caller is the first one."""
     REFUSAL_REASON_LOG_UNAVAILABLE: _RefusalReason.ValueType  # 40
-    """UNAVAILABLE: the log cannot be written now. Nothing has happened; ask again with the same request id."""
+    """UNAVAILABLE: the log cannot be used now. Ask again with the same request id: nothing is written twice."""
     REFUSAL_REASON_LOG_DAMAGED: _RefusalReason.ValueType  # 41
     """DATA_LOSS: the log is damaged; run verify."""
     REFUSAL_REASON_WORKFLOW_UNAVAILABLE: _RefusalReason.ValueType  # 42
@@ -161,7 +161,7 @@ REFUSAL_REASON_MAY_NOT_ACT_FOR: RefusalReason.ValueType  # 33
 REFUSAL_REASON_SAME_PERSON: RefusalReason.ValueType  # 34
 """PERMISSION_DENIED: this takes two people, and the caller is the first one."""
 REFUSAL_REASON_LOG_UNAVAILABLE: RefusalReason.ValueType  # 40
-"""UNAVAILABLE: the log cannot be written now. Nothing has happened; ask again with the same request id."""
+"""UNAVAILABLE: the log cannot be used now. Ask again with the same request id: nothing is written twice."""
 REFUSAL_REASON_LOG_DAMAGED: RefusalReason.ValueType  # 41
 """DATA_LOSS: the log is damaged; run verify."""
 REFUSAL_REASON_WORKFLOW_UNAVAILABLE: RefusalReason.ValueType  # 42
