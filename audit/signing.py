@@ -12,7 +12,8 @@ made: the file of the next key is there before the event is written, and goes on
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -97,27 +98,24 @@ class Notary:
         origin = origin_of((await log.tree_head()).log)
         changes = await _changes(log)
         newest = await log.newest_checkpoint()
-        try:
+        with _using(folder):
             key = await asyncio.to_thread(_key_in, folder, origin, changes, newest)
             keys = _all_keys(changes, key)
             await asyncio.to_thread(_publish, folder, keys)
-        except OSError as error:
-            raise KeyRefusedError(f"the keys in {folder} cannot be used: {error.strerror}") from error
-        except NoteError as error:
-            raise KeyRefusedError(f"the keys in {folder} cannot be used: {error}") from error
         return cls(log, origin, folder, keys, _Term(changes[-1].position if changes else 0, key))
 
     async def sign(self, size: int, root: bytes) -> SignedTree:
         """Sign a tree of the log that is committed, once, however many ask.
 
         Raises:
-            KeyRefusedError: The key of that tree is gone: it was changed again meanwhile.
+            KeyRefusedError: The keys cannot be used now, or that of this tree is gone: it was changed again meanwhile.
             LogUnavailableError: The key is being changed, and the log cannot be read.
         """
         known = self._signed.get((size, root))
         if known is not None:
             return known
-        mark = _mark(self._folder)
+        with _using(self._folder):
+            mark = _mark(self._folder)
         if mark != self._seen or mark.changing:
             await self._learn_changes()
             self._seen = mark
@@ -172,11 +170,17 @@ class Notary:
             return event
 
     async def _learn_changes(self) -> None:
-        """Learn of changes of the key that the log has and we do not know, ours included."""
+        """Learn of changes of the key that the log has and we do not know, ours included.
+
+        Raises:
+            KeyRefusedError: The folder cannot be read.
+            LogUnavailableError: The log cannot be read.
+        """
         changes = await _changes(self._log)
         if len(changes) < len(self.keys):
             return
-        private = await asyncio.to_thread(_keys_in, self._folder)
+        with _using(self._folder):
+            private = await asyncio.to_thread(_keys_in, self._folder)
         for change in changes[len(self.keys) - 1 :]:
             vkey = change.signing_key_changed.new_key
             self._terms.append(_Term(change.position, private.get(vkey)))
@@ -196,6 +200,21 @@ class Notary:
                 f"the log signs with the new key, but {self._folder} cannot be written: {error.strerror}; keep "
                 "log.key.next: the next start needs it"
             ) from error
+
+
+@contextmanager
+def _using(folder: Path) -> Iterator[None]:
+    """Use the keys in a folder.
+
+    Raises:
+        KeyRefusedError: They cannot be used.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise KeyRefusedError(f"the keys in {folder} cannot be used: {error.strerror}") from error
+    except NoteError as error:
+        raise KeyRefusedError(f"the keys in {folder} cannot be used: {error}") from error
 
 
 class _Mark(NamedTuple):

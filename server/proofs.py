@@ -7,7 +7,6 @@ from audit import proofs
 from audit.log import Checkpoint as Published
 from audit.log import Log
 from audit.publishing import witnesses_of
-from audit.signing import KeyRefusedError
 from casetrail.v1.audit_service_pb2 import (
     Checkpoint,
     GetCheckpointRequest,
@@ -138,19 +137,17 @@ class ProofServicer:
         """Sign with a new key from now on.
 
         Raises:
-            Rejected: The caller is no administrator, or the new key cannot be kept.
+            Rejected: The caller is no administrator.
+            KeyRefusedError: The new key cannot be kept.
         """
         if Role.ROLE_ADMIN not in principal.roles:
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_ROLE_NOT_ALLOWED,
                 f"only an administrator changes the signing key, and {principal.name!r} is none",
             )
-        try:
-            event = await self._proving.notary.change_key(
-                request_id=request.request_id, actor=Actor(name=principal.name, role=Role.ROLE_ADMIN)
-            )
-        except KeyRefusedError as error:
-            raise Rejected(RefusalReason.REFUSAL_REASON_LOG_UNAVAILABLE, str(error)) from error
+        event = await self._proving.notary.change_key(
+            request_id=request.request_id, actor=Actor(name=principal.name, role=Role.ROLE_ADMIN)
+        )
         change = event.signing_key_changed
         return RotateSigningKeyResponse(
             old_key=change.old_key,

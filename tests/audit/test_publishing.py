@@ -126,6 +126,20 @@ async def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said(
     assert [line["size"] for line in lines_in(outside)] == [3]
 
 
+async def test_a_key_that_cannot_be_used_any_more_stops_nobody(
+    log: SqliteLog, notary: Notary, tmp_path: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary)
+    keys = (tmp_path / "keys").rename(tmp_path / "away")
+    (tmp_path / "keys").touch()
+    await publisher.attempt()
+    assert await log.newest_checkpoint() is None
+    (tmp_path / "keys").unlink()
+    keys.rename(tmp_path / "keys")
+    await publisher.attempt()
+    assert await log.newest_checkpoint() is not None
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FolderRefusedError, match="make it"):
         CheckpointFolder(tmp_path / "nowhere")

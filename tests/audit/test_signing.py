@@ -141,6 +141,18 @@ async def test_a_folder_that_cannot_be_used_is_said(log: SqliteLog, tmp_path: Pa
         await Notary.open(log, tmp_path / "file")
 
 
+def put_a_file_in_place_of(folder: Path) -> None:
+    folder.rename(folder.with_name("away"))
+    folder.touch()
+
+
+async def test_a_folder_that_cannot_be_used_any_more_is_said(log: SqliteLog, keys: Path) -> None:
+    notary = await Notary.open(log, keys)
+    put_a_file_in_place_of(keys)
+    with pytest.raises(KeyRefusedError, match="cannot be used"):
+        await notary.sign(1, b"r" * 32)
+
+
 # Changing it
 
 
