@@ -113,8 +113,8 @@ class HttpWitness:
     async def _take(self, checkpoint: Checkpoint, line: str) -> None:
         self.size = checkpoint.size
         await self._log.keep_cosignature(checkpoint.size, self.address.key.name, line)
-        newest = next(iter(await self._log.checkpoints(after_size=checkpoint.size - 1, limit=1)))
-        await self._keep(newest)
+        for cosigned in await self._log.checkpoints(after_size=checkpoint.size - 1, limit=1):
+            await self._keep(cosigned)
 
     async def _submit(self, checkpoint: Checkpoint, old_size: int) -> str | int:
         """Its signature line, or the size that it signed last where that is another one.
@@ -128,7 +128,7 @@ class HttpWitness:
             async with self._session.post(
                 f"{self.address.url}/add-checkpoint", data=body, timeout=_TIMEOUT
             ) as response:
-                text = (await response.content.read(_LONGEST)).decode(errors="replace")
+                text = await _text_of(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise WitnessRefusedError(
                 f"{self.address.key.name} does not answer at {self.address.url} ({type(error).__name__})"
@@ -153,3 +153,13 @@ class HttpWitness:
             else:
                 _log.info("a witness co-signs again", witness=self.address.key.name, size=self.size)
         self.trouble = trouble
+
+
+async def _text_of(response: aiohttp.ClientResponse) -> str:
+    """What it answers, in however many pieces that comes: all of it, or the beginning of what is too long."""
+    read = bytearray()
+    async for piece in response.content.iter_any():
+        read += piece
+        if len(read) >= _LONGEST:
+            break
+    return read[:_LONGEST].decode(errors="replace")

@@ -419,6 +419,31 @@ async def test_a_witness_that_answers_anything_else_does_no_harm(tmp_path: Path,
         assert list(newest.checkpoint.witnesses) == []
 
 
+async def test_a_signature_that_comes_in_pieces_is_taken(tmp_path: Path) -> None:
+    standing = Standing.begin(tmp_path / "witness")
+    witness = standing.witness()
+
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        answer = witness.add_checkpoint(await request.text())
+        response = web.StreamResponse(status=answer.status)
+        await response.prepare(request)
+        for piece in (answer.text[:20], answer.text[20:]):
+            await response.write(piece.encode())
+            await asyncio.sleep(0.05)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/add-checkpoint", in_pieces)
+    async with (
+        TestServer(app) as slow,
+        serving(tmp_path, settings(tmp_path, str(slow.make_url("")).rstrip("/"), standing)) as running,
+    ):
+        standing.trust(*running.proving.notary.keys)
+        await running.open()
+        await running.proving.publisher.publish()
+        await become_true(running.is_witnessed)
+
+
 async def a_log_and_its_copy(folder: Path, standing: Standing) -> tuple[Path, Path]:
     """The folders of a log that the witness trusts, and of what somebody made of it."""
     one, two = folder / "one", folder / "two"
