@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import islice
 
 from casetrail.v1.case_pb2 import Case
 
@@ -49,11 +50,11 @@ class Cases:
         self._held: OrderedDict[str, Held] = OrderedDict()
 
     def of(self, case_id: str) -> Held:
-        """A case's place in the cache, which the case used longest ago may have to leave."""
+        """A case's place in the cache, which those used longest ago may have to leave."""
         held = self._held.get(case_id)
         if held is None:
-            held = self._held[case_id] = Held()
             self._make_room()
+            held = self._held[case_id] = Held()
         self._held.move_to_end(case_id)
         return held
 
@@ -63,9 +64,10 @@ class Cases:
         return held.case if held else None
 
     def _make_room(self) -> None:
-        if len(self._held) <= self._capacity:
+        excess = len(self._held) + 1 - self._capacity
+        if excess <= 0:
             return
         # One that is in use must stay: a second lock for the same case would let two decide at once.
-        oldest = next((case_id for case_id, held in self._held.items() if not held.in_use), None)
-        if oldest is not None:
-            del self._held[oldest]
+        idle = (case_id for case_id, held in self._held.items() if not held.in_use)
+        for case_id in list(islice(idle, excess)):
+            del self._held[case_id]
