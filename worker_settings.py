@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from activities.mail import Encryption, Login
 from activities.outside import DEFAULT_SINK
 from engine.naming import TASK_QUEUE
 from engine.settings import EngineSettings
+
+_PORTS: Final = range(1, 65_536)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _required(environment: Mapping[str, str], name: str) -> str:
 def _address(environment: Mapping[str, str], name: str) -> tuple[str, int]:
     value = _required(environment, name)
     host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) not in _PORTS:
         raise ValueError(f"{name} must be host:port, not {value!r}")
     return host, int(port)
 

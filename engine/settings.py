@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf, nan
 from pathlib import Path
 from typing import Final, Self
 
@@ -59,6 +60,9 @@ class EngineSettings:
 def _drain_seconds(environment: Mapping[str, str]) -> float:
     value = environment.get("CASETRAIL_DRAIN_SECONDS") or "10"
     try:
-        return float(value)
+        seconds = float(value)
     except ValueError:
-        raise ValueError(f"CASETRAIL_DRAIN_SECONDS is no number of seconds: {value!r}") from None
+        seconds = nan
+    if not 0 <= seconds < inf:
+        raise ValueError(f"CASETRAIL_DRAIN_SECONDS is no number of seconds: {value!r}")
+    return seconds

@@ -47,7 +47,12 @@ def test_a_login_is_read_and_never_shown() -> None:
         ({"CASETRAIL_SMTP_ADDRESS": "mail.example"}, "CASETRAIL_SMTP_ADDRESS must be host:port"),
         ({"CASETRAIL_SMTP_ENCRYPTION": "rot13"}, "CASETRAIL_SMTP_ENCRYPTION must be none, starttls or tls"),
         ({"CASETRAIL_SMTP_USER": "engine"}, "CASETRAIL_SMTP_PASSWORD is missing"),
+        ({"CASETRAIL_SMTP_ADDRESS": "mail.example:0"}, "CASETRAIL_SMTP_ADDRESS must be host:port"),
+        ({"CASETRAIL_SMTP_ADDRESS": "mail.example:65536"}, "CASETRAIL_SMTP_ADDRESS must be host:port"),
         ({"CASETRAIL_DRAIN_SECONDS": "soon"}, "CASETRAIL_DRAIN_SECONDS is no number of seconds"),
+        ({"CASETRAIL_DRAIN_SECONDS": "-1"}, "CASETRAIL_DRAIN_SECONDS is no number of seconds"),
+        ({"CASETRAIL_DRAIN_SECONDS": "nan"}, "CASETRAIL_DRAIN_SECONDS is no number of seconds"),
+        ({"CASETRAIL_DRAIN_SECONDS": "inf"}, "CASETRAIL_DRAIN_SECONDS is no number of seconds"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, str], what: str) -> None:
