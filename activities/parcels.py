@@ -29,7 +29,7 @@ class Parcels:
 
     @activity.defn
     async def poll_parcel(self, run: EffectRun) -> None:
-        """Log every scan that is not in the log yet, the oldest first; the delivery ends it."""
+        """Log every scan that is newer than the last one in the log, the oldest first; the delivery ends it."""
         errand = await self._errands.find(run)
         if errand is None:
             return
@@ -64,8 +64,10 @@ class Parcels:
     async def _log(self, run: EffectRun, errand: Errand, scan: Scan) -> None:
         at = case_instant(errand.case.time_base, scan.at)
         name = f"{scan.status.value}@{scan.at:%Y%m%dT%H%M%S.%f}"
-        # Most are older than the last one known; of the same second, only the log can tell.
-        if at < _last_scan(errand) or await self._errands.was_reported(run, name):
+        # Most are older than the last one known; of the same second, only the log can tell. A delivery counts however
+        # old: the clocks of two depots need not agree.
+        is_old = at < _last_scan(errand) and scan.status != ScanStatus.DELIVERED
+        if is_old or await self._errands.was_reported(run, name):
             return
         parcel_id = errand.effect.tracking.parcel_id
         told = types_pb2.Scan(place=scan.place, status=scan.status.value)
