@@ -26,6 +26,7 @@ from engine.file_mark import mark
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_LISTS: Final = frozenset({"people", "departments", "audiences"})
 _KEYS: Final = frozenset({"name", "role", "team", "email", "away"})
 _DEPARTMENT_KEYS: Final = frozenset({"name", "people", "email"})
 _AUDIENCE_KEYS: Final = frozenset({"name", "email"})
@@ -158,6 +159,7 @@ def read(path: Path) -> Roster:
         raise DirectoryError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("people"), list):
         raise DirectoryError(f"{path} must have a list `people`")
+    _object(content, str(path), _LISTS)
     departments = tuple(_department(*entry) for entry in _entries(content, "departments", "department", path))
     asked = {name for department in departments for name in department.people}
     people = tuple(_person(entry, at, asked) for entry, at in _entries(content, "people", "person", path))

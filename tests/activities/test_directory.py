@@ -138,6 +138,7 @@ def test_a_notice_is_published_where_its_audience_is_or_where_all_others_are(fil
         ("departments: [{name: it, people: amy}]\n", "department 1: `people` must be a list of names"),
         ("audiences: [{name: all}]\n", "audience 1: `email` is missing"),
         ("audiences: [{name: all, mail: x}]\n", "audience 1: expected an object with email, name"),
+        ("departements: []\n", "expected an object with audiences, departments, people"),
     ],
 )
 def test_what_is_wrong_with_departments_and_audiences_is_said(file: Path, more: str, what: str) -> None:
