@@ -15,7 +15,7 @@ from audit.archive_questions import as_json, payload_of
 from audit.bell import Bell
 from audit.envelope import StoredEvent
 from audit.group import Fate, PreparedBatch
-from audit.log import ClosedCase, LogUnavailableError, Verification
+from audit.log import ClosedCase, LogDamagedError, LogUnavailableError, Verification
 from audit.postgres import schema, verifying
 from audit.postgres.reading import Readers
 from audit.postgres.rows import CHANNEL
@@ -124,7 +124,8 @@ class PostgresLog(Store):
     async def _watch(self, ring: Callable[[], None]) -> None:
         """Ring when a commit is notified, and every second: a notification may get lost with its connection."""
         while True:
-            with suppress(LogUnavailableError, psycopg.Error):  # the listeners' own read says what is wrong
+            # The listeners' own read says what is wrong.
+            with suppress(LogUnavailableError, LogDamagedError, psycopg.Error):
                 async with await self._server.connect() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     ring()  # what was committed before the first notification
