@@ -6,7 +6,7 @@ from typing import Final
 from temporalio import activity
 
 from activities.directory import Directory, Person
-from activities.effects import Errand, Errands
+from activities.effects import Errand, Errands, refusals_as_failures
 from activities.letters import mail_unavailable, on_one_line, without_address, write_to_each
 from activities.mail import MailRefusedError, MailUnavailableError, Message
 from activities.other_case import ask
@@ -107,7 +107,10 @@ class Incidents:
         )
         if why:
             await self._errands.report(run, Outcome(follow_up_failed=FollowUpFailed(why=why)))
-        elif follow_up_over(await self._errands.engine.case(asked.case_id), run.case_id):
+            return
+        with refusals_as_failures():
+            linked = await self._errands.engine.case(asked.case_id)
+        if follow_up_over(linked, run.case_id):
             await self._errands.report(run, Outcome(case_followed_up=CaseFollowedUp()))
 
     def _asked(self, errand: Errand) -> Sequence[Person]:
