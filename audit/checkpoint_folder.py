@@ -39,7 +39,7 @@ class CheckpointFolder:
         self.path = path
         self._clock = clock
         self._synced: Path | None = None
-        if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        if not (os.access(path, os.W_OK | os.X_OK, effective_ids=True) and path.is_dir()):
             raise FolderRefusedError(
                 f"{path} is no folder that this process can write: make it, or leave CASETRAIL_CHECKPOINTS out"
             )

@@ -1,6 +1,9 @@
 """Checkpoints outside the database: a line each, and the newest of a log is found among others'."""
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +39,28 @@ def test_a_line_has_the_checkpoint_with_its_cosignatures_and_when_it_was_publish
     assert datetime.fromisoformat(first["published_at"]) == datetime.fromtimestamp(PUBLISHED / 1e6, UTC)
 
 
+def test_what_is_no_folder_that_can_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    file.chmod(0o777)
+    with pytest.raises(FolderRefusedError, match="is no folder that this process can write"):
+        CheckpointFolder(file)
+    tmp_path.chmod(0o555)
+    with nobody(), pytest.raises(FolderRefusedError, match="is no folder that this process can write"):
+        CheckpointFolder(tmp_path)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may write anything, and is nobody meanwhile."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
 def test_a_file_is_named_by_the_day_at_which_its_lines_are_added(tmp_path: Path) -> None:
     moments = iter([datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)])
     folder = CheckpointFolder(tmp_path, lambda: next(moments))
@@ -68,8 +93,9 @@ def test_the_largest_tree_of_the_last_day_that_has_one_is_the_newest(tmp_path: P
     assert newest(tmp_path) == 7
 
 
-def test_a_line_that_a_crash_cut_off_is_passed_by(tmp_path: Path) -> None:
-    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(6)[:40] + "\n" + line(7) + line(8)[:40])
+@pytest.mark.parametrize("begun", [line(6)[:40], "[]", "7"])
+def test_a_line_that_a_crash_cut_off_is_passed_by(tmp_path: Path, begun: str) -> None:
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + begun + "\n" + line(7) + line(8)[:40])
     assert newest(tmp_path) == 7
 
 
