@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, closing
 from pathlib import Path
@@ -10,10 +11,11 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
-from audit.log import Log, LogUnavailableError
+from audit.log import Log, LogUnavailableError, Verification
 from audit.stores import KeySettings, open_log, sqlite_url
 from audit.verification import from_tables, processes
-from audit.verification.processes import Checkers
+from audit.verification.processes import Checkers, Place, in_thread
+from audit.verification.snapshot import ALL_CASES
 from tests.audit.given import Writer, note, opening
 from tests.postgres_server import PostgresServer
 
@@ -128,6 +130,32 @@ class CheckingContract:
         assert _checking_processes() == []
 
 
+async def test_who_calls_it_off_interrupts_what_the_database_is_asked() -> None:
+    asked, interrupted = threading.Event(), threading.Event()
+
+    def verify(_: Checkers) -> Verification:
+        asked.set()
+        assert interrupted.wait(10)
+        raise LogUnavailableError("interrupted")
+
+    verifying = asyncio.create_task(in_thread(verify, interrupted.set))
+    await asyncio.to_thread(asked.wait)
+
+    verifying.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await verifying
+    assert interrupted.is_set()
+
+
+def test_no_process_is_left_by_who_called_it_off_before_they_were_started(tmp_path: Path) -> None:
+    checkers = Checkers()
+    checkers.stop()
+    with checkers, pytest.raises(LogUnavailableError, match="called off"):
+        checkers.start(2, Place(sqlite_url(tmp_path / "log.db"), "", None))
+    assert _checking_processes() == []
+
+
 class TestSqlite(CheckingContract):
     """In files."""
 
@@ -149,6 +177,13 @@ class TestSqlite(CheckingContract):
                     assert connection.execute(statement).rowcount, statement
 
         return change
+
+    @pytest.mark.usefixtures("log")
+    async def test_an_answer_to_something_else_is_an_error_and_no_clean_bill(self, log_url: str) -> None:
+        with Checkers() as checkers:
+            checkers.start(1, Place(log_url, "", None))
+            with pytest.raises(LogUnavailableError, match="has answered None"):
+                list(checkers.check([ALL_CASES]))  # before the log's moment was taken
 
 
 class TestPostgres(CheckingContract):

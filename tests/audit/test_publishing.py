@@ -15,12 +15,13 @@ import pytest_asyncio
 
 from audit import proofs
 from audit.checkpoint_folder import CheckpointFolder, FolderRefusedError
-from audit.log import Checkpoint, LogDamagedError
+from audit.log import Checkpoint, LogDamagedError, LogUnavailableError
 from audit.publishing import Publisher, witnesses_of
 from audit.signing import Notary
 from audit.sqlite import SqliteLog
+from audit.verification import kept_outside
 from audit.verification.kept_outside import KeptOutside
-from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote
+from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote, signed
 from casetrail.proof.tree import check_consistency, check_inclusion
 from tests.audit.given import Writer, note, opening
 
@@ -330,9 +331,17 @@ def as_owner(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+@pytest.mark.parametrize("at_once", [1, 500])
 async def test_what_is_kept_outside_and_not_in_the_database_is_found(
-    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path
+    log: SqliteLog,
+    notary: Notary,
+    outside: Path,
+    writer: Writer,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
 ) -> None:
+    monkeypatch.setattr(kept_outside, "_AT_ONCE", at_once)
     publisher = Publisher(log, notary, folder_at(outside))
     for number in range(3):
         published = await publisher.publish()
@@ -361,6 +370,26 @@ async def test_what_was_published_of_another_tree_or_a_longer_log_is_found(
     assert await found_outside(log, KeptOutside(outside, None)) == [("CHECKPOINT_DIFFERS", 2), ("LOG_SHORTENED", 3)]
     only_file(outside).write_text('{"size":2}\n')
     assert await found_outside(log, KeptOutside(outside, None)) == [("CHECKPOINT_MALFORMED", 0)]
+
+
+async def test_what_another_log_has_published_beside_it_says_nothing_of_this_one(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    await Publisher(log, notary, folder_at(outside)).publish()
+    theirs = SigningKey.generate("casetrail/theirs")
+    tree = TreeNote("casetrail/theirs", 9, bytes(32))
+    folder_at(outside).add(Checkpoint(9, bytes(32), signed(tree, [theirs.line(tree.body)]), 1))
+    assert await found_outside(log, KeptOutside(outside, None)) == []
+
+
+async def test_a_folder_that_is_gone_before_it_was_read_is_an_error_and_no_clean_bill(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    await Publisher(log, notary, folder_at(outside)).publish()
+    kept = KeptOutside(outside, None)
+    only_file(outside).unlink()
+    with pytest.raises(LogUnavailableError, match="checkpoints cannot be read: No such file or directory"):
+        await log.verify(outside=kept)
 
 
 async def found_outside(log: SqliteLog, outside: KeptOutside) -> list[tuple[str, int]]:

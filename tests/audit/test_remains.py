@@ -59,7 +59,7 @@ class RemainsContract:
 
         status, words = init(url, tmp_path, CASETRAIL_DB_ADMIN=admin)
         with pytest.raises(
-            LogDamagedError, match=r"is gone: its database is empty, but .*keys has the signing key of "
+            LogDamagedError, match=r"is gone: its database is empty, but .*keys has the signing key of casetrail/"
         ):
             asyncio.run(start({"CASETRAIL_LOG": url}, tmp_path))
 
@@ -141,6 +141,23 @@ class TestSqlite(RemainsContract):
         (tmp_path / "keys").rename(tmp_path / "keys.away")
         assert init(url, tmp_path)[0] == 0
         asyncio.run(start({"CASETRAIL_LOG": url}, tmp_path))
+
+    @pytest.mark.parametrize(
+        "key", ["", "what is this\n", "\N{SNOWMAN}".encode("utf-16")], ids=["empty", "no key", "no text"]
+    )
+    def test_a_key_that_cannot_be_read_shows_that_there_was_one(self, tmp_path: Path, key: str | bytes) -> None:
+        (tmp_path / "log.vkey").write_bytes(key.encode() if isinstance(key, str) else key)
+        assert Remains(tmp_path, None).found() == [f"{tmp_path} has the signing key of a log"]
+
+    def test_where_nothing_was_published_the_folder_shows_nothing(self, tmp_path: Path) -> None:
+        assert Remains(tmp_path / "keys", tmp_path / "checkpoints").found() == []
+        (tmp_path / "2026-11-21.jsonl").touch()  # by a process that died then
+        assert Remains(tmp_path / "keys", tmp_path).found() == []
+
+    def test_the_key_is_looked_for_where_the_environment_says_it_is(self, tmp_path: Path) -> None:
+        elsewhere = {"CASETRAIL_KEYS": str(tmp_path / "elsewhere")}
+        assert Remains.read(elsewhere, tmp_path) == Remains(tmp_path / "elsewhere", None)
+        assert Remains.read({}, tmp_path) == Remains(tmp_path / "keys", None)
 
     def test_whether_there_was_one_has_to_be_seen(self, tmp_path: Path) -> None:
         (tmp_path / "keys").mkdir()

@@ -19,7 +19,7 @@ from audit.verification import signatures
 from audit.verification.kept_outside import KeptOutside
 from audit.verification.signatures import Signers
 from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote, VerifierKey, signed
-from casetrail.v1.event_pb2 import SigningKeyChanged
+from casetrail.v1.event_pb2 import LogSealed, SigningKeyChanged
 from casetrail.v1.types_pb2 import Actor, Role
 from tests.audit.given import Writer, note, opening
 
@@ -98,6 +98,21 @@ async def test_a_log_that_signed_all_that_it_published_holds_also_across_a_chang
     monkeypatch.setattr(signatures, "_AT_ONCE", at_once)
     verification = await published.verify()
     assert (verification.findings, verification.checkpoints) == ((), 5)
+
+
+async def test_each_checkpoint_is_looked_at_once_by_however_many_threads(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signatures, "_IN_A_THREAD", 2)
+    theirs = SigningKey.generate(published.notary.origin)
+    for size in (1, 3, 5):
+        await published.sign_again(size, theirs.line(await published.body(size)))
+    assert found(await published.verify()) == [("CHECKPOINT_UNSIGNED", size) for size in (1, 3, 5)]
+
+
+async def test_what_else_happens_to_a_log_changes_no_key(published: Published) -> None:
+    await record(published.log, LogSealed(), key="seal 2026-11-22", actor=ADMIN)
+    assert found(await published.verify()) == []
 
 
 async def test_a_log_that_was_verified_without_its_keys_claims_no_signature(published: Published) -> None:

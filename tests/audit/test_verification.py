@@ -301,7 +301,13 @@ def second_under_its_key(*, key: str = "", **members: object) -> Do:
 HASH = hashed(hashlib.sha256(b"another").digest())
 UNKNOWN_FIELD = b"\xfa\x7f\x00"
 TAMPERINGS = [
-    Tampering("GAP", EVENTS, "are missing", said(ALONE, pos=EVENTS + 1), lambda log: setattr(log, "notes", [])),
+    Tampering(
+        "GAP",
+        EVENTS,
+        f"positions {EVENTS} to {EVENTS} are missing",
+        said(ALONE, pos=EVENTS + 1),
+        lambda log: setattr(log, "notes", []),
+    ),
     Tampering(
         "TIME_BACKWARDS",
         MIDDLE,
@@ -362,7 +368,8 @@ TAMPERINGS = [
     Tampering("PAYLOAD_MISSING", MIDDLE, "gone", column(MIDDLE, payload=None)),
     Tampering("PAYLOAD_CHANGED", MIDDLE, "not the one", column(MIDDLE, payload=NOTE + UNKNOWN_FIELD)),
     Tampering("PAYLOAD_INVALID", MIDDLE, "", happened(MIDDLE, b"\xff")),
-    Tampering("PAYLOAD_INVALID", MIDDLE, "not Rated", said(MIDDLE, type="Rated")),
+    Tampering("PAYLOAD_INVALID", MIDDLE, "is NoteAdded, not Rated", said(MIDDLE, type="Rated")),
+    Tampering("PAYLOAD_INVALID", MIDDLE, "is nothing, not NoteAdded", happened(MIDDLE, b"")),
     Tampering("SEQ_WRONG", LAST_OF_FIRST, "stands where", said(LAST_OF_FIRST, seq=900)),
     Tampering("CHAIN_BROKEN", MIDDLE, "does not follow", said(MIDDLE, prev=HASH)),
     Tampering(
@@ -377,7 +384,7 @@ TAMPERINGS = [
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "not as of", after=case(1, seq=3)),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "cannot be read", after=case(1, body=b"\xff")),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "is not the fold", after=case(1, body=b"")),
-    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "columns of the projection", after=another(1)),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "are not the case's: owner", after=another(1)),
     Tampering("ARCHIVE_WRONG", 5, "no event says", after=restored),
     Tampering("ARCHIVE_WRONG", ALONE, "not as it was when it was archived", after=archived_otherwise),
     Tampering("POLICY_MISSING", 1, "is gone", after=lambda log: log.known.clear()),
@@ -410,6 +417,17 @@ def test_what_was_tampered_with_is_found_by_one_check_alone(tampering: Tampering
 
     assert {finding.reason for finding in found} == {tampering.reason}, found
     assert any(each.position == tampering.position and tampering.words in each.message for each in found), found
+
+
+def test_a_subtree_that_is_wrong_is_named_by_the_first_event_under_it() -> None:
+    log = a_log().write()
+    log.trees, log.notes = [Subtree(1, number, bytes(32)) for number in range(3)], []
+    found = findings.Findings()
+    tree = order.Tree(log, found)
+
+    tree.add([bytes(32)] * 600)
+
+    assert [finding.position for finding in found.in_order()] == [1, 257]
 
 
 def test_what_is_wrong_everywhere_is_listed_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
