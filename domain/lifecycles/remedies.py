@@ -63,6 +63,7 @@ def choose_alternative(draft: Draft, command: ChooseAlternative) -> None:
             field="choose_alternative.remedy.kind",
         )
     require_amount(draft, command.remedy, field="choose_alternative.remedy.amount_minor")
+    _require_goods_for_goods(draft, command.remedy)
     draft.add(AlternativeChosen(remedy=_priced(draft, command.remedy)))
     _approve_or_ask(draft, draft.actor.role)
 
@@ -105,7 +106,9 @@ def within_rules(draft: Draft) -> bool:
     remedy = _priced(draft, draft.case.settlement.remedy)
     if remedy.kind == RemedyKind.REMEDY_KIND_REFUND:
         return _sum(remedy).within(price(draft))
-    return remedy.kind in (RemedyKind.REMEDY_KIND_EXCHANGE, RemedyKind.REMEDY_KIND_REPAIR)
+    if remedy.kind == RemedyKind.REMEDY_KIND_EXCHANGE:
+        return _pieces(draft, remedy) <= _coming_back(draft)
+    return remedy.kind == RemedyKind.REMEDY_KIND_REPAIR
 
 
 def require_amount(draft: Draft, remedy: Remedy, *, field: str) -> None:
@@ -151,7 +154,7 @@ def begin(draft: Draft) -> None:
             ExchangeRequested(
                 order_id=draft.case.order_id,
                 sku=_exchange_sku(draft, remedy),
-                quantity=max(1, remedy.quantity),
+                quantity=_pieces(draft, remedy),
             )
         )
     elif remedy.kind == RemedyKind.REMEDY_KIND_REFUND:
@@ -242,6 +245,27 @@ def _priced(draft: Draft, remedy: Remedy) -> Remedy:
 
 def _sum(remedy: Remedy) -> Money:
     return Money(remedy.amount_minor, remedy.currency)
+
+
+def _require_goods_for_goods(draft: Draft, remedy: Remedy) -> None:
+    most = _coming_back(draft)
+    if remedy.kind == RemedyKind.REMEDY_KIND_EXCHANGE and _pieces(draft, remedy) > most:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_INVALID,
+            f"an exchange is for as many pieces as come back: {most}",
+            field="choose_alternative.remedy.quantity",
+        )
+
+
+def _coming_back(draft: Draft) -> int:
+    return sum(item.quantity for item in draft.case.return_details.items)
+
+
+def _pieces(draft: Draft, remedy: Remedy) -> int:
+    """How many an exchange is for: as many as come back of the article, or of the first one, where it does not say."""
+    items = draft.case.return_details.items
+    same = next((item for item in items if item.sku == remedy.sku), items[0] if items else None)
+    return remedy.quantity or (same.quantity if same else 1)
 
 
 def _exchange_sku(draft: Draft, remedy: Remedy) -> str:

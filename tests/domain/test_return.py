@@ -153,6 +153,16 @@ def test_no_rule_grants_more_than_was_paid(story: Story, wanted: dict[str, Any])
     assert ("DecisionRequested" in with_authority) == (wanted["amount_minor"] > 20_000)
 
 
+_MUGS_AND_A_PLATE = [{"sku": "MUG-01", "quantity": 3}, {"sku": "PLATE-01", "quantity": 1}]
+
+
+@pytest.mark.parametrize(("pieces", "stage"), [(0, "awaiting_goods"), (4, "awaiting_goods"), (5, "accepted")])
+def test_no_rule_grants_more_pieces_than_come_back(story: Story, pieces: int, stage: str) -> None:
+    wanted = {"kind": "exchange", "sku": "MUG-02", "quantity": pieces}
+    accepted(story, items=_MUGS_AND_A_PLATE, wanted=wanted)
+    assert story.stage == stage
+
+
 def test_a_person_decides_where_no_rule_does(story: Story) -> None:
     accepted(story, item_state="used")
     types = story.agent().decide_eligibility(eligible=True, why="barely used", keep_goods=True)
@@ -259,6 +269,15 @@ def test_only_what_was_offered_can_be_chosen(story: Story) -> None:
     accepted(story, "-8d")
     with refused("NOTHING_TO_DO", match="offered: exchange, compensation"):
         story.customer().choose_alternative({"kind": "refund"})
+
+
+@pytest.mark.parametrize("who", ["customer", "agent"])
+def test_as_many_pieces_can_be_chosen_as_come_back(story: Story, who: str) -> None:
+    accepted(story, "-8d")
+    with refused("INVALID", match="an exchange is for as many pieces as come back: 1"):
+        story.acting(who).choose_alternative({"kind": "exchange", "sku": "MUG-02", "quantity": 2})
+    story.acting(who).choose_alternative({"kind": "exchange", "sku": "MUG-02", "quantity": 1})
+    assert story.last("ExchangeRequested").quantity == 1
 
 
 def test_a_chosen_repair_is_promised_in_time(story: Story) -> None:
@@ -412,6 +431,14 @@ def test_an_exchange_without_an_article_is_for_the_same_one(story: Story) -> Non
     story.agent().receive_goods()
     story.agent().inspect(passed=True)
     assert (story.last("ExchangeRequested").sku, story.last("ExchangeRequested").quantity) == ("MUG-01", 1)
+
+
+@pytest.mark.parametrize(("sku", "pieces"), [("", 3), ("MUG-01", 3), ("PLATE-01", 1), ("MUG-02", 3)])
+def test_an_exchange_without_a_number_is_for_as_many_as_come_back(story: Story, sku: str, pieces: int) -> None:
+    accepted(story, reason="wrong_item", items=_MUGS_AND_A_PLATE, wanted={"kind": "exchange", "sku": sku})
+    story.agent().receive_goods()
+    story.agent().inspect(passed=True)
+    assert story.last("ExchangeRequested").quantity == pieces
 
 
 def test_an_exchange_that_is_out_of_stock_becomes_a_refund_offer(exchanging: Story) -> None:
