@@ -26,9 +26,8 @@ from domain.instants import Instant
 MOST_MATTERS = 2000
 # In how many slices a window is counted: it may reach back further by one slice.
 _SLICES = 20
-# How far the time of a live event may be from when it was written: later by what a standstill took, never ahead.
+# A live event is written when it happens, or later by what a standstill took; only compressed time runs ahead of that.
 _LATE = 3600
-_AHEAD = 60
 
 # How the request id of every declaration begins.
 _DECLARED = "detection/"
@@ -122,7 +121,7 @@ def _counts(event: Event) -> bool:
     if event.HasField("case_opened"):
         opened = event.case_opened
         return opened.time_base.mode == TimeBase.MODE_LIVE and not opened.silent
-    return -_LATE <= event.at.seconds - event.recorded_at.seconds <= _AHEAD
+    return 0 <= event.recorded_at.seconds - event.at.seconds <= _LATE
 
 
 def _look(state: DetectionState, rule: DetectionRule, event: Event) -> Iterator[Finding]:

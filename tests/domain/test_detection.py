@@ -332,6 +332,12 @@ def test_what_is_told_long_after_it_was_due_is_no_sign_of_now(log: Log) -> None:
     assert found_in(log.events) == []
 
 
+def test_what_is_dated_ahead_of_its_writing_is_of_a_rehearsal_on_compressed_time(log: Log) -> None:
+    for number in range(60):
+        log.promise(number, broken=True, late=-1)
+    assert found_in(log.events) == []
+
+
 # --- the fold ---
 
 
