@@ -1,4 +1,4 @@
-"""What a loss of power would leave: what was synced, and which names were given, in their order."""
+"""What a loss of power would leave: what was synced with what it holds, and which names were given, in their order."""
 
 import os
 import re
@@ -23,7 +23,8 @@ def on_the_disk(monkeypatch: pytest.MonkeyPatch, *, below: Path) -> list[str]:
 
     def synced(descriptor: int) -> None:
         sync(descriptor)
-        noted("sync", Path(f"/proc/self/fd/{descriptor}").readlink())
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        noted("sync" if path.stat().st_size else "sync nothing of", path)
 
     monkeypatch.setattr(os, "fsync", synced)
     for name in ("link", "rename", "replace"):

@@ -319,6 +319,7 @@ REMOVED = ("UPDATE event SET payload = NULL WHERE pos BETWEEN 4 AND 6", "DELETE 
         (("UPDATE case_index SET case_id = 'INQ-1', opened = 1",), ("PROJECTION_DIFFERS", 3)),
         (("UPDATE event SET payload = NULL WHERE pos = 9",), ("PAYLOAD_MISSING", 9)),
         (("UPDATE event SET payload = envelope WHERE pos = 9",), ("PAYLOAD_CHANGED", 9)),
+        (("UPDATE event SET envelope = payload WHERE pos = 9",), ("ENVELOPE_INVALID", 9)),
     ],
 )
 async def test_verification_finds_what_was_archived_behind_the_logs_back(

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, closing
 from pathlib import Path
@@ -29,6 +31,8 @@ _DAMAGE = (
     "UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-2'",
     "DELETE FROM case_index WHERE case_id = 'INQ-4'",
 )
+
+NOWHERE = Place("sqlite:////nowhere/log.db", "", None)
 
 Damage = Callable[[], None]
 
@@ -131,11 +135,15 @@ class CheckingContract:
 
 
 async def test_who_calls_it_off_interrupts_what_the_database_is_asked() -> None:
-    asked, interrupted = threading.Event(), threading.Event()
+    asked, interrupted, let_go = threading.Event(), threading.Event(), threading.Event()
 
-    def verify(_: Checkers) -> Verification:
+    def verify(checkers: Checkers) -> Verification:
         asked.set()
         assert interrupted.wait(10)
+        with checkers, pytest.raises(LogUnavailableError, match="called off"):
+            checkers.start(1, NOWHERE)
+        time.sleep(0.05)
+        let_go.set()
         raise LogUnavailableError("interrupted")
 
     verifying = asyncio.create_task(in_thread(verify, interrupted.set))
@@ -145,15 +153,22 @@ async def test_who_calls_it_off_interrupts_what_the_database_is_asked() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await verifying
-    assert interrupted.is_set()
+    assert let_go.is_set()
 
 
-def test_no_process_is_left_by_who_called_it_off_before_they_were_started(tmp_path: Path) -> None:
-    checkers = Checkers()
-    checkers.stop()
-    with checkers, pytest.raises(LogUnavailableError, match="called off"):
-        checkers.start(2, Place(sqlite_url(tmp_path / "log.db"), "", None))
+def test_a_process_that_cannot_use_the_log_says_why() -> None:
+    with Checkers() as checkers, pytest.raises(LogUnavailableError, match="there is no log at /nowhere"):
+        checkers.start(2, NOWHERE)
     assert _checking_processes() == []
+
+
+def test_a_process_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with (
+        Checkers() as checkers,
+        pytest.raises(LogUnavailableError, match="no process can be started to verify"),
+    ):
+        checkers.start(2, NOWHERE)
 
 
 class TestSqlite(CheckingContract):

@@ -89,13 +89,13 @@ def test_the_largest_tree_of_the_last_day_that_has_one_is_the_newest(tmp_path: P
     (tmp_path / "2026-11-20.jsonl").write_text(line(9))
     (tmp_path / "2026-11-21.jsonl").write_text(line(5) + line(7) + line(6) + line(7))
     (tmp_path / "2026-11-22.jsonl").write_text(line(8, FOREIGN_KEY.name))
-    (tmp_path / "notes.jsonl").write_text("nothing\n")
+    (tmp_path / "notes.jsonl").write_text("{}\n")
     assert newest(tmp_path) == 7
 
 
 @pytest.mark.parametrize("begun", [line(6)[:40], "[]", "7"])
 def test_a_line_that_a_crash_cut_off_is_passed_by(tmp_path: Path, begun: str) -> None:
-    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + begun + "\n" + line(7) + line(8)[:40])
+    (tmp_path / "2026-11-21.jsonl").write_text(line(5) + begun + "\n" + line(7) + line(8)[:-1])
     assert newest(tmp_path) == 7
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit import key_writing
-from audit.durable import make_folder, write_private, write_public
+from audit.durable import make_folder, sync_folder, write_private, write_public
 from casetrail.key_file import KeyFile
 from tests.disk import on_the_disk
 
@@ -32,6 +32,13 @@ def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path, monkeypatch: py
     make_folder(there)
 
     assert (order, there.stat().st_mode & 0o777) == ([], 0o750)
+
+
+def test_what_was_opened_to_be_synced_is_closed(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    sync_folder(tmp_path)
+    write_public(tmp_path / "key", "known")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("anew", [True, False])

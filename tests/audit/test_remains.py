@@ -149,6 +149,11 @@ class TestSqlite(RemainsContract):
         (tmp_path / "log.vkey").write_bytes(key.encode() if isinstance(key, str) else key)
         assert Remains(tmp_path, None).found() == [f"{tmp_path} has the signing key of a log"]
 
+    @pytest.mark.parametrize("name", ["log.key", "log.vkey"])
+    def test_either_half_of_the_key_shows_that_there_was_one(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).mkdir()  # nor can it be read
+        assert Remains(tmp_path, None).found() == [f"{tmp_path} has the signing key of a log"]
+
     def test_where_nothing_was_published_the_folder_shows_nothing(self, tmp_path: Path) -> None:
         assert Remains(tmp_path / "keys", tmp_path / "checkpoints").found() == []
         (tmp_path / "2026-11-21.jsonl").touch()  # by a process that died then

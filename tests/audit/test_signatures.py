@@ -18,7 +18,7 @@ from audit.sqlite import SqliteLog
 from audit.verification import signatures
 from audit.verification.kept_outside import KeptOutside
 from audit.verification.signatures import Signers
-from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote, VerifierKey, signed
+from casetrail.proof.note import LOG_KEY, WITNESS_KEY, SignedNote, SigningKey, TreeNote, VerifierKey, signed
 from casetrail.v1.event_pb2 import LogSealed, SigningKeyChanged
 from casetrail.v1.types_pb2 import Actor, Role
 from tests.audit.given import Writer, note, opening
@@ -115,6 +115,12 @@ async def test_what_else_happens_to_a_log_changes_no_key(published: Published) -
     assert found(await published.verify()) == []
 
 
+async def test_an_event_of_the_log_itself_that_cannot_be_read_is_found_and_stops_nothing(published: Published) -> None:
+    await record(published.log, LogSealed(), key="seal 2026-11-22", actor=ADMIN)
+    published.as_owner("event", "UPDATE event SET payload = ? WHERE pos = 6", b"\xff")
+    assert found(await published.verify()) == [("PAYLOAD_CHANGED", 6)]
+
+
 async def test_a_log_that_was_verified_without_its_keys_claims_no_signature(published: Published) -> None:
     assert (await published.log.verify()).checkpoints == 0
 
@@ -178,18 +184,20 @@ async def test_another_log_than_that_of_the_keys_is_said_once(published: Publish
     assert (finding.reason, stranger.name in finding.message) == ("LOG_FOREIGN", True)
 
 
-@pytest.mark.parametrize("wrong", ["old_key", "new_key", "signature", "new_signature"])
+@pytest.mark.parametrize("wrong", ["old_key", "new_key", "signature", "new_signature", "named", "kind"])
 async def test_a_change_of_key_that_does_not_hold_is_found_with_what_its_key_signs(
     published: Published, tmp_path: Path, wrong: str
 ) -> None:
     """As somebody writes it who has the database, and brings a key of their own."""
     log, notary = published.log, published.notary
     current = SigningKey.parse((tmp_path / "keys" / "log.key").read_text())
-    theirs = SigningKey.generate("casetrail/theirs" if wrong == "new_key" else notary.origin)
+    theirs = SigningKey.generate(
+        "casetrail/theirs" if wrong == "new_key" else notary.origin, WITNESS_KEY if wrong == "kind" else LOG_KEY
+    )
     before = published.old if wrong == "old_key" else current
     statement = change_statement(notary.origin, before.verifier, theirs.verifier)
     change = SigningKeyChanged(
-        old_key=str(before.verifier),
+        old_key=str((published.old if wrong == "named" else before).verifier),
         new_key=str(theirs.verifier),
         signature=(theirs if wrong == "signature" else before).sign(statement),
         new_signature=(current if wrong == "new_signature" else theirs).sign(statement),

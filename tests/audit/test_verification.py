@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import pytest
 import rfc8785
 
+from audit.archived import Archived
 from audit.envelope import StoredEvent, event_of, leaf_hash
 from audit.log import ArchivedCase, LogDamagedError
 from audit.merkle import Frontier, Subtree
 from audit.projection import findable
 from audit.verification import findings, order
+from audit.verification.cases import check_cases
 from audit.verification.snapshot import ALL_CASES, CaseRange, Placed, Projected
 from audit.verification.verify import verify
 from casetrail.v1.case_pb2 import Case, PolicyRef
@@ -266,7 +268,7 @@ def archived_otherwise(log: WrittenLog) -> None:
 
 
 def published_ahead(log: WrittenLog) -> None:
-    log.notes.append(published(300, bytes(32)))
+    log.notes += [published(size, bytes(32)) for size in (280, 300)]
 
 
 def published_otherwise(log: WrittenLog) -> None:
@@ -337,6 +339,8 @@ TAMPERINGS = [
     Tampering("CHECKPOINT_MISSING", 150, "a witness signed", after=lambda log: log.unnoted.append(150)),
     Tampering("HASH_WRONG", MIDDLE, "leaf hash", column(MIDDLE, leaf_hash=bytes(32))),
     Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"{")),
+    Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"[" * 100_000)),
+    Tampering("ENVELOPE_INVALID", ALONE, "no canonical JSON", stored(ALONE, lambda _: b"1e999")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "is not canonical", stored(MIDDLE, lambda envelope: envelope + b" ")),
     Tampering("ENVELOPE_INVALID", MIDDLE, "should not have, ['more']", said(MIDDLE, more=1)),
     Tampering("ENVELOPE_INVALID", MIDDLE, "version 3", said(MIDDLE, v=3)),
@@ -365,6 +369,7 @@ TAMPERINGS = [
     Tampering("COLUMN_CHANGED", MIDDLE, "key is", column(MIDDLE, key="k")),
     Tampering("COLUMN_CHANGED", MIDDLE, "key is", second_under_its_key(key=f"k{MIDDLE - 2}", digest=ABSENT)),
     Tampering("COLUMN_CHANGED", MIDDLE, "ordinal is", numbered_second),
+    Tampering("COLUMN_CHANGED", MIDDLE, "recorded_at is", column(MIDDLE, recorded_at=MICROSECONDS + MIDDLE - 1)),
     Tampering("PAYLOAD_MISSING", MIDDLE, "gone", column(MIDDLE, payload=None)),
     Tampering("PAYLOAD_CHANGED", MIDDLE, "not the one", column(MIDDLE, payload=NOTE + UNKNOWN_FIELD)),
     Tampering("PAYLOAD_INVALID", MIDDLE, "", happened(MIDDLE, b"\xff")),
@@ -378,10 +383,13 @@ TAMPERINGS = [
         "does not fit",
         happened(MIDDLE, Event(clock_met=ClockMet()).SerializeToString(), type="ClockMet"),
     ),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "lacks the case", after=lambda log: log.cases.pop(1)),
     Tampering("PROJECTION_DIFFERS", ALONE, "lacks the case", after=lambda log: log.cases.pop()),
     Tampering("PROJECTION_DIFFERS", 1, "has no events", after=listed(0, "INQ-0")),
     Tampering("PROJECTION_DIFFERS", 1, "has no events", after=listed(3, "INQ-4")),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "not as of", after=case(1, seq=3)),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "not as of", after=case(1, opened=4)),
+    Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "not as of", after=case(1, leaf_hash=bytes(32))),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "cannot be read", after=case(1, body=b"\xff")),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "is not the fold", after=case(1, body=b"")),
     Tampering("PROJECTION_DIFFERS", LAST_OF_SECOND, "are not the case's: owner", after=another(1)),
@@ -417,6 +425,21 @@ def test_what_was_tampered_with_is_found_by_one_check_alone(tampering: Tampering
 
     assert {finding.reason for finding in found} == {tampering.reason}, found
     assert any(each.position == tampering.position and tampering.words in each.message for each in found), found
+
+
+def test_of_the_checkpoints_of_a_log_that_was_rewritten_the_first_is_named() -> None:
+    log = a_log().write()
+    log.notes = [published(size, bytes(32)) for size in (150, 151, EVENTS)]
+    assert [(each.reason, each.position) for each in verify(log).findings] == [("CHECKPOINT_DIFFERS", 150)]
+
+
+def test_a_policy_that_is_gone_is_named_by_the_first_case_under_it_however_the_cases_are_divided() -> None:
+    log = a_log().write()
+    log.known.clear()
+    parts = [check_cases(log, Archived([]), None, ALL_CASES)] * 2
+    parts[1] = parts[1]._replace(policies={UNDER.digest: 7})
+    for checked in (parts, parts[::-1]):
+        assert [each.position for each in verify(log, check=lambda _, them=checked: them).findings] == [1]
 
 
 def test_a_subtree_that_is_wrong_is_named_by_the_first_event_under_it() -> None:
