@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from casetrail.v1.case_pb2 import Alarm, Case, Closure
 from casetrail.v1.clock_pb2 import Clock, Reckoning
-from casetrail.v1.effect_pb2 import Effect
+from casetrail.v1.effect_pb2 import Effect, Purpose
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTask, LinkedCase
 from casetrail.v1.policy_pb2 import Policy
@@ -247,6 +247,8 @@ SETTLED_LINKS = {LinkedCase.STATE_REFUSED, LinkedCase.STATE_FOLLOWED_UP}
 OF_A_ROUND = {"notification", "tracking", "carrier_question", "callback"}
 REMEDIES = {"refund", "compensation", "exchange"}
 URGENT = {*REMEDIES, "order_lookup", "tracking", "public_notice", "follow_up", "link"}
+# Ends of which the customer, the source, or the case in which it goes on knows.
+UNTOLD = {Closure.HOW_WITHDRAWN, Closure.HOW_MERGED, Closure.HOW_IMPORTED, Closure.HOW_DRILL_OVER}
 # Demands that end with what they are for.
 OF_A_MATTER = {"task", "follow_up"}
 
@@ -458,6 +460,15 @@ class Machine(RuleBasedStateMachine):
         assert self.story.wake is None
         assert not self.story.case.HasField("waiting")
         assert not self.story.case.HasField("decision")
+
+    @invariant()
+    def nothing_ends_before_the_customer_was_told(self) -> None:
+        if self.story.told is None or self.story.stage != "closed" or self.story.case.HasField("incident"):
+            return
+        if self.story.case.closure.how not in UNTOLD:
+            last = max(n for n, event in enumerate(self.story.events) if event.HasField("resolved"))
+            told = (event.customer_told.purpose for event in self.story.events[last:])
+            assert Purpose.PURPOSE_RESULT in told
 
     @invariant()
     def an_open_case_is_never_forgotten(self) -> None:
