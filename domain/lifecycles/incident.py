@@ -92,25 +92,22 @@ def grade(draft: Draft, command: GradeIncident) -> None:
     draft.require_stage(*awaited.BEFORE_THE_END)
     incident = draft.case.incident
     crisis = command.crisis or incident.crisis
-    if incident.graded and (command.level, crisis) == (incident.level, incident.crisis):
+    rule = draft.rules.incident_level(command.level)
+    body = IncidentGraded(
+        level=command.level,
+        old_level=incident.level,
+        crisis=crisis,
+        why=command.why,
+        inputs=command.inputs,
+        commander_roles=rule.commander_roles,
+        notice_role=draft.rules.notice_role(command.level, crisis),
+        report_required=rule.report_required,
+    )
+    if incident.graded and _changes_nothing(body, incident):
         raise Rejected(
             RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{draft.case.case_id} is of level {command.level} already"
         )
-    rule = draft.rules.incident_level(command.level)
-    draft.add(
-        IncidentGraded(
-            level=command.level,
-            old_level=incident.level,
-            crisis=crisis,
-            why=command.why,
-            inputs=command.inputs,
-            commander_roles=rule.commander_roles,
-            notice_role=draft.rules.notice_role(command.level, crisis),
-            report_required=rule.report_required,
-        ),
-        rule="incident.level",
-        inputs=dict(command.inputs),
-    )
+    draft.add(body, rule="incident.level", inputs=dict(command.inputs))
     promises.rebase(draft)
     tasks.ask_departments(draft, rule.tasks)
     if not awaited.is_led(draft.case.incident):
@@ -211,6 +208,15 @@ def reopen(draft: Draft, command: ReopenIncident) -> None:
         promises.cancel(draft, "the incident was not over", name=name)
     draft.add(IncidentReopened(why=command.why))
     command_post.tell(draft, "the incident is not over")
+
+
+def _changes_nothing(body: IncidentGraded, incident: Incident) -> bool:
+    # Under another policy the same level can ask for something else.
+    return (
+        (body.level, body.crisis, body.notice_role) == (incident.level, incident.crisis, incident.notice_role)
+        and list(body.commander_roles) == list(incident.commander_roles)
+        and body.report_required <= incident.report_required
+    )
 
 
 def _require_nothing_awaited(draft: Draft) -> None:

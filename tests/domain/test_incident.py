@@ -6,6 +6,7 @@ import pytest
 
 from casetrail.v1.effect_pb2 import Effect
 from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentSource, IncidentTask, LinkedCase
+from casetrail.v1.policy_pb2 import Policy
 from casetrail.v1.types_pb2 import Priority, Role
 from casetrail.words import value_of, word_of
 from domain import awaited
@@ -956,6 +957,24 @@ def test_another_policy_measures_its_promises_anew(story: Story) -> None:
 
     story.change_policy(rules_with(hurry))
     assert story.due("task") == "10m"
+
+
+def test_who_leads_and_approves_under_another_policy_is_said_by_grading_again(story: Story) -> None:
+    graded(story, 3)
+
+    def stricter(policy: Policy) -> None:
+        [level] = [one for one in policy.incidents.levels if one.level == 3]
+        level.commander_roles[:] = [Role.ROLE_DIRECTOR]
+        level.notice_role = Role.ROLE_EXECUTIVE
+        level.report_required = True
+
+    story.change_policy(rules_with(stricter))
+    story.team_lead().grade_incident(3)
+    incident = story.case.incident
+    assert (list(incident.commander_roles), incident.notice_role) == ([Role.ROLE_DIRECTOR], Role.ROLE_EXECUTIVE)
+    assert incident.report_required
+    with refused("ALREADY_SO"):
+        story.team_lead().grade_incident(3)
 
 
 def test_each_demand_of_an_incident_is_pending_until_its_outcome(story: Story) -> None:
