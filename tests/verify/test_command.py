@@ -1,9 +1,13 @@
 """`casetrail-verify` as an auditor runs it."""
 
+import asyncio
+import gzip
 import json
 import os
 import signal
 import subprocess
+from asyncio.subprocess import DEVNULL
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from casetrail_verify.command import main
 from tests.programs import CASETRAIL_VERIFY
 from tests.verify.forging import FOREIGN_KEY, LOG_KEY, NEXT_KEY, WITNESS, World, note
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -111,6 +116,25 @@ def test_a_truncated_export_says_nothing_of_what_may_stand_in_the_rest(
     }
 
 
+@pytest.mark.parametrize("kept", [1, 100, -1])
+def test_a_file_that_was_cut_off_anywhere_is_said_to_be(
+    kept: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = folder / "export.jsonl"
+    export.write_bytes(export.read_bytes()[:kept])
+
+    status, out, _ = run(capsys, export, "--log-key", LOG_KEY.vkey, "--json")
+
+    assert status == 1
+    assert "EXPORT_TRUNCATED" in {fault["reason"] for fault in json.loads(out)["faults"]}
+
+
+def test_keys_may_come_through_a_pipe(folder: Path) -> None:
+    command = f"{CASETRAIL_VERIFY.installed} export.jsonl --log-key <(cat log.vkey)"
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_receipt_without_a_line_end_is_checked_like_any_other(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,16 +160,78 @@ def test_a_report_that_cannot_be_written_is_no_verdict(folder: Path) -> None:
     )
 
 
+def test_where_there_is_nowhere_to_write_the_report_there_is_no_verdict(folder: Path) -> None:
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey"]
+
+    done = subprocess.run(
+        ["bash", "-c", '"$@" >&-', "", *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    silent = subprocess.run(["bash", "-c", '"$@" >&- 2>&-', "", *command], cwd=folder, check=False)
+
+    assert (done.returncode, done.stderr) == (2, "casetrail-verify: the report cannot be written: stdout is closed\n")
+    assert silent.returncode == 2
+
+
+def test_a_log_that_needs_more_memory_than_there_is_is_not_judged(folder: Path) -> None:
+    export = folder / "export.jsonl"
+    export.write_bytes(b'{"kind":"header","x":"' + b"a" * (64 << 20) + export.read_bytes())
+    command = f"ulimit -v {128 << 10}; {CASETRAIL_VERIFY.installed} export.jsonl --log-key log.vkey"
+
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "casetrail-verify: there is not enough memory\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+async def test_when_it_is_ended_its_processes_end_and_what_it_can_remove_is_removed(
+    number: signal.Signals, folder: Path
+) -> None:
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    lines = (folder / "export.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "export.jsonl").write_bytes(b"".join([*lines[:20], *[lines[20]] * 100_000]))  # takes a while
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey", "--processes", "2"]
+    running = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, process_group=0, stderr=DEVNULL, env={**os.environ, "TMPDIR": str(temporary)}
+    )
+    await until(lambda: processes_of(running.pid) == 3)
+
+    running.send_signal(number)
+    status = await running.wait()
+    await until(lambda: processes_of(running.pid) == 0)
+
+    if number is signal.SIGKILL:
+        assert status == -number
+    else:
+        assert (status, list(temporary.iterdir())) == (128 + number, [])
+
+
+def processes_of(group: int) -> int:
+    """How many run in a group of processes."""
+    found = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, of_group = stat.read_text().rpartition(")")[2].split()[:3]
+            found += int(of_group) == group and state != "Z"
+    return found
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no JSON"),
+        (b"", "the file is empty"),
+        (b"PAR1\x15\xc0", "it is no UTF-8: byte 6 is 0xc0"),
+        (gzip.compress(b"{}\n"), "it is no UTF-8"),
+        (b"\xef\xbb\xbf{}\n", "a byte order mark"),
         (b"PAR1", "no JSON"),
+        (b"[" * 100_000 + b"\n", "it is nested too deeply"),
         (b"[]\n", "no JSON object"),
         (b'{"kind":"event"}\n', "does not begin with the header"),
         (b'{"kind":"event","format":"casetrail-export","version":1}\n', "does not begin with the header"),
         (b'{"kind":"header","format":"another","version":1}\n', "does not begin with the header"),
         (b'{"kind":"header","format":"casetrail-export","version":2}\n', "this program reads version 1"),
+        (b'{"kind":"header","format":"casetrail-export","version":1.0}\n', "'version' is not an integer: 1.0"),
+        (b'{"kind":"header","format":"casetrail-export","version":true}\n', "'version' is not an integer: True"),
     ],
 )
 def test_what_is_no_export_is_said_to_be_none(
@@ -178,7 +264,12 @@ def test_what_is_no_export_is_said_to_be_none(
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "missing"], "missing cannot be read"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "nothing"], "nothing holds no receipts"),
         (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "torn"], "torn holds no receipts"),
-        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "0"], "less than 1"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--receipts", "pipe"], "pipe is no regular file"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--checkpoints", "pipe"], "pipe is no regular file"),
+        (["pipe", "--log-key", LOG_KEY.vkey], "pipe is no regular file"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "0"], "'0' is no number from 1 to 64"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "100000"], "'100000' is no number from 1 to 64"),
+        (["export.jsonl", "--log-key", LOG_KEY.vkey, "--processes", "all"], "'all' is no number from 1 to 64"),
     ],
 )
 def test_wrong_words_are_told_apart_from_a_wrong_log(
@@ -187,6 +278,7 @@ def test_wrong_words_are_told_apart_from_a_wrong_log(
     monkeypatch.chdir(folder)
     (folder / "empty").mkdir()
     (folder / "nothing").touch()
+    os.mkfifo(folder / "pipe")
     (folder / "torn").write_text('{"caseId":"INQ-')
     (folder / "none.vkey").write_text("# the log's key\n\n")
 

@@ -1,6 +1,7 @@
 """How the verifier reads: in pieces, in processes, envelopes of every form; and what it says besides its verdict."""
 
 import json
+import os
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from casetrail_verify import Check, Evidence, Report, envelope, events, export, lines, plain, verify
 from casetrail_verify.envelope import EnvelopeError
 from casetrail_verify.faults import Faults
+from casetrail_verify.parallel import ProcessesError, in_order
 from casetrail_verify.tree import ProofError, Tree, root_by_inclusion
 from tests.verify.forging import (
     LOG,
@@ -91,6 +93,11 @@ def test_several_processes_find_what_one_finds(tampering: Tampering, tmp_path: P
     evidence = world.evidence(tmp_path)
 
     assert verify(evidence, processes=2) == verify(evidence, processes=1)
+
+
+def test_a_process_that_dies_is_no_verdict() -> None:
+    with pytest.raises(ProcessesError, match="one of its processes has ended"):
+        list(in_order(os._exit, [1, 1], 2))
 
 
 def test_the_tree_is_that_of_the_published_vectors() -> None:

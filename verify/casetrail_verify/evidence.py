@@ -41,10 +41,10 @@ class Evidence:
             OSError: One cannot be read.
         """
         for path in self.checkpoints:
-            if not any(map(_holds_an_entry, notes_in(path))):
+            if not any(_holds_an_entry(regular(file)) for file in notes_in(path)):
                 raise EvidenceError(f"{path} holds no checkpoints")
         for path in self.receipts:
-            if not _holds_an_entry(path):
+            if not _holds_an_entry(regular(path)):
                 raise EvidenceError(f"{path} holds no receipts")
 
 
@@ -69,6 +69,17 @@ def keys(given: Sequence[str], kind: int) -> list[VerifierKey]:
             raise EvidenceError(f"{where}: {key.short} is the key of {words[key.kind]}, not of {words[kind]}")
         found.append(key)
     return found
+
+
+def regular(path: Path) -> Path:
+    """A file that can be read again: what was read of a pipe is gone.
+
+    Raises:
+        EvidenceError: It is none.
+    """
+    if path.exists() and not path.is_file():
+        raise EvidenceError(f"{path} is no regular file")
+    return path
 
 
 def notes_in(path: Path) -> list[Path]:
@@ -97,7 +108,7 @@ def _holds_an_entry(path: Path) -> bool:
 
 def _vkeys(given: str) -> Iterator[tuple[str, str]]:
     path = Path(given)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         if "+" not in given:
             raise EvidenceError(f"{given} is neither a file nor a key (NAME+HASH+KEY)")
         yield given, "the key"

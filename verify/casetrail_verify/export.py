@@ -74,11 +74,16 @@ class Export:
         Raises:
             LineError: This is no export that can be read.
         """
-        line = lines.parse(self._take_line())
+        raw = self._take_line()
+        if not raw:
+            raise LineError("the file is empty")
+        if raw.startswith(b"{") and not raw.endswith(b"\n"):
+            self._found.add(Check.EXPORT_TRUNCATED, "the file ends within its first line: it was cut off")
+        line = lines.parse(raw)
         if line.get("kind") != "header" or line.get("format") != "casetrail-export":
             raise LineError("the file does not begin with the header of an export of Casetrail")
-        if line.get("version") != _VERSION:
-            raise LineError(f"the export has version {line.get('version')!r}; this program reads version {_VERSION}")
+        if (version := lines.integer(line, "version")) != _VERSION:
+            raise LineError(f"the export has version {version}; this program reads version {_VERSION}")
         scope = lines.text(line, "scope")
         if scope not in ("log", "extract"):
             raise LineError(f"the export is neither of a log nor an extract, but {scope!r}")
@@ -137,6 +142,8 @@ class Export:
                 Check.EXPORT_TRUNCATED, f"the file ends after {self.lines} lines without an `end`: it was cut off"
             )
             return False
+        if not self._held.endswith(b"\n"):
+            self._found.add(Check.EXPORT_TRUNCATED, "the last line has no end: it was cut off")
         number, line = self._end
         if line.get("lines") != number - 1 or line.get("sha256") != self._hash.hexdigest():
             self._found.add(

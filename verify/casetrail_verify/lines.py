@@ -1,6 +1,7 @@
 """Reads files that hold one JSON object a line; says what is wrong with a line."""
 
 import binascii
+import codecs
 import json
 from base64 import b64decode
 from typing import Any, Final
@@ -20,9 +21,15 @@ def parse(line: bytes) -> Line:
     Raises:
         LineError: It is no object, or names a member twice: two readers could read two things.
     """
+    if line.startswith(codecs.BOM_UTF8):
+        raise LineError("it is no JSON: a byte order mark stands before it")
     try:
         read = _decode(line.decode())
-    except (ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise LineError(f"it is no UTF-8: byte {error.start + 1} is 0x{line[error.start]:02x}") from error
+    except RecursionError as error:
+        raise LineError("it is nested too deeply") from error
+    except ValueError as error:
         raise LineError(f"it is no JSON: {error}") from error
     if not isinstance(read, dict):
         raise LineError("it is no JSON object")

@@ -9,7 +9,7 @@ from typing import Final
 from casetrail_verify import lines, stretches
 from casetrail_verify.archive_folder import PROOFS, ArchiveFolder
 from casetrail_verify.archived import Archives
-from casetrail_verify.evidence import Evidence, notes_in
+from casetrail_verify.evidence import Evidence, notes_in, regular
 from casetrail_verify.export import Export, Header
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import Joined
@@ -46,6 +46,7 @@ def verify(evidence: Evidence, *, processes: int | None = None) -> Report:
         if path.is_dir():
             folder = ArchiveFolder(path, found)
             path /= PROOFS
+        regular(path)
         if processes is None:
             processes = (os.cpu_count() or 1) if path.stat().st_size > _WORTH_PROCESSES else 1
         with Export(path, found) as export, Spool() as spool:
