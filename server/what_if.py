@@ -9,6 +9,7 @@ from audit.log import Log
 from audit.what_if import what_if
 from casetrail.v1.audit_service_pb2 import WhatIfRequest, WhatIfResponse
 from casetrail.v1.case_pb2 import Case, PolicyRef, TimeBase
+from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.policy_pb2 import Policy
@@ -33,7 +34,7 @@ class WhatIfServicer:
         return {"WhatIf": self.what_if}
 
     async def what_if(self, request: WhatIfRequest, _: Principal) -> AsyncGenerator[WhatIfResponse, None]:
-        """Answer each case as it is done, the newest first.
+        """Answer each case as it is done: those that are named in their order, else the newest first.
 
         Raises:
             Rejected: The policy cannot be used, or a case that was named is unknown.
@@ -48,14 +49,18 @@ class WhatIfServicer:
             yield WhatIfResponse(rerun=rerun)
 
     async def _chosen(self, request: WhatIfRequest) -> AsyncIterator[Case]:
-        wanted = set(request.case_ids)
-        for case_id in request.case_ids:
-            await known_case(self._log, case_id)
-        # Whoever names a case of a drill means it.
-        request.filter.include_drills |= bool(wanted)
-        async for case in found_cases(self._log, request.filter):
-            if not wanted or case.case_id in wanted:
+        named = {case_id: await known_case(self._log, case_id) for case_id in request.case_ids}
+        if not named:
+            async for case in found_cases(self._log, request.filter):
                 yield case
+            return
+        if request.filter != CaseFilter():
+            # Whoever names a case of a drill means it.
+            request.filter.include_drills = True
+            fitting = {case.case_id async for case in found_cases(self._log, request.filter)}
+            named = {case_id: case for case_id, case in named.items() if case_id in fitting}
+        for case in named.values():
+            yield case
 
 
 class _RecordedPolicies:

@@ -72,6 +72,9 @@ async def test_cases_are_chosen_by_filter_and_by_number(auditor: Client) -> None
     [one] = [rerun async for rerun in auditor.what_if(policy, case_ids=["INC0000045"])]
 
     assert one.case_id == "INC0000045"
+    named = ["INC0000045", "INC0000060"]
+    assert [rerun.case_id async for rerun in auditor.what_if(policy, case_ids=named)] == named
+    assert [rerun.case_id async for rerun in auditor.what_if(policy, case_ids=named[::-1])] == named[::-1]
     assert await reruns(auditor, policy, CaseFilter(kinds=[Kind.KIND_RETURN])) == []
 
 
