@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="casetrail-db", description="Prepare, upgrade or look at the log's database.")
+    parser = argparse.ArgumentParser(
+        prog="casetrail-db", description="Prepare, upgrade, look at or verify the log's database, or change keys."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, words in (
         ("init", "make what is missing: roles, database, tables, rights"),

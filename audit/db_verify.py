@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToJson
 
 from audit import stores
 from audit.log import Finding, LogDamagedError, Verification
+from audit.remains import Remains
 from audit.verification.kept_outside import KeptOutside
 from audit.verification.signatures import Signers
 from audit.witness_file import witnesses_in
@@ -40,9 +41,11 @@ def verify(url: str, data: Path, *, with_keys: bool, as_json: bool) -> int:
         LogUnavailableError: The log, keys or the folder of checkpoints cannot be used.
     """
     keys = stores.KeySettings.read(os.environ, data, url) if with_keys else None
-    public = Path(os.environ.get("CASETRAIL_KEYS") or data / "keys") / "log.vkey"
+    left = Remains.read(os.environ, data)
+    public = left.keys / "log.vkey"
     with_signatures = with_keys or public.exists()
-    checked = _found(url, keys, partial(_kept_outside, public if with_signatures else None)).answer
+    outside = partial(_kept_outside, left.checkpoints, public if with_signatures else None)
+    checked = _found(url, keys, outside).answer
     if as_json:
         sys.stdout.write(f"{MessageToJson(checked, ensure_ascii=False)}\n")
         return 0 if checked.whole else 1
@@ -55,11 +58,11 @@ def verify(url: str, data: Path, *, with_keys: bool, as_json: bool) -> int:
     return 0 if checked.whole else 1
 
 
-def _kept_outside(public: Path | None) -> KeptOutside:
-    """What the environment names, and the log's public keys where they are to be looked at."""
-    folder, witnesses = os.environ.get("CASETRAIL_CHECKPOINTS"), os.environ.get("CASETRAIL_WITNESSES")
+def _kept_outside(checkpoints: Path | None, public: Path | None) -> KeptOutside:
+    """The folder of checkpoints, and the keys that are to be looked at: the log's public ones, and the witnesses'."""
+    witnesses = os.environ.get("CASETRAIL_WITNESSES")
     known = [each.key for each in witnesses_in(Path(witnesses))] if witnesses else []
-    return KeptOutside(Path(folder) if folder else None, Signers.read(public, known) if public is not None else None)
+    return KeptOutside(checkpoints, Signers.read(public, known) if public is not None else None)
 
 
 def _found(url: str, keys: stores.KeySettings | None, outside: Callable[[], KeptOutside]) -> Verification:

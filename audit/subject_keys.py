@@ -90,7 +90,7 @@ class SubjectKeys:
     """Gives keys, makes them, destroys them."""
 
     def __init__(self, database: KeyDatabase, keks: KeyEncryptionKeys) -> None:
-        """Use a database and a file; `open` finds out whether they fit each other."""
+        """Use a database and a file; `begin` finds out whether they fit each other."""
         self._database = database
         self._keks = keks
         self._kek_id = ""

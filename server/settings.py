@@ -41,20 +41,16 @@ class Settings:
             ValueError: One of them cannot be used; the message names it.
         """
         engine = EngineSettings.read(environment)
+        witnesses = environment.get("CASETRAIL_WITNESSES")
         return cls(
             engine=engine,
             address=environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS,
             transport=TransportSettings.read(environment),
             principals=Path(environment.get("CASETRAIL_PRINCIPALS") or engine.data / "principals.yaml"),
             proofs=ProofSettings(
-                keys=Path(environment.get("CASETRAIL_KEYS") or engine.data / "keys"),
-                checkpoints=_path(environment, "CASETRAIL_CHECKPOINTS"),
-                witnesses=_path(environment, "CASETRAIL_WITNESSES"),
+                keys=engine.remains.keys,
+                checkpoints=engine.remains.checkpoints,
+                witnesses=Path(witnesses) if witnesses else None,
             ),
             archives=Path(environment.get("CASETRAIL_ARCHIVES") or engine.data / "archives"),
         )
-
-
-def _path(environment: Mapping[str, str], name: str) -> Path | None:
-    value = environment.get(name)
-    return Path(value) if value else None

@@ -186,12 +186,12 @@ def close_if_over(draft: Draft) -> None:
 def schedule_callback(draft: Draft) -> None:
     """Owe the customer a follow-up call where the policy says so [S0 3.2, 3.4]."""
     rules = draft.rules.policy.closing
-    reasons = draft.case.return_details.reason in rules.callback_return_reasons
-    if draft.case.silent or not (
-        draft.case.kind in rules.callback_kinds or (draft.case.kind == Kind.KIND_RETURN and reasons)
-    ):
-        return
-    owe_callback(draft)
+    of_a_kind = draft.case.kind in rules.callback_kinds
+    for_a_reason = (
+        draft.case.kind == Kind.KIND_RETURN and draft.case.return_details.reason in rules.callback_return_reasons
+    )
+    if not draft.case.silent and (of_a_kind or for_a_reason):
+        owe_callback(draft)
 
 
 def owe_callback(draft: Draft) -> None:
