@@ -62,6 +62,10 @@ Figures = Annotated[
     list[Figure] | None, typer.Option("--figure", parser=_figure, metavar="NAME=VALUE", help="What was seen.")
 ]
 How_ = Annotated[str, typer.Option("--how", help="How that was reached.")]
+HowForCustomers = Annotated[
+    str,
+    typer.Option("--how", help="How that was reached; customers of linked cases read it, too."),
+]
 IncidentArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its number.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Its number: T1, T2, …")]
 NoticeArgument = Annotated[str, typer.Argument(metavar="NOTICE", help="Its number: N1, N2, …")]
@@ -176,7 +180,7 @@ def _contain(how: How_) -> Step:
 
 
 @_step("resolve")
-def _resolve(how: How_) -> Step:
+def _resolve(how: HowForCustomers) -> Step:
     """It is over; linked cases tell their customers so, and follow up."""
     return c.ResolveIncident(how=how)
 

@@ -1867,6 +1867,7 @@ class ResolveIncident(google.protobuf.message.Message):
 
     HOW_FIELD_NUMBER: builtins.int
     how: builtins.str
+    """For customers as well: linked cases tell theirs in these words."""
     def __init__(
         self,
         *,
