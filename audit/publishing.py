@@ -49,7 +49,7 @@ class Publisher:
         self._notary = notary
         self._folder = folder
         self._witnesses = witnesses
-        self._published = -1
+        self._published: Checkpoint | None = None
         self._lock = asyncio.Lock()
 
     @property
@@ -75,6 +75,16 @@ class Publisher:
                 await self._put_back(kept)
                 self.kept = kept.tree.size
 
+    async def check_published(self) -> None:
+        """Make sure that the log still holds what this process published last.
+
+        Raises:
+            LogDamagedError: It does not: it was changed, or an older copy was put in its place.
+            LogUnavailableError: The log cannot be read.
+        """
+        if self._published is not None:
+            await self._check(self._published.size, self._published.root, "by this process")
+
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
@@ -95,18 +105,19 @@ class Publisher:
 
         Raises:
             LogUnavailableError: The log cannot be read or written.
-            LogDamagedError: Another tree of this size was published.
+            LogDamagedError: It is not what was published, or another tree of this size was.
             KeyRefusedError: The signing key cannot be used.
         """
         async with self._lock:
+            await self.check_published()
             head = await self._log.tree_head()
-            if head.size in (0, self._published):
+            if head.size in (0, self._published.size if self._published else 0):
                 return None
             note = (await self._notary.sign(head.size, head.root)).note
             checkpoint = Checkpoint(head.size, head.root, note, time.time_ns() // 1000)
             await self._log.keep_checkpoint(checkpoint)
             await self.keep_outside(checkpoint)
-            self._published = head.size
+            self._published = checkpoint
         for witness in self._witnesses:
             witness.tell(checkpoint)
         return checkpoint

@@ -17,9 +17,10 @@ from casetrail.v1.audit_service_pb2 import (
     WatchEventsRequest,
     WatchEventsResponse,
 )
+from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import Event
 from domain.instants import instant
-from domain.refusal import unknown_case
+from domain.refusal import Rejected, unknown_case
 from server import page_tokens
 from server.calls import Stream, Unary
 from server.principals import Principal
@@ -51,8 +52,9 @@ class AuditServicer:
         """Answer a page of events, cut earlier where they are large.
 
         Raises:
-            Rejected: No such case, or the page token is not of this query.
+            Rejected: No such case, the page token is not of this query, or the log has not come as far.
         """
+        await self._require_reached(request.after_position)
         size = request.page_size or _PAGE
         after = page_tokens.after(request.case_id, request.page_token)
         if request.case_id:
@@ -81,9 +83,28 @@ class AuditServicer:
     async def watch_events(
         self, request: WatchEventsRequest, _: Principal
     ) -> AsyncGenerator[WatchEventsResponse, None]:
-        """Answer every event after a position, for as long as the caller listens."""
+        """Answer every event after a position, for as long as the caller listens.
+
+        Raises:
+            Rejected: The log has not come as far.
+        """
+        await self._require_reached(request.after_position)
         async for event in self._log.follow(after_position=request.after_position):
             yield WatchEventsResponse(event=event)
+
+    async def _require_reached(self, position: int) -> None:
+        """Refuse who has read more than there is: what comes next would stand at places that it passes by.
+
+        Raises:
+            Rejected: STALE_SEQ.
+        """
+        size = await self._log.size() if position else 0
+        if position > size:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_STALE_SEQ,
+                f"the log has {size} events, not {position}: it is another one, or an older copy; read it anew",
+                "after_position",
+            )
 
     async def replay_case(self, request: ReplayCaseRequest, _: Principal) -> ReplayCaseResponse:
         """Fold the case up to a point.

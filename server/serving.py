@@ -70,6 +70,7 @@ class Server:
     ) -> None:
         """Wire the services; `start` opens the port."""
         self._log = log
+        self._publisher = proving.publisher
         self._gate = Gate(principals, tracing=tracing)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -141,6 +142,7 @@ class Server:
         unavailable = damage = ""
         try:
             await self._log.check()
+            await self._publisher.check_published()
         except LogUnavailableError as error:
             unavailable = str(error)
         except LogDamagedError as error:

@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from audit import questions
+from audit.furthest import Furthest
 from audit.group import ARCHIVED, Fate, Group, Head, PreparedBatch, Tip, Written, besides
 from audit.log import LOG_ITSELF, ArchivingRefusedError, LogDamagedError, LogUnavailableError
 from audit.merkle import Frontier
@@ -122,6 +123,7 @@ class Writer:
         self._connection: Connection | None = None
         self._underway: _Underway | None = None
         self._memory = _Memory()
+        self._furthest = Furthest(server.name)
         self._task = asyncio.create_task(self._run(), name="log-writer")
 
     def submit(self, task: PreparedBatch | Errand) -> asyncio.Future[Any]:
@@ -257,6 +259,7 @@ class Writer:
             await connection.rollback()
             return None
         self._underway = None
+        self._furthest.reached(group.head.size)
         self._memory.keep(group)
         return fates, await _answers(cursors)
 
@@ -277,6 +280,7 @@ class Writer:
             await connection.execute("COMMIT")
             _make_events(fates)
         self._underway = None
+        self._furthest.reached(group.head.size)
         self._memory.learn(group)
         if beside:
             self._memory.forget()  # which cases there are has changed
@@ -306,11 +310,13 @@ class Writer:
     def _head(self, heads: Sequence[Row], last: Sequence[Row]) -> Head:
         log, size, frontier = questions.head_of(heads)
         try:
-            return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
+            head = Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
         except ValueError as error:
             raise LogDamagedError(
                 f"the log {self._server.name} contradicts itself ({error}): run `casetrail-db verify`"
             ) from error
+        self._furthest.reached(size)
+        return head
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

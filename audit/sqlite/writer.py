@@ -22,6 +22,7 @@ import pysqlite3.dbapi2 as sqlite
 
 from audit import questions
 from audit.envelope import EVENT_COLUMNS
+from audit.furthest import Furthest
 from audit.group import (
     ARCHIVED,
     INDEX_COLUMNS,
@@ -87,6 +88,7 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._head = Head("", -1, 0, Frontier())
+        self._furthest = Furthest(str(file.path))
         self._tips: dict[str, Tip] = {}
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -171,6 +173,7 @@ class Writer:
         store(connection, group, beside)
         done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
         connection.execute("COMMIT")
+        self._furthest.reached(group.head.size)
         self._head = group.head
         self._tips |= group.tips
         if beside:
@@ -198,11 +201,13 @@ class Writer:
         self._tips.clear()
         last = connection.execute("SELECT recorded_at FROM event WHERE pos = ?", (size,)).fetchall()
         try:
-            return Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
+            head = Head(log, size, last[0][0] if last else 0, Frontier.parse(size, frontier))
         except ValueError as error:
             raise LogDamagedError(
                 f"the log {self._file.path} contradicts itself ({error}): run `casetrail-db verify`"
             ) from error
+        self._furthest.reached(size)
+        return head
 
     def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, Tip]:
         if len(self._tips) > _MOST_TIPS:

@@ -647,6 +647,23 @@ async def test_a_head_that_was_set_back_stops_all_writing(log: PostgresLog, tamp
         await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
 
 
+async def test_an_older_copy_in_the_place_of_the_log_takes_nothing(
+    log: PostgresLog, superuser: psycopg.Connection[Any], tamper: Callable[..., None]
+) -> None:
+    await opened(log, "INQ-1")
+    superuser.execute("CREATE TABLE head_before AS SELECT size, frontier FROM log_head")
+    await opened(log, "INQ-2")
+    tamper(
+        "DELETE FROM need WHERE opened = 2",
+        "DELETE FROM case_index WHERE opened = 2",
+        "DELETE FROM event WHERE pos = 2",
+        "UPDATE log_head SET (size, frontier) = (SELECT size, frontier FROM head_before)",
+    )
+    with pytest.raises(LogDamagedError, match="has 1 events, and had 2: an older copy was put in its place"):
+        await opened(log, "INQ-3")
+    assert await log.size() == 1
+
+
 async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: PostgresLog, tamper: Callable[..., None]) -> None:
     await two_cases(log)
     tamper("DELETE FROM log_head")

@@ -68,6 +68,12 @@ def folder_at(path: Path) -> CheckpointFolder:
     return CheckpointFolder(path, lambda: datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC))
 
 
+def copy(path: Path, to: Path) -> None:
+    """Copy a database into a file, as `.backup` and `.restore` of SQLite's program do."""
+    with closing(sqlite.connect(path)) as source, closing(sqlite.connect(to)) as target:
+        source.backup(target)
+
+
 def only_file(folder: Path) -> Path:
     (path,) = folder.iterdir()
     return path
@@ -163,8 +169,7 @@ async def test_an_old_copy_is_found_by_what_stands_outside(
     log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path, tmp_path: Path
 ) -> None:
     old = tmp_path / "old.db"
-    with closing(sqlite.connect(path)) as source, closing(sqlite.connect(old)) as copy:
-        source.backup(copy)
+    copy(path, old)
     await writer.write(note(), key="more")
     await Publisher(log, notary, folder_at(outside)).publish()
     restored = SqliteLog(old)
@@ -184,6 +189,24 @@ async def test_a_log_that_was_cut_off_is_found_by_its_own_checkpoint(
         await Publisher(log, notary).check()
     (finding,) = (await log.verify()).findings
     assert (finding.reason, finding.position) == ("LOG_SHORTENED", 3)
+
+
+async def test_an_older_copy_that_was_continued_is_not_published_by_who_published_more(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer, path: Path, tmp_path: Path
+) -> None:
+    publisher, old = Publisher(log, notary, folder_at(outside)), tmp_path / "old.db"
+    copy(path, old)
+    await writer.write(note(), key="more")
+    await publisher.publish()
+    copy(old, path)
+    with pytest.raises(LogDamagedError, match=r"of 3 events was published \(by this process\), and the log has 2"):
+        await publisher.publish()
+    by_another_process = SqliteLog(path)
+    await Writer(by_another_process, "INQ-2").write(opening(), note(), key="open")
+    await by_another_process.close()
+    with pytest.raises(LogDamagedError, match="the first 3 events are not those of the checkpoint"):
+        await publisher.publish()
+    assert [line["size"] for line in lines_in(outside)] == [3]
 
 
 async def test_two_roots_of_one_size_are_a_fork(log: SqliteLog, notary: Notary, outside: Path, writer: Writer) -> None:

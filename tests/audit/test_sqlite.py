@@ -515,6 +515,23 @@ async def test_a_log_that_was_replaced_takes_nothing(log: SqliteLog, path: Path)
         await writer.write(note(), key="r1")
 
 
+async def test_an_older_copy_in_the_place_of_the_log_takes_nothing(log: SqliteLog, path: Path) -> None:
+    await opened(log, "INQ-1")
+    old = path.with_name("old.db")
+    copy(path, old)
+    await opened(log, "INQ-2")
+    copy(old, path)
+    with pytest.raises(LogDamagedError, match="has 1 events, and had 2: an older copy was put in its place"):
+        await opened(log, "INQ-3")
+    assert await log.size() == 1
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a database into a file, as `.backup` and `.restore` of SQLite's program do."""
+    with closing(sqlite.connect(path)) as source, closing(sqlite.connect(to)) as target:
+        source.backup(target)
+
+
 def move(path: Path, to: Path) -> None:
     path.replace(to)
 

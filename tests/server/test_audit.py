@@ -1,5 +1,6 @@
 """AuditService over a real socket, on a real log."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -104,6 +105,19 @@ async def test_watching_events_catches_up_and_follows(running: Running) -> None:
     positions += [(await anext(stream)).event.position for _ in noted.events]
 
     assert positions == list(range(size - 2, size + len(noted.events) + 1))
+
+
+async def test_who_has_read_more_than_the_log_has_is_told_so(running: Running) -> None:
+    await running.open()
+    beyond = await running.log.size() + 1
+    watched = running.audit.WatchEvents(WatchEventsRequest(after_position=beyond), metadata=token("shop"))
+    page = running.audit.ListEvents(ListEventsRequest(after_position=beyond), metadata=token("shop"))
+    for asked in (collect(aiter(watched)), page):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async with asyncio.timeout(10):
+                await asked
+        told = refusal(caught.value)
+        assert (told.reason, list(told.fields)) == ("STALE_SEQ", ["after_position"])
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])

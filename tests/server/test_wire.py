@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -133,16 +134,36 @@ async def test_a_log_that_is_damaged_while_it_is_served_is_told_and_no_call_is_a
     await running.open()
     with closing(sqlite.connect(running.log.path, isolation_level=None)) as other:
         other.execute(change)
-    health: Any = health_pb2_grpc.HealthStub(running.channel)
-    async for answer in health.Watch(health_pb2.HealthCheckRequest(service="casetrail.v1.CaseService")):
-        if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
-            break
+    await is_not_serving(running)
     for call in (running.open("open-2"), running.cases.ListCases(ListCasesRequest(), metadata=token("shop"))):
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await call
         refused = refusal(error.value)
         assert (refused.code, refused.reason) == (grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED")
         assert "restore the newest backup" in refused.message
+
+
+async def test_an_older_copy_of_the_log_is_noticed_while_it_is_served_and_no_call_is_answered(
+    running: Running, tmp_path: Path
+) -> None:
+    await running.open()
+    with closing(sqlite.connect(running.log.path)) as served, closing(sqlite.connect(tmp_path / "old.db")) as old:
+        served.backup(old)
+        await running.open("open-2")
+        await running.proving.publisher.publish()
+        old.backup(served)
+    await is_not_serving(running)
+    refused = refusal(await fails(running.cases.ListCases(ListCasesRequest(), metadata=token("shop"))))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED")
+    assert "restored from an old copy" in refused.message
+
+
+async def is_not_serving(running: Running) -> None:
+    health: Any = health_pb2_grpc.HealthStub(running.channel)
+    async with asyncio.timeout(10):
+        async for answer in health.Watch(health_pb2.HealthCheckRequest(service="casetrail.v1.CaseService")):
+            if answer.status == health_pb2.HealthCheckResponse.NOT_SERVING:
+                return
 
 
 async def test_health_is_told_to_everybody(running: Running) -> None:

@@ -39,7 +39,7 @@ class ListEventsRequest(google.protobuf.message.Message):
     """200 when left out."""
     page_token: builtins.str
     after_position: builtins.int
-    """Only events after this position."""
+    """Only events after this position; refused as STALE_SEQ where the log has not come as far."""
     def __init__(
         self,
         *,
@@ -77,6 +77,7 @@ class WatchEventsRequest(google.protobuf.message.Message):
 
     AFTER_POSITION_FIELD_NUMBER: builtins.int
     after_position: builtins.int
+    """Refused as STALE_SEQ where the log has not come as far: it is an older copy of what was read before."""
     def __init__(
         self,
         *,
