@@ -274,6 +274,9 @@ class Client(Verbs):
         """Carry out many commands: of one case in order, of different cases side by side.
 
         Commands without a request id get one. A refused command has its refusal as result; the others go on.
+
+        Raises:
+            Unavailable: Nobody knows which were carried out. Those that came with a request id can be sent again.
         """
         results: list[BatchResult] = []
         waiting = iter(commands)
@@ -406,12 +409,12 @@ class Client(Verbs):
     async def what_if(
         self, policy: Policy, case_filter: CaseFilter | None = None, *, case_ids: Sequence[str] = ()
     ) -> AsyncIterator[CaseRerun]:
-        """Recorded cases, run again under another policy, the newest first. Nothing is written.
+        """Recorded cases, run again under another policy. Nothing is written.
 
         Args:
             policy: What holds in place of the policies that the cases were under.
             case_filter: Which cases; all when left out.
-            case_ids: Only these.
+            case_ids: Only these, in this order; the newest first when left out.
         """
         request = WhatIfRequest(policy=policy, filter=case_filter, case_ids=case_ids)
         async for answer in self._calls.once(self._audit.WhatIf, request):

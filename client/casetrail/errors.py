@@ -76,7 +76,7 @@ class InvalidRequest(CasetrailError):
 
 
 class NotFound(CasetrailError):
-    """There is no such case."""
+    """There is no such thing: no case, archive, checkpoint, customer or schedule of that name."""
 
 
 class Refused(CasetrailError):

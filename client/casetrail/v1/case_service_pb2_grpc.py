@@ -115,7 +115,7 @@ class CaseServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchCase(self, request, context):
-        """The case now, and again after each further event. Ends when the caller ends it.
+        """Every event, with the case after it: those that are there, then those to come. Ends when the caller ends it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

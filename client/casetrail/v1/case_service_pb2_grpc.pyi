@@ -201,7 +201,7 @@ class CaseServiceStub(typing.Generic[_CaseServiceOpenCaseType, _CaseServiceExecu
     """Cases by typed filters, the newest first."""
 
     WatchCase: _CaseServiceWatchCaseType
-    """The case now, and again after each further event. Ends when the caller ends it."""
+    """Every event, with the case after it: those that are there, then those to come. Ends when the caller ends it."""
 
 CaseServiceAsyncStub: typing_extensions.TypeAlias = CaseServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -284,6 +284,6 @@ class CaseServiceServicer(metaclass=abc.ABCMeta):
         request: casetrail.v1.case_service_pb2.WatchCaseRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[casetrail.v1.case_service_pb2.WatchCaseResponse], collections.abc.AsyncIterator[casetrail.v1.case_service_pb2.WatchCaseResponse]]:
-        """The case now, and again after each further event. Ends when the caller ends it."""
+        """Every event, with the case after it: those that are there, then those to come. Ends when the caller ends it."""
 
 def add_CaseServiceServicer_to_server(servicer: CaseServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

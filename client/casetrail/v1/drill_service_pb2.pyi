@@ -149,7 +149,9 @@ class WatchDrillResponse(google.protobuf.message.Message):
     DRILL_FIELD_NUMBER: builtins.int
     EVENT_FIELD_NUMBER: builtins.int
     @property
-    def drill(self) -> casetrail.v1.case_pb2.Case: ...
+    def drill(self) -> casetrail.v1.case_pb2.Case:
+        """The drill after the event."""
+
     @property
     def event(self) -> casetrail.v1.event_pb2.Event: ...
     def __init__(

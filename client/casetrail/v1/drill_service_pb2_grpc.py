@@ -127,7 +127,7 @@ class DrillServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchDrill(self, request, context):
-        """The drill now, and again after each further event. Ends when the drill is over.
+        """Every event, with the drill after it: those that are there, then those to come. Ends when the drill is over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

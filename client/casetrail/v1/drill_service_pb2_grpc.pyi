@@ -359,7 +359,7 @@ class DrillServiceStub(typing.Generic[_DrillServiceStartDrillType, _DrillService
     """The drill as it is now."""
 
     WatchDrill: _DrillServiceWatchDrillType
-    """The drill now, and again after each further event. Ends when the drill is over."""
+    """Every event, with the drill after it: those that are there, then those to come. Ends when the drill is over."""
 
     InjectIntoDrill: _DrillServiceInjectIntoDrillType
     """Lets something happen that the script does not have."""
@@ -475,7 +475,7 @@ class DrillServiceServicer(metaclass=abc.ABCMeta):
         request: casetrail.v1.drill_service_pb2.WatchDrillRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[casetrail.v1.drill_service_pb2.WatchDrillResponse], collections.abc.AsyncIterator[casetrail.v1.drill_service_pb2.WatchDrillResponse]]:
-        """The drill now, and again after each further event. Ends when the drill is over."""
+        """Every event, with the drill after it: those that are there, then those to come. Ends when the drill is over."""
 
     @abc.abstractmethod
     def InjectIntoDrill(

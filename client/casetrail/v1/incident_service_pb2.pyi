@@ -1145,7 +1145,7 @@ class WatchIncidentResponse(google.protobuf.message.Message):
     EVENT_FIELD_NUMBER: builtins.int
     @property
     def case(self) -> casetrail.v1.case_pb2.Case:
-        """The case after the event."""
+        """The incident after the event."""
 
     @property
     def event(self) -> casetrail.v1.event_pb2.Event: ...

@@ -370,7 +370,7 @@ class IncidentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchIncident(self, request, context):
-        """The incident now, and again after each further event. Ends when the caller ends it.
+        """Every event, with the incident after it: those that are there, then those to come. Ends when the caller ends it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -791,7 +791,7 @@ class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _I
     """Incidents, the newest first; only those that go on when asked for."""
 
     WatchIncident: _IncidentServiceWatchIncidentType
-    """The incident now, and again after each further event. Ends when the caller ends it."""
+    """Every event, with the incident after it: those that are there, then those to come. Ends when the caller ends it."""
 
     GetReport: _IncidentServiceGetReportType
     """《事件处理报告》, made from the log: the same log gives the same bytes."""
@@ -1132,7 +1132,7 @@ class IncidentServiceServicer(metaclass=abc.ABCMeta):
         request: casetrail.v1.incident_service_pb2.WatchIncidentRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[casetrail.v1.incident_service_pb2.WatchIncidentResponse], collections.abc.AsyncIterator[casetrail.v1.incident_service_pb2.WatchIncidentResponse]]:
-        """The incident now, and again after each further event. Ends when the caller ends it."""
+        """Every event, with the incident after it: those that are there, then those to come. Ends when the caller ends it."""
 
     @abc.abstractmethod
     def GetReport(
