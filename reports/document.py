@@ -19,7 +19,7 @@ class Paragraph:
 
     def to_markdown(self) -> str:
         """Write it as Markdown."""
-        return _markdown(self.text, line_break="  \n")
+        return _BULLET.sub(r"\\", _INDENT.sub("", _markdown(self.text, line_break="  \n")))
 
     def to_html(self) -> str:
         """Write it as HTML."""
@@ -146,7 +146,10 @@ footer { margin-top: 2.5rem; color: #5a6676; font-size: .8em; overflow-wrap: any
 @media print { body { margin: 0; max-width: none } }
 """
 
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~]|&(?=#?\w+;))")
+# What would make a line code, and an item of a list or the line above it a heading.
+_INDENT: Final = re.compile(r"^ +", re.MULTILINE)
+_BULLET: Final = re.compile(r"^(?=[-+=])", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 

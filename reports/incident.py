@@ -3,9 +3,9 @@
 What nobody but a person can know (cause, measures, lessons) is what the commander filed; all the rest is the log's.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 
 from casetrail.v1.clock_pb2 import Clock
@@ -67,7 +67,7 @@ def incident_report(events: Sequence[Event], locale: str = "en") -> Document:
     return Document(
         locale=locale,
         title=language.of((f"Incident report: {case.case_id}", f"事件处理报告：{case.case_id}")),
-        warning=language.warning(facts.case.drill_id),
+        warning=language.warning(case.drill_id),
         sections=list(writer.sections()),
         footer=list(_footer(facts, language)),
     )
@@ -198,12 +198,7 @@ class _Writer:
             )
 
     def _notices(self) -> Iterator[Sequence[str]]:
-        passed_on = {
-            notice_id: len(list(group))
-            for notice_id, group in groupby(
-                sorted(event.relay_accepted.notice_id for event in self.facts.of("relay_accepted"))
-            )
-        }
+        passed_on = Counter(event.relay_accepted.notice_id for event in self.facts.of("relay_accepted"))
         for notice in self.facts.case.incident.notices:
             authority = self.language.enum(Role.DESCRIPTOR, notice.approved_role)
             yield (
@@ -214,7 +209,7 @@ class _Writer:
                 self.language.beside(notice.approved_by, authority),
                 self._after(instant(notice.sent_at)) if notice.HasField("sent_at") else "",
                 self.language.enum(IncidentNotice.State.DESCRIPTOR, notice.state),
-                str(passed_on.get(notice.notice_id, 0)),
+                str(passed_on[notice.notice_id]),
             )
 
     def _cases(self) -> Iterator[Sequence[str]]:

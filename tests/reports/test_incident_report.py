@@ -109,6 +109,20 @@ def test_what_people_wrote_never_becomes_markup() -> None:
     assert "\u202e" not in markdown + html
 
 
+@pytest.mark.parametrize(
+    ("wild", "told"),
+    [
+        ("Heading\n===", "Heading  \n\\==="),
+        ("Heading\n---", "Heading  \n\\---"),
+        ("- one\n+ two", "\\- one  \n\\+ two"),
+        ("    code", "code"),
+        ("&lt;b&gt; R&D", "\\&lt;b\\&gt; R&D"),
+    ],
+)
+def test_a_line_that_people_wrote_begins_nothing_in_markdown(wild: str, told: str) -> None:
+    assert Paragraph(wild).to_markdown() == told
+
+
 class _Balance(HTMLParser):
     """Checks that every element is closed, in order."""
 
