@@ -78,6 +78,7 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "Prioritized": _one(_PLAIN, "priority is now {priority}[: {why:quote}]"),
     "Reclassified": _one(_PLAIN, "is now a matter of[ kind {kind}][ category {category}][: {why:quote}]"),
     "Linked": _one(_PLAIN, "linked to {link.case_id} ({link.relation})"),
+    "Unlinked": _one(_PLAIN, "not linked to {case_id} after all"),
     "DuplicateAbsorbed": _one(_PLAIN, "took over its duplicate {case_id}[: {why:quote}]"),
     "MergeRequested": _one(_PLAIN, "asks to go on in {into_case_id}[: {reason:quote}]"),
     "LinkRequested": _one(_QUIET, "asks {case_id} to note the link"),

@@ -2,7 +2,7 @@
 
 from casetrail.v1.case_pb2 import Case, CaseLink
 from casetrail.v1.effect_pb2 import LinkAccepted, MergeRefused, MergeRequested
-from casetrail.v1.event_pb2 import DuplicateAbsorbed, Event, Linked
+from casetrail.v1.event_pb2 import DuplicateAbsorbed, Event, Linked, Unlinked
 from casetrail.v1.types_pb2 import Kind
 from domain.changes import incident
 from domain.changes.table import Changes
@@ -32,6 +32,12 @@ def _linked(case: Case, event: Event, body: Linked) -> None:
     _link(case, body.link.case_id, body.link.relation)
     if body.link.relation == CaseLink.RELATION_INCIDENT:
         incident.tie(case, body.link.case_id)
+
+
+@CHANGES.on("unlinked")
+def _unlinked(case: Case, event: Event, body: Unlinked) -> None:
+    for i in reversed([i for i, link in enumerate(case.links) if link.case_id == body.case_id]):
+        del case.links[i]
 
 
 @CHANGES.on("duplicate_absorbed")

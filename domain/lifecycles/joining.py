@@ -7,7 +7,7 @@ from casetrail.v1.case_pb2 import CaseLink, TimeBase
 from casetrail.v1.command_pb2 import Absorb, Link, Merge
 from casetrail.v1.effect_pb2 import LinkRequested, MergeRequested
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import DuplicateAbsorbed, Linked
+from casetrail.v1.event_pb2 import DuplicateAbsorbed, Linked, Unlinked
 from casetrail.v1.types_pb2 import Kind, Stage
 from domain.draft import Draft
 from domain.lifecycles import closing, linked
@@ -21,6 +21,12 @@ def link(draft: Draft, command: Link) -> None:
         raise Rejected(RefusalReason.REFUSAL_REASON_ALREADY_SO, f"{draft.case.case_id} is linked to {command.case_id}")
     draft.add(Linked(link=CaseLink(case_id=command.case_id, relation=command.relation)))
     draft.add(LinkRequested(case_id=command.case_id))
+
+
+def not_linked(draft: Draft, case_id: str) -> None:
+    """The other case has not noted it: there is no such case, or it is of another world."""
+    if any(entry.case_id == case_id for entry in draft.case.links):
+        draft.add(Unlinked(case_id=case_id))
 
 
 def merge(draft: Draft, command: Merge) -> None:

@@ -11,7 +11,7 @@ from casetrail.v1.types_pb2 import Channel, Kind, ParcelDirection, Role, Stage
 from domain import ladder
 from domain.draft import Draft
 from domain.drills import lifecycle as drill
-from domain.lifecycles import closing, linked, notices, remedies, returns, talk, tasks
+from domain.lifecycles import closing, joining, linked, notices, remedies, returns, talk, tasks
 from domain.parts import find_effect, parcel_of
 from domain.refusal import Rejected
 from domain.rulebook import next_role
@@ -48,8 +48,8 @@ def report(draft: Draft, command: ReportOutcome) -> None:
     for field in _ABOUT.get(demand, ()):
         setattr(body, field, getattr(getattr(effect, demand), field))
     draft.add(body)
-    # What comes after the end is kept, and leads to nothing.
-    if draft.case.stage == Stage.STAGE_CLOSED:
+    # What comes after the end is kept, and leads to nothing; only a link is never left where there is none.
+    if draft.case.stage == Stage.STAGE_CLOSED and name != "link_failed":
         return
     if consequence := _RESULTS[demand][name]:
         consequence(draft, effect, body)
@@ -130,6 +130,11 @@ def _linked(draft: Draft, effect: Effect, body: Any) -> None:
         linked.accepted(draft, body.case_id)
 
 
+def _not_linked(draft: Draft, effect: Effect, body: Any) -> None:
+    if not effect.link.incident:
+        joining.not_linked(draft, body.case_id)
+
+
 def _department_unreachable(draft: Draft, effect: Effect, body: Any) -> None:
     tasks.unreachable(draft, body.task_id)
 
@@ -162,7 +167,7 @@ _RESULTS: dict[str, dict[str, Consequence | None]] = {
     "carrier_question": {"carrier_answered": None},
     "callback": {"callback_reminded": None},
     "merge": {"merge_accepted": _merged, "merge_refused": None},
-    "link": {"link_accepted": _linked, "link_failed": None},
+    "link": {"link_accepted": _linked, "link_failed": _not_linked},
     "task": {"department_reached": None, "department_unreachable": _department_unreachable},
     "public_notice": {"notice_published": None, "notice_failed": _notice_failed},
     "relay": {"relay_accepted": None, "relay_refused": None},

@@ -642,6 +642,17 @@ def test_links_are_noted_in_both_cases(investigated: Story) -> None:
     assert len(investigated.case.links) == 1
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_the_other_case_does_not_note_is_no_link(investigated: Story, closed: bool) -> None:
+    investigated.agent().link("CASE-2", relation="related")
+    if closed:
+        investigated.customer().withdraw()
+    types = investigated.outcome("link", link_failed={"case_id": "CASE-2", "why": "there is no such case"})
+    assert types == ["LinkFailed", "Unlinked"]
+    assert not investigated.case.links
+    assert investigated.agent().link("CASE-2", relation="related") == ["Linked", "LinkRequested"]
+
+
 # --- another kind ---
 
 
