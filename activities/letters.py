@@ -37,7 +37,7 @@ def mail_unavailable(error: MailUnavailableError, address: str) -> ApplicationEr
 
 def without_address(error: Exception, address: str) -> str:
     """What a mail server said, without the recipient."""
-    return str(error).replace(address, "the recipient")
+    return re.sub(re.escape(address), "the recipient", str(error), flags=re.IGNORECASE)
 
 
 def on_one_line(text: str) -> str:

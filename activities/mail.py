@@ -134,7 +134,7 @@ def _answered(error: aiosmtplib.SMTPResponseException) -> MailError:
 
 def _lacking(error: aiosmtplib.SMTPNotSupported, to: str) -> MailError:
     if not to.isascii():
-        return MailRefusedError(f"the mail server takes no address like {to!r}: {error}")
+        return MailRefusedError(f"the mail server takes no address like the recipient's: {error}")
     return MailUnavailableError(f"the mail server lacks what the settings ask for: {error}")
 
 
@@ -169,7 +169,7 @@ def _letter(message: Message, sender: str) -> EmailMessage:
 def _check(message: Message) -> None:
     """Refuse what would write other headers, reach other people, or can never be delivered."""
     if len(message.to) > _ADDRESS_LENGTH or not _ADDRESS.fullmatch(message.to):
-        raise MailRefusedError(f"{message.to!r} is not an e-mail address")
+        raise MailRefusedError("what is given for the recipient is not an e-mail address")
     if not _MESSAGE_ID.fullmatch(message.message_id):
         raise MailRefusedError(f"{message.message_id!r} is not a Message-ID")
     for name in message.headers:

@@ -155,6 +155,12 @@ async def test_text_cannot_end_the_letter_or_add_headers(mailer: SmtpMailer, rea
     assert "Bcc" not in mail["headers"]
 
 
+async def test_an_address_that_is_none_is_not_named(mailer: SmtpMailer) -> None:
+    with pytest.raises(MailRefusedError) as refused:
+        await mailer.send(letter(to="wang\\xiaoming@customer.example"))
+    assert "xiaoming" not in str(refused.value)
+
+
 async def test_address_in_chinese_arrives(mailer: SmtpMailer, reader: Reader) -> None:
     await mailer.send(letter(to="李娜@例子.公司"))
     [mail] = await reader.mails(to="李娜@例子.公司")

@@ -3,6 +3,8 @@
 import pytest
 
 from activities.effects import Errand
+from activities.letters import without_address
+from activities.mail import MailRefusedError
 from activities.notices import _filled, notice_for
 from activities.outside import Outside
 from casetrail.v1.case_pb2 import Case
@@ -51,3 +53,9 @@ def test_what_a_customer_wrote_is_never_taken_for_a_template() -> None:
         Outside(Mailbox(), CornerShop()),
     )
     assert _filled("{case}: {subject} | {text} | {other}", errand) == "INQ-1: {text} {case} | {subject} | {other}"
+
+
+def test_what_a_mail_server_says_is_kept_without_the_recipient_in_whatever_case_it_writes_that() -> None:
+    said = MailRefusedError("the mail server answered 550: <li.wei@customer.example> is not known here")
+    kept = without_address(said, "Li.Wei@customer.example")
+    assert kept == "the mail server answered 550: <the recipient> is not known here"
