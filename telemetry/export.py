@@ -6,7 +6,6 @@ Without them nothing is set up, and the instruments all over the code do nothing
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from opentelemetry import metrics, trace
@@ -20,8 +19,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from telemetry import logs
 from telemetry.discreet import DiscreetExporter
-
-_SPOKEN: Final = ("", "grpc")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -58,7 +55,7 @@ def start(service: str) -> Telemetry:
         service: Its name, unless `OTEL_SERVICE_NAME` gives another.
     """
     logs.configure(service)
-    resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME", service)})
+    resource = Resource.create({SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME") or service})
     tracer_provider = meter_provider = None
     if _wanted("TRACES", os.environ):
         tracer_provider = TracerProvider(resource=resource)
@@ -75,14 +72,14 @@ def _wanted(signal: str, environment: Mapping[str, str]) -> bool:
     """Say whether `OTEL_*` asks for TRACES or METRICS by OTLP."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
-    if environment.get(f"OTEL_{signal}_EXPORTER", "otlp") != "otlp":
+    if (environment.get(f"OTEL_{signal}_EXPORTER") or "otlp") != "otlp":
         return False
     if not any(environment.get(f"OTEL_EXPORTER_OTLP{infix}_ENDPOINT") for infix in ("", f"_{signal}")):
         return False
-    protocol = environment.get(
-        f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")
+    protocol = environment.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environment.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
     )
-    if protocol not in _SPOKEN:
+    if protocol and protocol != "grpc":
         _log.warning("not exported: only OTLP over gRPC is spoken here", what=signal.lower(), asked=protocol)
         return False
     return True

@@ -32,7 +32,7 @@ from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Channel, Kind
 from embedded import ports
 from embedded.readiness import grpc_serving
-from telemetry import LogGauges, ProofGauges
+from telemetry import LogGauges, ProofGauges, export
 from telemetry.discreet import DiscreetExporter
 from tests.collector import Collector, collecting
 
@@ -235,6 +235,17 @@ def test_nothing_that_a_customer_said_is_seen_from_outside(seen: Seen) -> None:
 def test_log_lines_are_json_away_from_a_terminal(seen: Seen) -> None:
     assert {"serving", "stopping", "stopped"} <= {line["event"] for line in seen.log_lines}
     assert {line["service"] for line in seen.log_lines} == {"casetrail-server"}
+
+
+def test_an_otel_variable_that_is_set_to_nothing_is_as_one_that_is_not_set() -> None:
+    given = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317",
+        "OTEL_TRACES_EXPORTER": "",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    assert not export._wanted("TRACES", given)
+    assert export._wanted("TRACES", {**given, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
 
 
 async def test_without_otel_variables_nothing_is_exported(tmp_path: Path) -> None:
