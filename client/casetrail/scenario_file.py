@@ -1,6 +1,6 @@
 """A drill's scenario: read from its file, and checked for what only its meaning shows to be wrong."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def findings(scenario: Scenario, *, scale: float = 0) -> Iterator[Finding]:
     yield from _ids(scenario)
     for number, inject in enumerate(scenario.injects):
         yield from _inject(inject, injects, ("injects", number))
+    yield from _faults(scenario.injects)
     for number, expectation in enumerate(scenario.expectations):
         yield from _expectation(expectation, injects, ("expectations", number))
     for number, participant in enumerate(scenario.participants):
@@ -99,6 +100,21 @@ def _inject(inject: Inject, injects: Mapping[str, Inject], here: FieldPath) -> I
     if to is not None and inject.at.seconds < to.at.seconds:
         at, begins = (short_forms.duration_text(one.at.seconds) for one in (inject, to))
         yield Finding(path, f"comes at {at}, before {to.id} at {begins}")
+
+
+def _faults(injects: Sequence[Inject]) -> Iterator[Finding]:
+    """A system that is failing already: the end of that would end the second fault as well."""
+    failing: dict[int, Inject] = {}
+    faults = [(number, inject) for number, inject in enumerate(injects) if inject.HasField("fault")]
+    for number, inject in sorted(faults, key=lambda fault: fault[1].at.seconds):
+        before = failing.get(inject.fault.system)
+        failing[inject.fault.system] = inject
+        if before is None:
+            continue
+        begin, end = before.at.seconds, before.at.seconds + before.fault.lasts.seconds
+        if inject.at.seconds <= end:
+            span = f"from {short_forms.duration_text(begin)} to {short_forms.duration_text(end)}"
+            yield Finding(("injects", number, "fault", "system"), f"is failing {span} already, by {before.id}")
 
 
 def _expectation(expectation: Expectation, injects: Mapping[str, Inject], here: FieldPath) -> Iterator[Finding]:

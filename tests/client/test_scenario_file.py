@@ -200,6 +200,27 @@ def test_what_an_inject_lasts_is_a_wait_as_well(tmp_path: Path, what: str, said:
     assert f"injects[2].{what}.lasts: 5m is 0.997 s of real time" in problem
 
 
+@pytest.mark.parametrize(
+    ("system", "at", "found"),
+    [
+        ("shop", "20m", ["is failing from 10m to 40m already, by first"]),
+        ("shop", "40m", ["is failing from 10m to 40m already, by first"]),
+        ("shop", "41m", []),
+        ("mail", "20m", []),
+    ],
+)
+def test_a_system_fails_again_only_after_it_has_answered(
+    tmp_path: Path, system: str, at: str, found: list[str]
+) -> None:
+    # The end of the first would end the second as well.
+    twice = changed(
+        "expectations:\n",
+        f"  - {{id: second, at: {at}, title: Down, fault: {{system: {system}, lasts: 1h}}}}\n"
+        "  - {id: first, at: 10m, title: Down, fault: {system: shop, lasts: 30m}}\nexpectations:\n",
+    )
+    assert [problem.partition("injects[2].fault.system: ")[2] for problem in problems(tmp_path, twice)] == found
+
+
 def test_two_participants_have_two_names(tmp_path: Path) -> None:
     twice = RIGHT + RIGHT[RIGHT.index("  - name: duty-director") :]
     (problem,) = problems(tmp_path, twice)
