@@ -27,7 +27,9 @@ from engine.naming import TASK_QUEUE
 from engine.temporal_settings import temporal_settings
 from server.transport import TransportRefusedError, TransportSettings, own_name
 
-_PATIENCE: Final = 4.0
+PATIENCE: Final = 4.0
+"""Seconds after which what does not answer counts as not well."""
+
 _DIRECT: Final = [("grpc.enable_http_proxy", 0)]
 # A worker asks for work at least once a minute, and Temporal remembers for five who has asked.
 _RECENT: Final = timedelta(minutes=2)
@@ -54,7 +56,7 @@ def server() -> str | None:
     with made as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)  # its type stub forgets the methods
         try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
         except grpc.RpcError as error:
             return f"the server at {here} does not answer: {error}"
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
@@ -78,7 +80,7 @@ async def worker() -> str | None:
     """Ask Temporal whether the worker of this host has asked it for work lately, on the queue that it works on."""
     queue = os.environ.get("CASETRAIL_QUEUE") or TASK_QUEUE
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             client = await Client.connect(**temporal_settings())
             answer = await client.workflow_service.describe_task_queue(
                 DescribeTaskQueueRequest(

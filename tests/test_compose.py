@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from importlib.metadata import distributions
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from audit import db
 from casetrail.tls import Tls
 from casetrail.v1.case_service_pb2 import WatchCaseRequest
 from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
+from deploy import healthy
 from embedded import ports
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from server import settings as server_settings
@@ -250,6 +252,22 @@ def test_the_context_is_what_is_copied_and_nothing_else() -> None:
     assert all((ROOT / source).exists() for source in copied())
 
 
+def test_no_process_compiles_what_it_imports_at_every_start() -> None:
+    # Where the root is read-only nobody could keep it, and the base image brings the library without compiled files.
+    (base,) = {rest.partition(" ")[0] for name, rest in instructions() if name == "FROM"}
+    version = re.match(r"python:(\d+\.\d+)", base)
+    assert version is not None
+    (compiled,) = [rest.split() for name, rest in instructions() if name == "RUN" and "compileall" in rest]
+    assert {image_environment()["PYTHONPATH"], f"/usr/local/lib/python{version[1]}"} <= set(compiled)
+
+
+def test_a_checkout_that_only_its_owner_may_read_makes_an_image_all_the_same() -> None:
+    # COPY keeps the modes of files, and those that the container runs as are not their owner.
+    after_the_last_copy = list(instructions())[::-1]
+    made = [rest for name, rest in takewhile(lambda said: said[0] != "COPY", after_the_last_copy) if name == "RUN"]
+    assert [rest for rest in made if rest.endswith("&& chmod -R a+rX /app")]
+
+
 def test_the_image_runs_as_somebody_who_owns_only_the_data() -> None:
     stages = [rest for name, rest in instructions() if name in ("FROM", "USER")]
     assert stages[-1] == "10001:10001"
@@ -401,6 +419,17 @@ def test_whoever_is_waited_for_can_say_that_it_is_ready() -> None:
                 case condition:
                     pytest.fail(f"{name} waits for {other} in an unknown way: {condition}")
     assert set(SERVICES["server"]["depends_on"]) == {"migrate"}, "commands are taken without Temporal"
+
+
+def seconds(duration: str) -> float:
+    assert duration.endswith("s")
+    return float(duration.removesuffix("s"))
+
+
+def test_a_health_check_has_the_time_to_start_and_to_say_why_on_a_machine_that_is_busy() -> None:
+    _, _, rest = dict(instructions())["HEALTHCHECK"].partition("--timeout=")
+    for timeout in (rest.partition(" ")[0], SERVICES["worker"]["healthcheck"]["timeout"]):
+        assert seconds(timeout) >= healthy.PATIENCE + 5
 
 
 def test_files_and_volumes_are_there() -> None:
