@@ -59,6 +59,15 @@ GIVEN = {
     "CASETRAIL_MAIL_SENDER": "service@shop.example",
 }
 
+# Both: where the customers' keys are, of a log in PostgreSQL, and the time to end that stop_grace_period allows.
+_AS_IT_IS = frozenset({"CASETRAIL_SUBJECT_KEYS", "CASETRAIL_DRAIN_SECONDS"})
+# What each service might be told besides, and is not.
+NOT_GIVEN = {
+    "server": _AS_IT_IS | {"CASETRAIL_TLS_CA", "CASETRAIL_TLS_NAME"},  # the health check knows its own server
+    "worker": _AS_IT_IS | {"CASETRAIL_QUEUE", "CASETRAIL_KEYS", "CASETRAIL_CHECKPOINTS"},  # the server proves, not they
+    "worker-critical": _AS_IT_IS | {"CASETRAIL_KEYS", "CASETRAIL_CHECKPOINTS"},
+}
+
 
 # What the sources of the other images say.
 
@@ -343,6 +352,8 @@ def test_our_processes_read_every_variable_that_they_are_given() -> None:
         known = asked.names | {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
         stated = set(SERVICES[name]["environment"])
         assert stated <= known, f"{name} does not read {stated - known}"
+        left_out = {word for word in asked.names - set(asked) if word.startswith("CASETRAIL_")}
+        assert left_out <= NOT_GIVEN[name], f"an operator cannot give {name} {left_out - NOT_GIVEN[name]}"
     assert set(SERVICES["migrate"]["environment"]) == {"CASETRAIL_LOG", "CASETRAIL_CHECKPOINTS", db._ADMIN}
 
 
@@ -416,9 +427,17 @@ def test_whoever_is_waited_for_can_say_that_it_is_ready() -> None:
                     assert "test" in SERVICES[other]["healthcheck"], other
                 case "service_completed_successfully":
                     assert SERVICES[other]["restart"] == "no", other
+                case "service_started":
+                    assert other == "collector", "nothing of ours asks whether it answers"
                 case condition:
                     pytest.fail(f"{name} waits for {other} in an unknown way: {condition}")
-    assert set(SERVICES["server"]["depends_on"]) == {"migrate"}, "commands are taken without Temporal"
+    assert set(SERVICES["server"]["depends_on"]) == {"migrate", "collector"}, "commands are taken without Temporal"
+
+
+def test_whoever_sends_spans_and_metrics_is_ended_before_the_collector() -> None:
+    for name, service in SERVICES.items():
+        if "OTEL_EXPORTER_OTLP_ENDPOINT" in service.get("environment", {}):
+            assert "collector" in service["depends_on"], f"the last ones of {name} are lost"
 
 
 def seconds(duration: str) -> float:
