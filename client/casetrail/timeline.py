@@ -111,7 +111,7 @@ def tell(events: Iterable[Event], zone: tzinfo | None, opened_at: Timestamp | No
     Args:
         events: Of one case, or of several when no opening is to be told.
         zone: The reader's time zone; None for that of this machine.
-        opened_at: When the case opened; without it lines do not say how long ago that was.
+        opened_at: When the case opened; without it lines say of which year they are instead of how long ago that was.
     """
     for event in events:
         body_name = event.WhichOneof("body")
@@ -123,7 +123,8 @@ def tell(events: Iterable[Event], zone: tzinfo | None, opened_at: Timestamp | No
         if event.erased:
             what += " (personal data erased)"
         since = _since(event.at.seconds - opened_at.seconds) if opened_at else ""
-        yield Line(since, _clock(event.at, zone), _who(event), printable(what), weight)
+        when = _clock(event.at, zone) if opened_at else f"{local_time(event.at, zone):%d %b %Y %H:%M:%S}"
+        yield Line(since, when, _who(event), printable(what), weight)
 
 
 def event_type(event: Event) -> str:

@@ -224,6 +224,17 @@ async def test_an_event_that_the_case_does_not_have_is_refused(
     assert ran.err == f"Refused: CASE-1 has events 1 to {len(story.events)}, and no event 99\n"
 
 
+async def test_a_reason_says_of_which_year_it_is(service: Service, casetrail: Casetrail, story: Recorded) -> None:
+    service.script("ListEvents", ListEventsResponse(events=story.events))
+    ran = await casetrail("why", "CASE-1", "1")
+    assert f"{story.events[0].at.ToDatetime():%d %b %Y %H:%M:%S}" in ran.out
+
+
+async def test_a_reason_is_asked_of_a_case_that_is_named(casetrail: Casetrail) -> None:
+    ran = await casetrail("why", "", "1")
+    assert (ran.code, "name a case" in ran.err) == (2, True)
+
+
 async def test_an_event_of_the_log_itself_is_under_no_policy(service: Service, casetrail: Casetrail) -> None:
     seal = Event(event_id="@log:1", seq=1, key="seal 2026-11-21", log_sealed=LogSealed(day="2026-11-21"))
     service.script("ListEvents", ListEventsResponse(events=[seal]), ListEventsResponse())

@@ -191,8 +191,14 @@ def test_without_an_opening_lines_do_not_say_how_long_ago_it_was() -> None:
     assert line.since == ""
 
 
+def test_without_an_opening_lines_say_of_which_year_they_are() -> None:
+    (alone,) = tell([event(5, Replied())], UTC)
+    (of_a_case,) = tell([event(5, Replied())], UTC, at(0))
+    assert (alone.when, of_a_case.when) == ("22 Nov 2026 12:00:05", "22 Nov 12:00:05")
+
+
 def test_times_are_those_of_the_readers_zone() -> None:
-    (line,) = tell([event(0, Replied())], timezone(timedelta(hours=8)))
+    (line,) = tell([event(0, Replied())], timezone(timedelta(hours=8)), at(0))
     assert line.when == "22 Nov 20:00:00"
 
 

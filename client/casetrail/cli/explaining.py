@@ -13,7 +13,7 @@ from casetrail.cli import output
 from casetrail.cli.reading import CaseArgument
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
-from casetrail.timeline import Line, event_type, tell
+from casetrail.timeline import Line, event_type, local_time, tell
 from casetrail.v1.event_pb2 import Event
 
 
@@ -25,6 +25,8 @@ def why(
     terms: Terms,
 ) -> None:
     """Say why an event happened: which rule, what it looked at, under which policy, and what it follows from."""
+    if not case:
+        raise typer.BadParameter("name a case", param_hint="CASE")
     seq = _seq(case, event)
 
     async def read(client: Client) -> Sequence[Event]:
@@ -120,8 +122,8 @@ def _origin(event: Event, history: Sequence[Event]) -> str:
 
 
 def _when(asked: Event, history: Sequence[Event]) -> str:
-    line = _line(asked, history)
-    return f", {line.when} ({line.since} after the opening)" + (", when it was due" if asked.HasField("due") else "")
+    when, since = f"{local_time(asked.at, None):%d %b %Y %H:%M:%S}", _line(asked, history).since
+    return f", {when} ({since} after the opening)" + (", when it was due" if asked.HasField("due") else "")
 
 
 def _line(event: Event, history: Sequence[Event]) -> Line:
