@@ -38,7 +38,9 @@ async def replay(
         if at < opened:
             raise _no_point("at", f"{case_id} was opened at {to_datetime(opened):%Y-%m-%dT%H:%M:%SZ}")
         events = [event for event in events if instant(event.at) <= at]
-    return fold(events), events
+    case = fold(events)
+    case.erased = any(event.erased for event in events)
+    return case, events
 
 
 def _no_point(field: str, message: str) -> Rejected:

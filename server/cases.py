@@ -148,7 +148,7 @@ class CaseServicer:
         position = await self._log.size()
         case = Case()
         async for event in self._history(request.case_id):
-            case = evolve(case, event)
+            case = _after(case, event)
             if event.seq > request.after_seq:
                 yield WatchCaseResponse(case=case, event=event)
         if request.after_seq > case.seq:
@@ -159,7 +159,7 @@ class CaseServicer:
             )
         async for event in self._log.follow(after_position=position):
             if event.case_id == request.case_id and event.seq > case.seq:
-                case = evolve(case, event)
+                case = _after(case, event)
                 yield WatchCaseResponse(case=case, event=event)
 
     async def _history(self, case_id: str) -> AsyncIterator[Event]:
@@ -209,6 +209,13 @@ class CaseServicer:
             if refused.unexpected:
                 _log.error("command failed", exc_info=error)
             return BatchResult(refused=Refusal(reason=refused.reason, message=refused.message))
+
+
+def _after(case: Case, event: Event) -> Case:
+    """The case after one more event, marked where what that said was erased."""
+    after = evolve(case, event)
+    after.erased |= event.erased
+    return after
 
 
 def _by_case(commands: Sequence[Command]) -> Sequence[Sequence[int]]:

@@ -10,8 +10,8 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Reason
 
-# Every event moves these: the event's own line says so.
-_MOVE_ALWAYS = frozenset({"seq", "updated_at"})
+# Every event moves the first two, and none erases itself: the event's own line says so.
+_IN_ITS_LINE = frozenset({"seq", "updated_at", "erased"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Step:
 
     def differences(self, zone: tzinfo | None) -> Iterator[Difference]:
         """What the event changed in the case, besides its count and time."""
-        return (found for found in differences(self.before, self.after, zone) if found.path not in _MOVE_ALWAYS)
+        return (found for found in differences(self.before, self.after, zone) if found.path not in _IN_ITS_LINE)
 
 
 class Key(Enum):

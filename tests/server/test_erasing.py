@@ -1,5 +1,6 @@
 """Lawful erasure as an administrator asks for it, and what exports give away before and after."""
 
+import asyncio
 import json
 from base64 import b64decode
 from pathlib import Path
@@ -13,7 +14,7 @@ from casetrail.errors import CasetrailError
 from casetrail.export import jsonl, parquet
 from casetrail.export.selection import Selection
 from casetrail.v1.audit_service_pb2 import EraseCustomerRequest, ReplayCaseRequest, VerifyCaseRequest, WhatIfRequest
-from casetrail.v1.case_service_pb2 import GetCaseRequest
+from casetrail.v1.case_service_pb2 import GetCaseRequest, WatchCaseRequest
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.types_pb2 import Role
 from casetrail_verify.command import main as casetrail_verify
@@ -73,6 +74,11 @@ async def test_an_administrator_erases_a_customer_and_everybody_reads_so(running
     replayed = await running.audit.ReplayCase(ReplayCaseRequest(case_id=case_id), metadata=ADMIN)
     assert SECRET not in str(replayed)
     assert "0171" not in str(replayed)
+    watched = running.cases.WatchCase(WatchCaseRequest(case_id=case_id), metadata=ADMIN)
+    async with asyncio.timeout(5):
+        step = await anext(aiter(watched))
+    watched.cancel()
+    assert (replayed.case.erased, step.case.erased) == (True, True)
     assert (await running.audit.VerifyCase(VerifyCaseRequest(), metadata=ADMIN)).whole
 
 
