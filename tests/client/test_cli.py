@@ -334,6 +334,11 @@ async def test_a_log_that_holds_is_whole_and_one_that_does_not_ends_with_1(
     assert "CHAIN_BROKEN: the chain is broken (position 7" in broken.err
 
 
+async def test_a_word_that_is_no_text_is_named_as_that(casetrail: Casetrail) -> None:
+    ran = await casetrail("get", "INQ-\udcff")
+    assert (ran.code, ran.err) == (1, "Failed: one of the command's words is no UTF-8: 'INQ-\\udcff'.\n")
+
+
 async def test_a_watch_prints_what_comes_until_it_is_refused(service: Service, casetrail: Casetrail) -> None:
     service.script("GetCase", GetCaseResponse(case=CASE))
     answers = [WatchCaseResponse(case=CASE, event=event) for event in EVENTS]

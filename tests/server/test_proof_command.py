@@ -29,6 +29,14 @@ async def test_a_checkpoint_is_shown_as_it_was_published(running: Running) -> No
     assert [json.loads(line)["size"] for line in listed.out.splitlines()] == [str(published.size)]
 
 
+async def test_a_line_that_a_crash_cut_off_is_no_receipt(running: Running, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    await casetrail(running, "open", "inquiry", "--customer", "C-1", "--subject", "Hello", "--keep-receipts", str(kept))
+    kept.write_text(f'{kept.read_text()}{{"caseId":"INQ')
+    await running.proving.publisher.publish()
+    assert (await casetrail(running, "proof", "receipts", str(kept))).out.startswith("1 receipts hold")
+
+
 async def test_a_log_without_checkpoint_says_so(running: Running) -> None:
     shown = await casetrail(running, "proof", "checkpoint")
     assert (shown.code, "UNKNOWN_CHECKPOINT" in shown.err) == (1, True)
@@ -69,7 +77,11 @@ async def test_receipts_are_kept_when_asked_for_and_checked_later(running: Runni
 
 
 @pytest.mark.parametrize(
-    "content", [b"nonsense\n", b"\xff\xfe\x00", b"{}\n", b'{"receipt":{},"caseId":"a","requestId":"b"}\n']
+    "content",
+    [
+        *(b"nonsense\n", b"\xff\xfe\x00\n", b"{}\n", b"[" * 100_000 + b"\n"),
+        *(b'{"receipt":{},"caseId":"a","requestId":"b"}\n', b'{"receipt":NaN,"caseId":"a","requestId":"b"}\n'),
+    ],
 )
 async def test_what_is_no_receipt_is_named_by_its_line(running: Running, tmp_path: Path, content: bytes) -> None:
     await running.open()
@@ -78,6 +90,7 @@ async def test_what_is_no_receipt_is_named_by_its_line(running: Running, tmp_pat
     path.write_bytes(content)
     checked = await casetrail(running, "proof", "receipts", str(path))
     assert (checked.code, f"{path}, line 1" in checked.err.replace("\n", " ")) == (1, True)
+    assert "should not have happened" not in checked.err
 
 
 async def test_what_is_no_file_of_receipts_is_not_exported(running: Running, tmp_path: Path) -> None:

@@ -72,12 +72,14 @@ def _lines(error: Exception) -> list[str]:
 
 
 def _expected(error: Exception) -> str:
-    """What is wrong with a file or a number that was given; empty where it is neither."""
+    """What is wrong with a file, a word or a number that was given; empty where it is none of them."""
     match error:
         case OSError(filename=str(name), strerror=str(why)):
             return f"{name}: {why}"
         case OSError(errno=errno.ENOSPC, strerror=str(why)):
             return f"the output cannot be written: {why}"
+        case UnicodeEncodeError(object=words, reason="surrogates not allowed"):
+            return f"one of the command's words is no UTF-8: {words!r}"
         case ValueError(args=(str(why),)) if why.startswith(_TOO_LARGE):
             return f"this number is too large:{why.removeprefix(_TOO_LARGE)}"
         case _:

@@ -77,7 +77,7 @@ def _receipt(line: str, where: str) -> bytes:
     try:
         said = json.loads(line)
         document = {"kind": "receipt"} | {name: said[name] for name in ("caseId", "receipt", "requestId")}
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, RecursionError) as wrong:
         raise ValueError(f"{where}: this is no line of a receipts file") from wrong
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 

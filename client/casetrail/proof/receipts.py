@@ -44,7 +44,7 @@ class Kept:
 
 
 def kept_in(path: Path) -> Iterator[Kept]:
-    """The receipts of a file, as the client keeps them.
+    """The receipts of a file, as the client keeps them; a crash may have cut off the last line.
 
     Raises:
         ReceiptError: A line is none.
@@ -52,13 +52,20 @@ def kept_in(path: Path) -> Iterator[Kept]:
     """
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
-            place = f"{path}, line {number}"
             try:
-                found = json.loads(line)
-                receipt = ParseDict(found["receipt"], Receipt(), ignore_unknown_fields=True)
-                yield Kept(place, found["caseId"], found["requestId"], receipt)
-            except (ValueError, KeyError, TypeError, ParseError) as error:
-                raise ReceiptError(f"{place} is no receipt: {error}") from error
+                yield _kept(f"{path}, line {number}", line)
+            except ReceiptError:
+                if line.endswith("\n"):
+                    raise
+
+
+def _kept(place: str, line: str) -> Kept:
+    try:
+        found = json.loads(line)
+        receipt = ParseDict(found["receipt"], Receipt(), ignore_unknown_fields=True)
+        return Kept(place, found["caseId"], found["requestId"], receipt)
+    except (ValueError, KeyError, TypeError, ParseError, RecursionError) as error:
+        raise ReceiptError(f"{place} is no receipt") from error
 
 
 def check(kept: Kept, keys: Sequence[VerifierKey]) -> None:
