@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,18 @@ def archived_line(**differing: Any) -> Callable[[World], None]:  # noqa: ANN401 
     return do
 
 
+def archived_and_gone_on(world: World) -> None:
+    """Two agreed to the case as it was before its last event."""
+    agreed = rows_of_case(world)[:-1]
+    archived(world, root=seal_root(agreed)[1])
+    last = agreed[-1]
+    world.changes.append(
+        lambda lines: next(line for line in lines if line["kind"] == "archived").update(
+            seq=last["seq"], leaf_hash=leaf(stored(last)).hex()
+        )
+    )
+
+
 def archived_by_one(world: World) -> None:
     archived(world, approved_by="anna")
 
@@ -95,14 +107,22 @@ def without_the_event(world: World) -> None:
         row["payload"] = None
 
 
-def folder_of(world: World, folder: Path, **differing: Any) -> Path:  # noqa: ANN401 - members of the manifest
-    """An archive's folder with an extract of one case."""
-    world.positions = [row["pos"] for row in rows_of_case(world)]
+def folder_of(
+    world: World,
+    folder: Path,
+    *,
+    of: Sequence[str] = (CASE,),
+    begun_late: Sequence[str] = (),
+    **differing: Any,  # noqa: ANN401 - members of the manifest
+) -> Path:
+    """An archive's folder with an extract of some cases, of some without their first events."""
+    rows = [row for row in world.rows if row["case_id"] in of and (row["seq"] > 1 or row["case_id"] not in begun_late)]
+    last = {row["case_id"]: row for row in rows}
+    world.positions = [row["pos"] for row in rows]
     archive = folder / ARCHIVE
     archive.mkdir()
     (archive / "proofs.jsonl").write_bytes(world.evidence(folder).export.read_bytes())
     (archive / "events.parquet").write_bytes(b"PAR1")
-    rows = rows_of_case(world)
     manifest = {
         "format": "casetrail-archive",
         "version": 1,
@@ -111,11 +131,11 @@ def folder_of(world: World, folder: Path, **differing: Any) -> Path:  # noqa: AN
         "origin": LOG_KEY.name,
         "size": len(world.rows),
         "root": root(leaves_of(world.rows)).hex(),
-        "cases": 1,
+        "cases": len(of),
         "events": len(rows),
         "cases_root": seal_root(rows)[1],
         "files": {name: _described(archive / name) for name in ("proofs.jsonl", "events.parquet")},
-        "case_list": [[CASE, rows[-1]["seq"], leaf(stored(rows[-1])).hex()]],
+        "case_list": [[each, last[each]["seq"], leaf(stored(last[each])).hex()] for each in of],
     } | differing
     (archive / "manifest.json").write_text(json.dumps(manifest))
     return archive

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from casetrail_verify import Check
 from tests.verify.archiving import (
     REMOVED,
+    archived_and_gone_on,
     archived_by_one,
     archived_line,
     archived_otherwise,
@@ -524,6 +525,8 @@ TAMPERINGS = [
     ),
     Tampering("archived without an event", Check.ARCHIVE_WRONG, REMOVED, without_the_event),
     Tampering("an archived case with another end", Check.ARCHIVE_WRONG, REMOVED, archived_line(seq=3)),
+    Tampering("an archived case with another beginning", Check.ARCHIVE_WRONG, REMOVED, archived_line(opened=3)),
+    Tampering("an archived case that has gone on", Check.ARCHIVE_WRONG, REMOVED, archived_and_gone_on),
     Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),
     Tampering(
         "envelope, a value",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def judged(world: World, folder: Path) -> Report:
     return verify(world.evidence(folder))
 
 
-def judged_folder(world: World, folder: Path, **differing: object) -> Report:
+def judged_folder(world: World, folder: Path, **differing: Any) -> Report:  # noqa: ANN401 - as of `folder_of`
     archive = folder_of(world, folder, **differing)
     return verify(replace(world.evidence(folder), export=archive, receipts=[], checkpoints=[]))
 
@@ -135,6 +136,16 @@ def test_a_manifest_of_something_else_is_refused(differing: dict[str, object], t
     report = judged_folder(World().write_down(), tmp_path, **differing)
 
     assert [fault.check for fault in report.faults] == [Check.ARCHIVE_WRONG]
+
+
+@pytest.mark.parametrize(("begun_late", "holds"), [((), True), ((CASE,), False), (("INQ-1", CASE), False)])
+def test_an_archive_that_lacks_the_beginning_of_a_case_is_refused(
+    begun_late: tuple[str, ...], tmp_path: Path, *, holds: bool
+) -> None:
+    report = judged_folder(World().write_down(), tmp_path, of=("INQ-1", CASE), begun_late=begun_late)
+
+    assert report.holds == holds, report.words
+    assert ("the manifest's beginning of each case differs" in report.words) != holds
 
 
 def _cut(archive: Path) -> None:

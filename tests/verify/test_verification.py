@@ -37,7 +37,7 @@ from tests.verify.forging import (
     root,
     stored,
 )
-from tests.verify.tampering import TAMPERINGS, Tampering
+from tests.verify.tampering import TAMPERINGS, Tampering, deleted_alone
 
 VECTOR_LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 VECTOR_ROOTS = [
@@ -300,6 +300,44 @@ def test_an_extract_holds_and_says_what_it_leaves_open(tmp_path: Path) -> None:
 
     assert report.holds, report.words
     assert any("extract" in each for each in report.open)
+
+
+def test_a_receipt_for_an_event_that_is_not_there_is_refused_unless_it_is_an_extract(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.kept_receipts = [receipt(world.rows, 25, len(world.rows))]
+    world.positions = [1, 6, 11]
+    assert verify(world.evidence(tmp_path)).holds
+    world.positions = None
+    deleted_alone(world)
+
+    (wrong,) = (each for each in verify(world.evidence(tmp_path)).faults if each.check is Check.RECEIPT_WRONG)
+
+    assert (wrong.position, wrong.times) == (25, 1)
+    assert wrong.message.endswith("the event it was given for is not there")
+
+
+@pytest.mark.parametrize("number", ["", "1_0", " 25", "-25", "٢٥", "1" * 19, 25, None])
+@pytest.mark.parametrize("name", ["position", "treeSize"])
+def test_a_receipt_with_a_number_that_is_none_is_malformed(tmp_path: Path, name: str, number: object) -> None:
+    world = World().write_down()
+    given = receipt(world.rows, 25, len(world.rows))
+    given["receipt"][name] = number
+    world.kept_receipts = [given]
+    assert faults(verify(world.evidence(tmp_path))) == {Check.RECEIPT_MALFORMED: (0, 1)}
+
+
+@pytest.mark.parametrize(("last", "words"), [(25, "position 25 is missing"), (27, "positions 25 to 27 are missing")])
+def test_what_is_missing_is_named(tmp_path: Path, last: int, words: str) -> None:
+    world = World(header={"size": 40}).write_down()
+    del world.rows[24:last]
+    assert words in verify(world.evidence(tmp_path)).words
+
+
+@pytest.mark.parametrize("member", ["digest", "policy_id", "body"])
+def test_a_policy_that_cannot_be_read_is_malformed(tmp_path: Path, member: str) -> None:
+    world = World().write_down()
+    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "policy").pop(member))
+    assert Check.EXPORT_MALFORMED in faults(verify(world.evidence(tmp_path)))
 
 
 def test_what_the_log_had_besides_is_not_covered(tmp_path: Path) -> None:
