@@ -26,10 +26,13 @@ BODIES = {
 }
 OF_CLOCKS = {"ClockBreached", "ClockMet", "EscalationStepped"}
 STORIES = 2000
-PARTS: dict[str, Proto] = {
-    "policy": PolicyRef(policy_id="p-1", digest="ab"),
-    "request": DecisionRequest(subject=DecisionRequest.SUBJECT_SETTLEMENT),
-    "incident": Incident(level=1),
+PARTS: dict[str, Sequence[Proto]] = {
+    "policy": [PolicyRef(policy_id="p-1", digest="ab")],
+    "request": [
+        DecisionRequest(subject=DecisionRequest.SUBJECT_SETTLEMENT),
+        DecisionRequest(subject=DecisionRequest.SUBJECT_REMEDY),
+    ],
+    "incident": [Incident(level=1)],
 }
 
 
@@ -84,7 +87,7 @@ def any_event(type_: str, seq: int, chance: random.Random) -> Event:
         read = of_body(type_).fields_by_number[number]
         if read.message_type is not None:
             if chance.random() < 0.5:
-                getattr(body, read.name).MergeFrom(PARTS[read.name])
+                getattr(body, read.name).MergeFrom(chance.choice(PARTS[read.name]))
                 getattr(body, read.name).SetInParent()
         elif read.type == read.TYPE_STRING:
             setattr(body, read.name, chance.choice(["", "a", "b"]))
