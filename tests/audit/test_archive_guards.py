@@ -28,7 +28,7 @@ REFUSED = [
     "INSERT INTO archived SELECT 'archive-2', case_id, opened, seq, leaf_hash, 9, NULL FROM case_index",
     "INSERT INTO archived SELECT 'archive-2', case_id, opened, seq, leaf_hash, 11, NULL FROM case_index",
 ]
-WORDS = "never|archive: "
+WORDS = r"never|archive: |archived_now|archived\.case_id"
 
 
 async def filled(log: Log) -> None:
@@ -136,6 +136,10 @@ def head_moved(size: int) -> Step:
 
 ALLOWED = {
     "a case is archived and restored": (*ARCHIVED, BROUGHT_BACK, RESTORED),
+    "a case is archived while another one needs something": (
+        step("INSERT INTO need (opened, armed_seq) VALUES (1, 3)"),
+        *ARCHIVED,
+    ),
     "a payload leaves": (*ARCHIVED, REMOVED_IN_PART),
     "payloads come back": (SAID_SO, PUT_BACK),
 }
@@ -182,14 +186,20 @@ FORBIDDEN = {
     "the case has gone on": (*AGREED, noted(seq="2")),
     "the case has ended otherwise": (*AGREED, noted(leaf_hash="(SELECT leaf_hash FROM event WHERE pos = 1)")),
     "the case is open": (*AGREED, step("UPDATE case_index SET closed = 0"), noted()),
+    "it is in an archive already": (
+        *ARCHIVED,
+        *(happened(15, "propose archive-4", "ArchiveProposed", actor="anna"),),
+        *(happened(16, "approve archive-4", "ArchiveApproved"), happened(17, "archive archive-4", "CasesArchived")),
+        noted(archive_id="'archive-4'", removed="17"),
+    ),
     "the case needs something": (*AGREED, step(NEEDED), noted()),
     **{
         f"with its payload an event changes: {change}": (
             *ARCHIVED,
-            step(f"UPDATE event SET payload = NULL, {change} WHERE pos = 5"),  # noqa: S608 - our own words
+            step(f"UPDATE event SET payload = NULL, {change} WHERE pos = 4"),  # noqa: S608 - our own words
         )
         for change in (
-            *("pos = 40", "case_id = 'INQ-9'", "seq = 77", "key = 'k', ordinal = 0", "ordinal = 7", "recorded_at = 7"),
+            *("pos = 40", "case_id = 'INQ-9'", "seq = 77", "key = 'k'", "ordinal = 7", "recorded_at = 7"),
             "envelope = (SELECT envelope FROM event WHERE pos = 1)",
             "leaf_hash = (SELECT leaf_hash FROM event WHERE pos = 1)",
             "dek_id = 'k1'",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -248,14 +249,22 @@ class TestSqlite(DbVerifyContract):
         assert {path: path.read_bytes() for path in files} == files
 
     def test_what_is_not_there_or_not_of_this_version_is_not_made(self, tmp_path: Path) -> None:
-        missing, older, empty = (tmp_path / name for name in ("missing.db", "older.db", "empty.db"))
+        missing, older, newer, else_, empty = (
+            tmp_path / f"{name}.db" for name in ("missing", "older", "newer", "else", "empty")
+        )
         asyncio.run(write(sqlite_url(older), tmp_path))
-        with closing(sqlite.connect(older, isolation_level=None)) as other:
-            other.execute("PRAGMA user_version = 3")
+        shutil.copy(older, newer)
+        for path, change in ((older, "PRAGMA user_version = 3"), (newer, "PRAGMA user_version = 99")):
+            with closing(sqlite.connect(path, isolation_level=None)) as other:
+                other.execute(change)
+        with closing(sqlite.connect(else_, isolation_level=None)) as other:
+            other.execute("CREATE TABLE diary (words TEXT)")
         empty.touch()
         for path, words in (
             (missing, "there is no log at"),
             (older, "has an older schema (3; this Casetrail needs"),
+            (newer, "was written by a newer Casetrail (schema 99; this one knows"),
+            (else_, "is the database of something else: choose another file"),
             (empty, "has no tables yet: run `casetrail-db init`"),
         ):
             ran = Ran(sqlite_url(path), tmp_path / "elsewhere")

@@ -176,7 +176,8 @@ BEFORE_NEED = """
     (4, 'closed with an effect', 1, 0, NULL, 1, 7, 70, 8, NULL, 80),
     (5, 'with an effect that is not known', 0, 1, 900, 1, 9, 90, 8, 900, 80),
     (6, 'closed', 1, 0, NULL, 0, 0, NULL, 9, NULL, 90),
-    (7, 'imported', 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL)
+    (7, 'imported', 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL),
+    (8, 'closed with a wake', 1, 0, 800, 0, 0, NULL, 9, 800, 90)
   ) AS state
 """
 NEEDED = [
@@ -185,6 +186,7 @@ NEEDED = [
     (3, 500, None, 600, 50, 0, None, 4),
     (4, None, 70, None, 80, 70, 7, 8),
     (5, 900, 90, 900, 80, 0, 9, 8),
+    (8, 800, None, 800, 90, 800, None, 9),
 ]
 """Of each case that is live or needs something: wake, effects, what Temporal knows, and from when on it may be late."""
 

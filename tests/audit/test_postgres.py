@@ -513,13 +513,14 @@ async def test_a_running_process_stops_writing_when_it_meets_a_newer_schema(
 
 # What cannot be changed
 
-GUARDED = ("event", "subtree", "checkpoint", "cosignature", "policy")
+GUARDED = ("event", "subtree", "checkpoint", "cosignature", "policy", "archived", "erased_key")
 CHANGES = [
     "UPDATE event SET key = key",
     "UPDATE subtree SET root = root",
     "UPDATE checkpoint SET note = note",
     "UPDATE cosignature SET line = line",
     "UPDATE policy SET policy_id = policy_id",
+    "UPDATE erased_key SET event = event",
     *(f"DELETE FROM {table}" for table in GUARDED),  # noqa: S608 - from above
     *(f"TRUNCATE {table}" for table in GUARDED),
 ]

@@ -1,0 +1,80 @@
+"""Rows that no log has are refused by the tables themselves, whoever writes them."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import psycopg
+import pysqlite3.dbapi2 as sqlite
+import pytest
+
+from audit.envelope import leaf_hash
+from audit.sqlite import SqliteLog
+from tests.postgres_server import PostgresServer
+
+Insertion = tuple[str, Sequence[object]]
+
+HASH = leaf_hash(b"{}")
+
+
+def event(
+    pos: int = 2, case_id: str = "INQ-1", seq: int = 2, key: str = "k2", ordinal: int = 0, hashed: bytes = HASH
+) -> Insertion:
+    return (
+        "INSERT INTO event (pos, case_id, seq, key, ordinal, envelope, leaf_hash, recorded_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        (pos, case_id, seq, key, ordinal, b"{}", hashed),
+    )
+
+
+def subtree(level: int, root: bytes) -> Insertion:
+    return "INSERT INTO subtree VALUES (?, 0, ?)", (level, root)
+
+
+FIRST = event(1, seq=1, key="k1")
+TAKEN = {
+    "the next event": event(),
+    "the first event of another case, under the same key": event(case_id="INQ-2", seq=1, key="k1"),
+    "a further event of a request": event(key="", ordinal=1),
+    "a subtree": subtree(1, HASH),
+}
+REFUSED = {
+    "an event at the place of another": event(1),
+    "a second event of one number": event(seq=1),
+    "a second event that is first under a key": event(key="k1"),
+    "a first event without a key": event(key=""),
+    "a further event with a key": event(ordinal=1),
+    "a hash that is none": event(hashed=HASH[:-1]),
+    "a subtree of no level": subtree(0, HASH),
+    "a subtree whose root is no hash": subtree(1, HASH[:-1]),
+    "a checkpoint whose root is no hash": ("INSERT INTO checkpoint VALUES (1, ?, '', 0)", (HASH[:-1],)),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN | REFUSED)
+def test_a_file_refuses_rows_that_no_log_has(log: SqliteLog, name: str) -> None:
+    with closing(sqlite.connect(log.path)) as owner:
+        owner.execute(*FIRST)
+        if name in TAKEN:
+            owner.execute(*TAKEN[name])
+            return
+        with pytest.raises(sqlite.IntegrityError, match=r"UNIQUE|CHECK"):
+            owner.execute(*REFUSED[name])
+
+
+def test_a_server_refuses_rows_that_no_log_has(
+    server_url: str, postgres: PostgresServer, subtests: pytest.Subtests
+) -> None:
+    database = server_url.rpartition("/")[2]
+    with psycopg.connect(postgres.url(database), options="-c search_path=casetrail") as owner:
+        for name, second in (TAKEN | REFUSED).items():
+            first, (statement, values) = (
+                (words.replace("?", "%s").encode(), given) for words, given in (FIRST, second)
+            )
+            with subtests.test(name):
+                owner.execute(*first)
+                if name in TAKEN:
+                    owner.execute(statement, values)
+                else:
+                    with pytest.raises((psycopg.errors.UniqueViolation, psycopg.errors.CheckViolation)):
+                        owner.execute(statement, values)
+            owner.rollback()
