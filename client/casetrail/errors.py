@@ -84,7 +84,7 @@ class Refused(CasetrailError):
 
 
 class Stale(Refused):
-    """The case has moved on from `expected_seq`: read it again, and decide again."""
+    """The case has moved on from `expected_seq`, or the log does not have what is to be read on from: read it again."""
 
 
 class NotAllowed(CasetrailError):

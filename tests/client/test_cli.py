@@ -364,7 +364,7 @@ async def test_a_watch_in_json_has_events_one_a_line(service: Service, casetrail
     ("refusal", "words"),
     [
         (Refusal(grpc.StatusCode.NOT_FOUND, "UNKNOWN_CASE", "there is no case INQ-NOPE"), "`casetrail list` shows"),
-        (Refusal(grpc.StatusCode.ABORTED, "STALE_SEQ", "the case has 7 events, not 1"), "not 1"),
+        (Refusal(grpc.StatusCode.ABORTED, "STALE_SEQ", "the case has 7 events, not 1"), "or without --expected-seq"),
         (Refusal(grpc.StatusCode.UNAUTHENTICATED, "UNKNOWN_PRINCIPAL", "who are you?"), "CASETRAIL_TOKEN"),
         (Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID", "no", (("a.b", "too long"),)), "  a.b: too long"),
     ],
@@ -378,6 +378,15 @@ async def test_a_refusal_is_told_with_what_to_do(
     assert ran.err.startswith(f"Refused ({refusal.reason}): {refusal.message}")
     assert words in ran.err
     assert ran.out == ""
+
+
+async def test_who_has_read_more_than_the_log_has_is_not_advised_about_a_write(
+    service: Service, casetrail: Casetrail
+) -> None:
+    refusal = Refusal(grpc.StatusCode.ABORTED, "STALE_SEQ", "the log has 7 events, not 9: it is another one")
+    service.script("ListEvents", refusal)
+    ran = await casetrail("events", "--after", "9")
+    assert ran.err == f"Refused (STALE_SEQ): {refusal.message}\n"
 
 
 async def test_what_is_wrong_is_said_once(service: Service, casetrail: Casetrail) -> None:

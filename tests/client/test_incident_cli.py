@@ -265,6 +265,7 @@ async def test_a_report_that_cannot_be_written_is_told_in_words(service: Service
         "declare x --crisis huge",
         "declare x --figure many",
         "declare x --figure =3",
+        "declare x --figure lost=1 --figure lost=2",
         "declare x --channel pigeon",
         "declare x --scale -1",
         "declare x --as daniel",

@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from casetrail.errors import CasetrailError, Unavailable, Untrusted
+from casetrail.errors import CasetrailError, Stale, Unavailable, Untrusted
 from casetrail.file_problems import FileError
 from casetrail.proof import ProofError
 from casetrail.timeline import printable
@@ -98,7 +98,8 @@ def _details(error: CasetrailError) -> list[str]:
         for wrong in error.field_violations
         if wrong.description not in error.message
     ]
-    if error.reason in _ADVICE:
+    # Only a write expects a seq: a read that is stale has asked for what the log does not have.
+    if error.reason in _ADVICE and (error.request_id or not isinstance(error, Stale)):
         lines.append(f"  {_ADVICE[error.reason]}")
     if isinstance(error, Unavailable) and error.request_id:
         lines.append(f"  It may have happened all the same: repeat it with --request-id {error.request_id}.")

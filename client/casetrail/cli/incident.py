@@ -53,7 +53,12 @@ def _figure(text: str) -> Figure:
 
 
 def _inputs(figures: list[Figure] | None) -> dict[str, str]:
-    return {figure.name: figure.value for figure in figures or ()}
+    inputs: dict[str, str] = {}
+    for figure in figures or ():
+        if figure.name in inputs:
+            raise typer.BadParameter(f"'{figure.name}' is given twice", param_hint="--figure")
+        inputs[figure.name] = figure.value
+    return inputs
 
 
 Level = Annotated[int, typer.Argument(min=1, max=4, help="1 critical, 2 major, 3 ordinary, 4 minor.")]
