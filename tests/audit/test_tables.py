@@ -13,17 +13,17 @@ from tests.postgres_server import PostgresServer
 
 Insertion = tuple[str, Sequence[object]]
 
+EVENT = (
+    "INSERT INTO event (pos, case_id, seq, key, ordinal, envelope, leaf_hash, recorded_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+)
 HASH = leaf_hash(b"{}")
 
 
 def event(
     pos: int = 2, case_id: str = "INQ-1", seq: int = 2, key: str = "k2", ordinal: int = 0, hashed: bytes = HASH
 ) -> Insertion:
-    return (
-        "INSERT INTO event (pos, case_id, seq, key, ordinal, envelope, leaf_hash, recorded_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-        (pos, case_id, seq, key, ordinal, b"{}", hashed),
-    )
+    return EVENT, (pos, case_id, seq, key, ordinal, b"{}", hashed)
 
 
 def subtree(level: int, root: bytes) -> Insertion:
