@@ -15,6 +15,7 @@ from casetrail.v1.incident_pb2 import IncidentNotice, IncidentTie, LinkedCase
 from casetrail.v1.types_pb2 import Actor, Role, Stage
 from domain import awaited, ladder
 from domain.draft import Draft
+from domain.kinds import CUSTOMERS
 from domain.lifecycles import closing, command_post, talk
 from domain.parts import find_linked
 from domain.refusal import Rejected
@@ -116,7 +117,15 @@ def follow_up_case(draft: Draft, command: FollowUpCase) -> None:
 
 
 def linked_to_incident(draft: Draft, incident_id: str) -> None:
-    """This case is touched by an incident."""
+    """This case is touched by an incident.
+
+    Raises:
+        Rejected: CANNOT_JOIN: nobody is to be told and called back.
+    """
+    if draft.case.kind not in CUSTOMERS:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_CANNOT_JOIN, f"{draft.case.case_id} has no customer to be told and called back"
+        )
     draft.add(Linked(link=CaseLink(case_id=incident_id, relation=CaseLink.RELATION_INCIDENT)))
 
 

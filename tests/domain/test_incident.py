@@ -917,6 +917,12 @@ def test_real_cases_and_drills_are_never_joined(story: Story, action: str, mine:
         getattr(story.engine(), action)("INC-1", drill_id=theirs)
 
 
+def test_an_incident_is_no_customers_case_of_another(story: Story) -> None:
+    graded(story, 2)
+    with refused("CANNOT_JOIN", match="has no customer"):
+        story.engine().absorb("INC-2", only_link=True, incident=True)
+
+
 def test_a_customers_case_becomes_no_incident(story: Story) -> None:
     story.open("inquiry")
     with refused("WRONG_KIND", match="declare one"):
