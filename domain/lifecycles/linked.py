@@ -66,9 +66,11 @@ def require_finder(actor: Actor, rule: str, *, field: str) -> None:
 
 
 def linked_by_customer_side(draft: Draft, command: Absorb) -> None:
-    """A customer's case says that this incident touches it."""
+    """A customer's case says that this incident touches it: noted only, once customers were followed up."""
     known = find_linked(draft.case, command.case_id)
     if known is not None and known.state not in (LinkedCase.STATE_ASKED, LinkedCase.STATE_REFUSED):
+        return
+    if draft.case.stage not in _LINKABLE:
         return
     draft.add(CaseLinked(case_id=command.case_id, accepted=True))
     accepted(draft, command.case_id)

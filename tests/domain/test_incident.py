@@ -814,6 +814,14 @@ def test_a_case_that_links_itself_to_an_incident_is_touched_by_it(story: Story) 
     assert [effect.relay.case_id for effect in story.pending("relay")] == ["C-7"]
 
 
+def test_a_case_that_links_itself_to_an_incident_that_was_followed_up_gets_no_old_news(story: Story) -> None:
+    resolved(story, 2)
+    tell_users(story, "It is over", "N2")
+    story.executive().finish_follow_up()
+    assert story.engine().absorb("C-1", only_link=True) == ["Linked"]
+    assert not linked(story)
+
+
 def test_it_is_followed_up_when_every_linked_case_is(story: Story) -> None:
     resolved_with = graded(story, 4, case_ids=["C-1", "C-2", "C-3"])
     accept_links(resolved_with)
