@@ -127,6 +127,15 @@ async def test_a_crosscheck_with_differences_ends_with_1(
     assert "WORKFLOW_NOT_RUNNING" in ran.out + ran.err
 
 
+@pytest.mark.parametrize(
+    "words", [("export", "--format", "xes", "log.xes"), ("what-if", "--policy", "b.yaml")], ids=["export", "what-if"]
+)
+async def test_a_time_that_ends_before_it_begins_is_refused(casetrail: Casetrail, words: tuple[str, ...]) -> None:
+    for end in ("2026-01-01", "2025-12-31T23:59:59Z"):
+        ran = await casetrail(*words, "--from", "2026-01-01", "--to", end)
+        assert (ran.code, "it must be later than --from" in ran.err) == (2, True)
+
+
 def files_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 

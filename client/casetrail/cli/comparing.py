@@ -50,6 +50,7 @@ def what_if(
     calculation, no forecast. Cases of drills are left out unless they are named, or --drills asks for them; what the
     script of a drill did is taken as it was, too.
     """
+    options.check_span(opened_from, opened_before)
     other = policy_file.load(policy)
     case_filter = CaseFilter(
         kinds=[value_of(Kind, word) for word in kind or ()],

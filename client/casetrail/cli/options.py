@@ -112,6 +112,16 @@ Currency = Annotated[
 Sku = Annotated[ReturnItem | None, typer.Option(parser=item, metavar="SKU[:QUANTITY]", help="What is sent instead.")]
 
 
+def check_span(since: Timestamp | None, before: Timestamp | None) -> None:
+    """Make sure that there is time between --from and --to.
+
+    Raises:
+        typer.BadParameter: There is none: nothing could ever fit.
+    """
+    if since and before and before.seconds <= since.seconds:
+        raise typer.BadParameter("it must be later than --from", param_hint="--to")
+
+
 def said(text: str, attachments: list[Attachment] | None) -> Words | None:
     """Words as a command carries them."""
     return words(text, tuple(attachments or ()))

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.text import Text
 
+from casetrail.cli.whole_file import write_whole
 from casetrail.file_problems import FileError, Problem
 from casetrail.styles import STYLES
 from casetrail.timeline import Line, event_type, heading, tell
@@ -69,8 +70,10 @@ def print_json_line(message: Message) -> None:
 
 def print_report(made: GetReportResponse | GetDrillReportResponse, out: Path | None, *, as_json: bool) -> None:
     """Print a report, or write it to a file, as it came: its bytes are those that the digest is of."""
-    if out is not None:
-        out.write_bytes(made.content)
+    if out is not None and out.exists() and not out.is_file():
+        out.write_bytes(made.content)  # a pipe, or /dev/stdout
+    elif out is not None:
+        write_whole(out.resolve() if out.is_symlink() else out, lambda part: part.write(made.content))
     if as_json:
         print_json(made)
     elif out is None:

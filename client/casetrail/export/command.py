@@ -1,24 +1,22 @@
 """The command `casetrail export`."""
 
 import json
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
 from casetrail.cli import options, output
 from casetrail.cli.comparing import CasesOption, KindsOption
 from casetrail.cli.terms import Terms, call, spread
+from casetrail.cli.whole_file import write_whole
 from casetrail.client import Client
 from casetrail.export import jsonl, ocel, parquet, xes
 from casetrail.export.selection import Selection
 from casetrail.v1.types_pb2 import Kind
 from casetrail.words import value_of
-
-_Written = TypeVar("_Written")
 
 
 class Format(Enum):
@@ -80,6 +78,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
     With proofs, it ends where all of the log's witnesses have signed; what came later waits for the next export.
     """
     _check(form, source_activities=source_activities, receipts=receipts, unwitnessed=unwitnessed, personal=personal)
+    options.check_span(happened_from, happened_before)
     selection = Selection(
         kinds=tuple(value_of(Kind, word) for word in kind or ()),
         case_ids=tuple(dict.fromkeys(case or ())),
@@ -97,7 +96,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         return await _WRITERS[form](client, selection, part)
 
     try:
-        written = _whole(file, lambda part: call(terms, lambda client: write(client, part)))
+        written = write_whole(file, lambda part: call(terms, lambda client: write(client, part)))
     except (parquet.ParquetMissingError, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
@@ -155,22 +154,3 @@ def _of_witnesses(written: jsonl.Written) -> Iterator[str]:
         yield f"All witnesses of the log have signed it, up to position {written.size:,}."
     elif why:
         yield f"No checkpoint has been signed by all witnesses{why}."
-
-
-def _whole(file: Path, write: Callable[[BinaryIO], _Written]) -> _Written:
-    """Write a file that is there only when it is whole.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("wb") as opened:
-            written = write(opened)
-            opened.flush()
-            os.fsync(opened.fileno())
-        part.replace(file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return written
