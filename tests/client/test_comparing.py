@@ -16,6 +16,7 @@ from casetrail.v1.audit_service_pb2 import (
     CrossCheckResponse,
     Difference,
     ExportLogResponse,
+    ListEventsResponse,
     Remark,
     WhatIfResponse,
 )
@@ -146,6 +147,7 @@ async def test_an_export_is_there_when_it_is_whole_and_not_before(
     lines = ExportLogResponse(lines=b'{"kind":"header","size":1}\n{"kind":"event"}\n')
     lost = Refusal(grpc.StatusCode.DATA_LOSS, "LOG_DAMAGED", "the log is damaged")
     service.script("ExportLog", [lines, lost], [lines])
+    service.script("ListEvents", ListEventsResponse())
     broken = await casetrail("export", "--format", "jsonl", "log.jsonl")
     assert broken.code == 1
     assert "LOG_DAMAGED" in broken.err

@@ -51,6 +51,29 @@ async def test_from_the_proposal_to_the_restoring(filled: Running, tmp_path: Pat
         assert words in told
 
 
+async def test_an_export_says_how_many_archived_cases_it_leaves_out(filled: Running, tmp_path: Path) -> None:
+    archive_id = await archived(filled)
+    log = str(tmp_path / "log")
+    for selection in (("xes",), ("ocel",), ("parquet",), ("jsonl", "--kind", "inquiry")):
+        exported = await casetrail(filled, "export", log, "--format", *selection)
+        assert "2 archived cases are not in it: only their archives have what they said." in exported.out
+        told = await casetrail(filled, "export", log, "--format", *selection, "--json")
+        assert json.loads(told.out)["archivedCases"] == 2
+    whole = await casetrail(filled, "export", log, "--format", "jsonl", "--json")
+    assert "archivedCases" not in json.loads(whole.out)
+    await casetrail(filled, "archive", "restore", archive_id, "OLD-1", who="audrey")
+    exported = await casetrail(filled, "export", log, "--format", "xes")
+    assert "1 archived case is not in it: only its archive has what it said." in exported.out
+
+
+async def archived(running: Running) -> str:
+    proposed = await casetrail(running, "archive", "propose", "--json", who="admin")
+    archive_id = str(json.loads(proposed.out)["archive"]["archiveId"])
+    await casetrail(running, "archive", "approve", archive_id, who="audrey")
+    await casetrail(running, "archive", "carry-out", archive_id, who="admin")
+    return archive_id
+
+
 async def test_a_proposal_is_withdrawn_with_a_reason(filled: Running) -> None:
     proposed = await casetrail(filled, "archive", "propose", "--json", who="admin")
     archive_id = json.loads(proposed.out)["archive"]["archiveId"]

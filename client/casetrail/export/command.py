@@ -15,6 +15,7 @@ from casetrail.cli.whole_file import write_whole
 from casetrail.client import Client
 from casetrail.export import jsonl, ocel, parquet, xes
 from casetrail.export.selection import Selection
+from casetrail.receipts import LOG_ITSELF
 from casetrail.v1.types_pb2 import Kind
 from casetrail.words import value_of
 
@@ -88,15 +89,19 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         drills=drills,
     )
 
-    async def write(client: Client, part: BinaryIO) -> int | jsonl.Written:
+    async def events(client: Client, part: BinaryIO) -> int | jsonl.Written:
         if form is Format.JSONL:
             return await jsonl.write(client, selection, part, receipts, unwitnessed=unwitnessed, personal=personal)
         if form is Format.PARQUET:
             return await parquet.write(client, selection, part, personal=personal)
         return await _WRITERS[form](client, selection, part)
 
+    async def write(client: Client, part: BinaryIO) -> tuple[int | jsonl.Written, int | None]:
+        has_what_is_meant = selection.case_ids or (form is Format.JSONL and selection.is_everything)
+        return await events(client, part), None if has_what_is_meant else await _archived(client)
+
     try:
-        written = write_whole(file, lambda part: call(terms, lambda client: write(client, part)))
+        written, archived = write_whole(file, lambda part: call(terms, lambda client: write(client, part)))
     except (parquet.ParquetMissingError, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
@@ -105,11 +110,25 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         raise typer.Exit(1) from None
     count, proven = (written, None) if isinstance(written, int) else (written.events, written)
     if terms.as_json:
-        typer.echo(json.dumps({"events": count} | (_as_json(proven) if proven else {}), separators=(",", ":")))
+        left_out = {} if archived is None else {"archivedCases": archived}
+        proof = _as_json(proven) if proven else {}
+        typer.echo(json.dumps({"events": count} | left_out | proof, separators=(",", ":")))
         return
     output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
+    if archived:
+        one = "1 archived case is not in it: only its archive has what it said."
+        many = f"{archived:,} archived cases are not in it: only their archives have what they said."
+        output.console.print(one if archived == 1 else many)
     for line in _of_witnesses(proven) if proven else ():
         output.console.print(line, markup=False)
+
+
+async def _archived(client: Client) -> int:
+    """How many cases of the log only an archive has."""
+    archived = 0
+    async for event in client.events(LOG_ITSELF):
+        archived += event.cases_archived.cases - event.HasField("case_restored")
+    return archived
 
 
 def _check(form: Format, *, source_activities: bool, receipts: Path | None, unwitnessed: bool, personal: bool) -> None:

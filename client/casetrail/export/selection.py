@@ -80,6 +80,11 @@ class Selection:
     def _drills(self) -> bool:
         return self.drills or Kind.KIND_DRILL in self.kinds
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing of the log is left out, where drills are not."""
+        return not (self.kinds or self.case_ids) and self.happened_from is None and self.happened_before is None
+
     def request(self) -> ExportLogRequest:
         """The same, as the service is asked for it."""
         request = ExportLogRequest(kinds=self.kinds, case_ids=self.case_ids)
