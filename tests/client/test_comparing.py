@@ -160,6 +160,16 @@ async def test_an_export_is_there_when_it_is_whole_and_not_before(
     assert (asked.happened_from.seconds, list(asked.kinds)) == (1_767_225_600, [3])
 
 
+async def test_an_export_with_personal_data_is_its_owners_alone(
+    service: Service, casetrail: Casetrail, tmp_path: Path
+) -> None:
+    lines = ExportLogResponse(lines=b'{"kind":"header","size":1}\n{"kind":"event"}\n')
+    service.script("ExportLog", [lines])
+    ran = await casetrail("export", "--format", "jsonl", "log.jsonl", "--personal")
+    assert (ran.code, files_in(tmp_path)) == (0, ["log.jsonl"])
+    assert (tmp_path / "log.jsonl").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_file_that_cannot_be_written_is_told(service: Service, casetrail: Casetrail) -> None:
     service.script("ListCases", ListCasesResponse())
     ran = await casetrail("export", "--format", "xes", "nowhere/log.xes")

@@ -9,19 +9,21 @@ from typing import BinaryIO, TypeVar
 Written = TypeVar("Written")
 
 
-def write_whole(file: Path, write: Callable[[BinaryIO], Written]) -> Written:
+def write_whole(file: Path, write: Callable[[BinaryIO], Written], *, private: bool = False) -> Written:
     """Write a file beside its place, then put it there; whoever writes the same one meanwhile writes another beside it.
 
     Args:
         file: Where it is to be.
         write: Writes it.
+        private: Whether it is for its owner alone.
 
     Raises:
         OSError: It cannot be written.
     """
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("xb") as opened:
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        with os.fdopen(made, "wb") as opened:
             written = write(opened)
             opened.flush()
             os.fsync(opened.fileno())

@@ -101,7 +101,9 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         return await events(client, part), None if has_what_is_meant else await _archived(client)
 
     try:
-        written, archived = write_whole(file, lambda part: call(terms, lambda client: write(client, part)))
+        written, archived = write_whole(
+            file, lambda part: call(terms, lambda client: write(client, part)), private=personal
+        )
     except (parquet.ParquetMissingError, ValueError) as wrong:
         typer.echo(f"Failed: {wrong}", err=True)
         raise typer.Exit(1) from None
