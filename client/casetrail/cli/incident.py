@@ -11,7 +11,7 @@ from rich.text import Text
 from casetrail.cli import options, output
 from casetrail.cli.actions import ActionTerms
 from casetrail.cli.board import board
-from casetrail.cli.listing import LimitOption, add_row, first_of, opened
+from casetrail.cli.listing import LimitOption, add_row, breached, first_of, opened
 from casetrail.cli.options import Why
 from casetrail.cli.terms import Terms, WriteTerms, actor, call, spread, taking
 from casetrail.incidents import Step
@@ -22,7 +22,7 @@ from casetrail.v1.case_pb2 import Case
 from casetrail.v1.incident_pb2 import CrisisClass
 from casetrail.v1.incident_service_pb2 import DeclareIncidentResponse, ListIncidentsResponse
 from casetrail.v1.types_pb2 import Stage
-from casetrail.words import ChannelWord, CrisisWord, spaced, spoken, value_of
+from casetrail.words import ChannelWord, CrisisWord, spoken, value_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 _tasks = typer.Typer(no_args_is_help=True, help="What departments are to do.")
@@ -331,7 +331,6 @@ def _table(incidents: list[Case]) -> Table:
     table = Table("number", "level", "stage", "what", "led by", "declared", "clocks", "waits for", box=None)
     for case in incidents:
         incident = case.incident
-        breached = [spaced(clock.name) for clock in case.clocks if clock.breached]
         cells = (
             case.case_id,
             f"{incident.level or '?'}{'' if incident.graded else ' suspected' if incident.level else ''}",
@@ -339,10 +338,10 @@ def _table(incidents: list[Case]) -> Table:
             case.subject,
             incident.commander,
             opened(case),
-            f"{', '.join(breached)} breached" if breached else "",
+            breached(case),
             _shortened(incident.waits_for),
         )
-        add_row(table, cells, breached=bool(breached))
+        add_row(table, case, cells)
     return table
 
 

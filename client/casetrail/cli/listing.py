@@ -10,6 +10,7 @@ from rich.text import Text
 
 from casetrail.timeline import printable
 from casetrail.v1.case_pb2 import Case
+from casetrail.words import spaced
 
 LimitOption = Annotated[int, typer.Option(min=0, metavar="N", help="How many at most; 0 for all.")]
 
@@ -29,6 +30,12 @@ def opened(case: Case) -> str:
     return f"{case.opened_at.ToDatetime(UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def add_row(table: Table, cells: Iterable[str], *, breached: bool) -> None:
+def breached(case: Case) -> str:
+    """Which of a case's clocks are breached, for example `first response breached`; empty when none is."""
+    names = [spaced(clock.name) for clock in case.clocks if clock.breached]
+    return f"{', '.join(names)} breached" if names else ""
+
+
+def add_row(table: Table, case: Case, cells: Iterable[str]) -> None:
     """Add a case to a table, in red when one of its clocks is breached."""
-    table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached else "")
+    table.add_row(*(Text(printable(cell)) for cell in cells), style="red" if breached(case) else "")

@@ -7,7 +7,7 @@ import typer
 from rich.table import Column, Table
 
 from casetrail.cli import output
-from casetrail.cli.listing import LimitOption, add_row, first_of, opened
+from casetrail.cli.listing import LimitOption, add_row, breached, first_of, opened
 from casetrail.cli.options import word_of_enum
 from casetrail.cli.terms import Terms, call, follow, spread
 from casetrail.client import Client
@@ -103,7 +103,6 @@ def _table(cases: list[Case]) -> Table:
     number = Column("number", no_wrap=True, min_width=max(len(case.case_id) for case in cases))
     table = Table(number, "kind", "stage", "priority", "customer", "with", "opened", "clocks", box=None)
     for case in cases:
-        breached = [clock.name for clock in case.clocks if clock.breached]
         cells = (
             case.case_id,
             word_of(Kind.DESCRIPTOR, case.kind),
@@ -112,9 +111,9 @@ def _table(cases: list[Case]) -> Table:
             case.customer.customer_id,
             case.owner,
             opened(case),
-            f"{', '.join(breached)} breached" if breached else "",
+            breached(case),
         )
-        add_row(table, cells, breached=bool(breached))
+        add_row(table, case, cells)
     return table
 
 
