@@ -55,12 +55,12 @@ def _bigints(values: Iterable[int | None]) -> _Bigints:
     return _Bigints(_array("int8", [_NULL if value is None else _BIGINT.pack(8, value) for value in values]))
 
 
-def _texts(values: Iterable[str | None]) -> _Texts:
-    return _Texts(_array("text", [_NULL if value is None else _measured(value.encode()) for value in values]))
+def _texts(values: Iterable[str]) -> _Texts:
+    return _Texts(_array("text", [_measured(value.encode()) for value in values]))
 
 
-def _byteas(values: Iterable[bytes | None]) -> _Byteas:
-    return _Byteas(_array("bytea", [_NULL if value is None else _measured(value) for value in values]))
+def _byteas(values: Iterable[bytes]) -> _Byteas:
+    return _Byteas(_array("bytea", [_measured(value) for value in values]))
 
 
 def _measured(value: bytes) -> bytes:

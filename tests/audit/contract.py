@@ -9,7 +9,18 @@ from itertools import pairwise
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from audit.log import Appended, Batch, Behind, Finding, Known, Log, LogDamagedError, Need, Unserved
+from audit.log import (
+    Appended,
+    Batch,
+    Behind,
+    Finding,
+    Known,
+    Log,
+    LogDamagedError,
+    LogUnavailableError,
+    Need,
+    Unserved,
+)
 from audit.replay import replay
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -348,6 +359,18 @@ class LogContract:
         await log.close()
         async with asyncio.timeout(5):
             assert await following == []
+
+    async def test_a_closed_log_takes_nothing_and_tells_nothing(self, log: Log) -> None:
+        writer = await opened(log, "INQ-1")
+        await log.close()
+        for ask in (
+            log.append(writer.batch(note(), key="r1")),
+            log.remember("name", "value"),
+            log.read_case("INQ-1"),
+            log.verify(),
+        ):
+            with pytest.raises(LogUnavailableError, match="is closed"):
+                await asyncio.wait_for(ask, 5)
 
     # Listing
 

@@ -177,7 +177,8 @@ BEFORE_NEED = """
     (5, 'with an effect that is not known', 0, 1, 900, 1, 9, 90, 8, 900, 80),
     (6, 'closed', 1, 0, NULL, 0, 0, NULL, 9, NULL, 90),
     (7, 'imported', 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL),
-    (8, 'closed with a wake', 1, 0, 800, 0, 0, NULL, 9, 800, 90)
+    (8, 'closed with a wake', 1, 0, 800, 0, 0, NULL, 9, 800, 90),
+    (9, 'armed nobody knows when', 0, 1, 500, 0, 0, NULL, 4, 500, NULL)
   ) AS state
 """
 NEEDED = [
@@ -187,6 +188,7 @@ NEEDED = [
     (4, None, 70, None, 80, 70, 7, 8),
     (5, 900, 90, 900, 80, 0, 9, 8),
     (8, 800, None, 800, 90, 800, None, 9),
+    (9, 500, None, 500, 0, 500, None, 4),
 ]
 """Of each case that is live or needs something: wake, effects, what Temporal knows, and from when on it may be late."""
 
