@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -179,32 +179,43 @@ class DrillSchedules:
 def _spec(request: ScheduleDrillRequest) -> ScheduleSpec:
     time_zone = request.time_zone or _TIME_ZONE
     try:
-        ZoneInfo(time_zone)
+        zone = ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, f"{time_zone!r} is no time zone", "time_zone") from None
-    hour, minute = map(int, (request.at or _AT).split(":"))
-    days: list[tuple[str | None, str, str]] = [
-        (None, day, f"yearly[{number}]") for number, day in enumerate(request.yearly)
-    ]
-    days += [(day[:4], day[5:], f"dates[{number}]") for number, day in enumerate(request.dates)]
-    return ScheduleSpec(
-        calendars=[_calendar(year, day, hour, minute, field) for year, day, field in days], time_zone_name=time_zone
-    )
+    at = time.fromisoformat(request.at or _AT)
+    yearly = [_every_year(day, f"yearly[{number}]") for number, day in enumerate(request.yearly)]
+    once = [_once(day, at, zone, f"dates[{number}]") for number, day in enumerate(request.dates)]
+    calendars = [_calendar(day, at) for day in yearly] + [_calendar(day, at, day.year) for day in once]
+    return ScheduleSpec(calendars=calendars, time_zone_name=time_zone)
 
 
-def _calendar(year: str | None, day: str, hour: int, minute: int, field: str) -> ScheduleCalendarSpec:
-    leap_year = "2024"
+def _every_year(day: str, field: str) -> date:
+    common_year = "2023"
     try:
-        found = date.fromisoformat(f"{year or leap_year}-{day}")
+        return date.fromisoformat(f"{common_year}-{day}")
+    except ValueError:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_INVALID, f"{day} is not in the calendar of every year", field
+        ) from None
+
+
+def _once(day: str, at: time, zone: ZoneInfo, field: str) -> date:
+    try:
+        found = date.fromisoformat(day)
     except ValueError:
         raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, f"{day} is not in the calendar", field) from None
-    years = (ScheduleRange(found.year),) if year else ()
+    if datetime.combine(found, at, zone) <= datetime.now(zone):
+        raise Rejected(RefusalReason.REFUSAL_REASON_INVALID, f"{day} {at:%H:%M} in {zone} is over", field)
+    return found
+
+
+def _calendar(day: date, at: time, year: int | None = None) -> ScheduleCalendarSpec:
     return ScheduleCalendarSpec(
-        hour=(ScheduleRange(hour),),
-        minute=(ScheduleRange(minute),),
-        month=(ScheduleRange(found.month),),
-        day_of_month=(ScheduleRange(found.day),),
-        year=years,
+        hour=(ScheduleRange(at.hour),),
+        minute=(ScheduleRange(at.minute),),
+        month=(ScheduleRange(day.month),),
+        day_of_month=(ScheduleRange(day.day),),
+        year=(ScheduleRange(year),) if year else (),
     )
 
 

@@ -1,7 +1,9 @@
 """Schedules of drills while Temporal, which keeps them, does not do what it is asked."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -39,5 +41,30 @@ async def test_whoever_schedules_a_drill_is_told_that_temporal_does_not_do_it(sc
 
     with pytest.raises(Rejected) as refused:
         await schedules.schedule(request, DIRECTOR)
+
+    assert refused.value.reason == RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("when", "field", "says"),
+    [
+        ({"yearly": ["02-29"]}, "yearly[0]", "02-29 is not in the calendar of every year"),
+        ({"dates": ["2027-02-29"]}, "dates[0]", "2027-02-29 is not in the calendar"),
+        ({"yearly": ["03-15"], "dates": ["2020-01-01"]}, "dates[0]", "2020-01-01 10:00 in Asia/Shanghai is over"),
+    ],
+)
+async def test_a_day_on_which_no_drill_would_start_is_refused(
+    schedules: DrillSchedules, when: dict[str, Any], field: str, says: str
+) -> None:
+    with pytest.raises(Rejected, match=f"^{says}$") as refused:
+        await schedules.schedule(ScheduleDrillRequest(schedule_id="drill", **when), DIRECTOR)
+
+    assert (refused.value.reason, refused.value.field) == (RefusalReason.REFUSAL_REASON_INVALID, field)
+
+
+async def test_a_day_that_is_to_come_is_for_temporal(schedules: DrillSchedules) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    with pytest.raises(Rejected) as refused:
+        await schedules.schedule(ScheduleDrillRequest(schedule_id="drill", dates=[tomorrow], at="23:59"), DIRECTOR)
 
     assert refused.value.reason == RefusalReason.REFUSAL_REASON_WORKFLOW_UNAVAILABLE
