@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -233,6 +235,31 @@ async def test_when_nobody_reads_on_a_command_ends_without_a_word(service: Servi
     os.close(writes)
     _, said = await ended.communicate()
     assert (ended.returncode, said or b"") == (-signal.SIGPIPE, b"")
+
+
+_A_CONNECTION_BREAKS_LATE = """
+import atexit, socket
+from casetrail.cli import main
+
+def break_late() -> None:
+    ours, others = socket.socketpair()
+    others.close()
+    try:
+        ours.send(b"1")
+    except BrokenPipeError:
+        print("and goes on")
+
+atexit.register(break_late)
+main()
+"""
+
+
+def test_only_output_that_nobody_reads_ends_a_command_not_a_connection_that_breaks() -> None:
+    # As a thread of gRPC's may find it while the answer is printed.
+    ended = subprocess.run(
+        [sys.executable, "-c", _A_CONNECTION_BREAKS_LATE, "--help"], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "and goes on")
 
 
 async def test_an_action_sends_what_can_be_said_with_every_action(

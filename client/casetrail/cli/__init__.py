@@ -5,13 +5,14 @@ ends by SIGPIPE, as other tools do.
 """
 
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from casetrail.cli.unread import end_when_unread
 
 _COMMANDS = {
     "open": "casetrail.cli.opening:open_case",
@@ -74,8 +75,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line; whatever goes wrong is said in words."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # ours: gRPC's lines on stderr are for its developers
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    end_when_unread()
     try:
         app(prog_name="casetrail")
     except SystemExit as end:
