@@ -60,7 +60,7 @@ from casetrail.v1.event_pb2 import Event
 from domain.evolve import fold
 from domain.refusal import Rejected
 
-_PAGE: Final = 500  # events read at once while following or catching up
+_PAGE: Final = 100  # events read at once while following or catching up: who reads slowly has them held in memory
 _AROUND: Final = 100  # events read at once beside a request's
 _ERASURES_EVERY: Final = 1.0  # seconds between looks at what other processes have erased
 _MANY: Final = 50  # events that are better put together in another thread
