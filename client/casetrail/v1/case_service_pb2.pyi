@@ -81,6 +81,9 @@ class OpenCaseRequest(google.protobuf.message.Message):
     CASE_ID_FIELD_NUMBER: builtins.int
     AT_FIELD_NUMBER: builtins.int
     request_id: builtins.str
+    """Chosen by the caller: with caller and kind it makes the case's number, so that the request repeated finds the same
+    case. Used for another case of this kind it is refused as REQUEST_ID_REUSED; one of another kind is another request.
+    """
     case_id: builtins.str
     """Only for an importer: the number that the case gets."""
     @property
