@@ -4,11 +4,14 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+_GRPC: Final = "grpc._cython.cygrpc"
+_HUNG_UP: Final = "ExecuteBatchError"
 
 
 def configure(service: str, *, level: int = logging.INFO) -> None:
@@ -49,6 +52,13 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.getLogger(_GRPC).addFilter(_tells_of_a_fault)
+
+
+def _tells_of_a_fault(record: logging.LogRecord) -> bool:
+    """A caller that hangs up in the middle of an answer is none, though gRPC calls it an error."""
+    error = _error(record.exc_info)
+    return error is None or type(error).__qualname__ != _HUNG_UP
 
 
 def _trace_ids(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:

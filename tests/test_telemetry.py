@@ -302,3 +302,16 @@ except KeyError:
     ]
     assert all("<string>:5" in line["traceback"] for line in lines)
     assert SECRET_WORDS not in ran.stderr
+
+
+def test_a_caller_that_hangs_up_in_the_middle_of_an_answer_is_no_error_of_ours() -> None:
+    program = """
+import logging, telemetry.logs
+from grpc._cython import cygrpc
+telemetry.logs.configure("test")
+for error in cygrpc.ExecuteBatchError("hung up"), cygrpc.InternalError("broken"):
+    logging.getLogger("grpc._cython.cygrpc").error("raised", exc_info=error)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert [json.loads(line)["error"] for line in ran.stderr.splitlines()] == ["InternalError"]
