@@ -7,12 +7,14 @@ from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject, DrillRe
 from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, ObservationRequested
 from casetrail.v1.errors_pb2 import RefusalReason
 from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
+from casetrail.v1.inject_pb2 import FaultInject
 from casetrail.v1.types_pb2 import Stage
 from domain import authority, ladder, promises
 from domain.draft import Draft
 from domain.drills import script, timetable
 from domain.instants import timestamp
 from domain.refusal import Rejected
+from domain.words import word
 
 
 def started(draft: Draft, scenario: bytes) -> None:
@@ -48,6 +50,8 @@ def inject_by_hand(draft: Draft, command: InjectByHand) -> None:
         )
     if command.inject.HasField("message"):
         _require_listener(draft.case.drill, command.inject.message.to)
+    if command.inject.HasField("fault"):
+        _require_working(draft, command.inject.fault)
     draft.add(InjectRequested(inject=command.inject, by_hand=True))
 
 
@@ -105,6 +109,18 @@ def _require_listener(drill: Drill, inject_id: str) -> None:
             RefusalReason.REFUSAL_REASON_INVALID,
             f"no inject {inject_id!r} brings cases to this drill; those that do are {', '.join(bringing) or 'none'}",
             field="inject_by_hand.inject.message.to",
+        )
+
+
+def _require_working(draft: Draft, fault: FaultInject) -> None:
+    """Refuse to make a system fail that is failing: the end of that would end this as well."""
+    failing = [one for one in draft.case.drill.injects if _goes_on(one) and one.inject.fault.system == fault.system]
+    if failing:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ALREADY_SO,
+            f"the {word(FaultInject.System, fault.system)} of {draft.case.case_id} is failing already, "
+            f"by {failing[0].inject.id}",
+            field="inject_by_hand.inject.fault.system",
         )
 
 

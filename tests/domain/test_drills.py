@@ -21,7 +21,7 @@ from casetrail.v1.effect_pb2 import (
 )
 from casetrail.v1.event_pb2 import Event, IncidentGraded
 from casetrail.v1.incident_pb2 import CrisisClass
-from casetrail.v1.inject_pb2 import Inject, MessageInject, SilenceInject, WaveInject
+from casetrail.v1.inject_pb2 import FaultInject, Inject, MessageInject, SilenceInject, WaveInject
 from casetrail.v1.scenario_pb2 import Delay, Expectation, Participant, Phase, Scenario
 from casetrail.v1.types_pb2 import Actor, Channel, Kind, Role, Stage
 from domain import Rejected, act, fold, next_wake, pending_effects
@@ -293,6 +293,20 @@ def test_a_message_by_hand_needs_somebody_who_hears_it() -> None:
     assert refused.value.field == "inject_by_hand.inject.message.to"
     said.message.to = "calls"
     drill.do(inject_by_hand=InjectByHand(inject=said))
+
+
+def test_a_system_that_is_failing_is_not_made_fail_by_hand_until_it_answers() -> None:
+    drill = Rehearsal()
+    drill.until(0)
+    drill.made("shop-down")
+    again = Inject(id="again", title="Once more", fault=FaultInject(system=FaultInject.SYSTEM_SHOP))
+    again.fault.lasts.seconds = 60 * MINUTE
+    with pytest.raises(Rejected, match="the shop of DRL-1 is failing already, by shop-down") as refused:
+        drill.do(inject_by_hand=InjectByHand(inject=again))
+    assert refused.value.code == "ALREADY_SO"
+    drill.until(60)
+    drill.report("restoration", system_restored=SystemRestored())
+    assert drill.do(inject_by_hand=InjectByHand(inject=again)) == ["inject_requested"]
 
 
 def test_it_ends_when_everything_is_judged_with_the_points_that_could_be_won() -> None:
