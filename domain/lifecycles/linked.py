@@ -79,10 +79,11 @@ def linked_by_customer_side(draft: Draft, command: Absorb) -> None:
 def accepted(draft: Draft, case_id: str) -> None:
     """A case is linked: its customer gets the last notice, and is followed up when it is all over."""
     told = [notice for notice in draft.case.incident.notices if notice.state == IncidentNotice.STATE_SENT]
-    if told:
+    last_word = told[-1].text if told and told[-1].last_word else ""
+    if told and not last_word:
         draft.add(RelayRequested(case_id=case_id, notice_id=told[-1].notice_id, text=told[-1].text))
     if draft.case.stage == Stage.STAGE_RESOLVED:
-        draft.add(FollowUpRequested(case_id=case_id))
+        draft.add(FollowUpRequested(case_id=case_id, text=last_word))
 
 
 def relay_to_all(draft: Draft, notice_id: str, text: str) -> None:

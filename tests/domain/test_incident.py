@@ -850,6 +850,16 @@ def test_a_case_that_is_found_after_the_end_is_followed_up_too(story: Story) -> 
     assert [effect.follow_up.case_id for effect in story.pending("follow_up")] == ["C-9"]
 
 
+def test_a_case_that_is_found_after_the_last_word_gets_that_and_no_empty_letter(story: Story) -> None:
+    resolved(story, 2)
+    tell_users(story, "It is over", "N2")
+    story.lead().link_cases(["C-9"])
+    accept_links(story)
+    assert not story.pending("relay")
+    [effect] = story.pending("follow_up")
+    assert (effect.follow_up.case_id, effect.follow_up.text) == ("C-9", "It is over")
+
+
 def test_many_cases_are_named_only_in_part(story: Story) -> None:
     resolved(story)
     story.agent().link_cases([f"C-{n}" for n in range(12)])
