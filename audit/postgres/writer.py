@@ -259,7 +259,7 @@ class Writer:
             await connection.rollback()
             return None
         self._underway = None
-        self._furthest.reached(group.head.size)
+        self._furthest.reached(group.head.frontier)
         self._memory.keep(group)
         return fates, await _answers(cursors)
 
@@ -280,7 +280,7 @@ class Writer:
             await connection.execute("COMMIT")
             _make_events(fates)
         self._underway = None
-        self._furthest.reached(group.head.size)
+        self._furthest.reached(group.head.frontier)
         self._memory.learn(group)
         if beside:
             self._memory.forget()  # which cases there are has changed
@@ -315,7 +315,7 @@ class Writer:
             raise LogDamagedError(
                 f"the log {self._server.name} contradicts itself ({error}): run `casetrail-db verify`"
             ) from error
-        self._furthest.reached(size)
+        self._furthest.reached(head.frontier)
         return head
 
     async def _connected(self) -> Connection:

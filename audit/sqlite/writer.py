@@ -173,7 +173,7 @@ class Writer:
         store(connection, group, beside)
         done = [task.run(connection) for task in tasks if isinstance(task, Errand)]
         connection.execute("COMMIT")
-        self._furthest.reached(group.head.size)
+        self._furthest.reached(group.head.frontier)
         self._head = group.head
         self._tips |= group.tips
         if beside:
@@ -196,7 +196,7 @@ class Writer:
 
     def _read_head(self, connection: Connection) -> Head:
         log, size, frontier = questions.head_of(reading.answer(connection, questions.head()))
-        if size == self._head.size:
+        if (size, frontier) == (self._head.size, self._head.frontier.stored):
             return self._head
         self._tips.clear()
         last = connection.execute("SELECT recorded_at FROM event WHERE pos = ?", (size,)).fetchall()
@@ -206,7 +206,7 @@ class Writer:
             raise LogDamagedError(
                 f"the log {self._file.path} contradicts itself ({error}): run `casetrail-db verify`"
             ) from error
-        self._furthest.reached(size)
+        self._furthest.reached(head.frontier)
         return head
 
     def _read_tips(self, connection: Connection, batches: Iterable[PreparedBatch]) -> dict[str, Tip]:

@@ -524,6 +524,22 @@ async def test_an_older_copy_in_the_place_of_the_log_takes_nothing(log: SqliteLo
     assert await log.size() == 1
 
 
+async def test_an_older_copy_that_another_process_brought_as_far_is_not_taken_for_the_log(
+    log: SqliteLog, path: Path
+) -> None:
+    await opened(log, "INQ-1")
+    old = path.with_name("old.db")
+    copy(path, old)
+    await opened(log, "INQ-2")
+    copy(old, path)
+    another = SqliteLog(path)
+    await opened(another, "INQ-3")
+    with pytest.raises(LogDamagedError, match="of 2 events is not the one that this process left"):
+        await opened(log, "INQ-4")
+    assert (await another.verify()).findings == ()
+    await another.close()
+
+
 def copy(path: Path, to: Path) -> None:
     """Copy a database into a file, as `.backup` and `.restore` of SQLite's program do."""
     with closing(sqlite.connect(path)) as source, closing(sqlite.connect(to)) as target:
