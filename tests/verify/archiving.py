@@ -11,28 +11,42 @@ from tests.verify.forging import LOG, LOG_KEY, Draft, Line, World, leaf, leaves_
 
 CASE = "INQ-2"
 ARCHIVE = "archive-1"
-REMOVED = 41
-"""Position of the event that says so, behind the story's forty."""
+REMOVED = 43
+"""Position of the event that says so, behind the story's forty, the proposal and the approval."""
 
 
 def rows_of_case(world: World) -> list[Line]:
     return [row for row in world.rows if row["case_id"] == CASE]
 
 
-def archived(world: World, *, proposed_by: str = "anna", approved_by: str = "boris", **said: Any) -> World:  # noqa: ANN401 - fields of the event
-    """Archive a case, with an event that says so; its fields can be made to say something else."""
+def archived(world: World, *, proposed_by: str = "anna", approved_by: str = "boris", **said: Any) -> World:  # noqa: ANN401 - fields of the events
+    """Archive a case, with events that say so; their fields can be made to say something else."""
     cases, over = seal_root(rows_of_case(world))
     fields: dict[str, Any] = {"cases": cases, "root": over, "manifest": "ab" * 32, "proven_by": 40} | said
     body = proto(
         *((1, ARCHIVE), (2, fields["cases"]), (3, 8), (4, fields["root"]), (5, fields["manifest"])),
         *((7, fields["proven_by"]), (8, proposed_by), (9, approved_by)),
     )
+    world.drafts += [
+        proposal(proposed_by, cases=fields["cases"], root=fields["root"]),
+        approval(approved_by, cases=fields["cases"], root=fields["root"]),
+    ]
     world.drafts.append(Draft("@log", "CasesArchived", f"archive {ARCHIVE}", payload=proto((196, body))))
     world.write_down()
     for row in rows_of_case(world):
         row["payload"] = None
     world.changes.append(name_it)
     return world
+
+
+def proposal(actor: str = "anna", *, archive: str = ARCHIVE, cases: int = 1, root: str = "") -> Draft:
+    body = proto((1, archive), (4, cases), (5, 8), (6, root))
+    return Draft("@log", "ArchiveProposed", f"propose {archive}", payload=proto((194, body)), said={"actor": actor})
+
+
+def approval(actor: str = "boris", *, archive: str = ARCHIVE, cases: int = 1, root: str = "") -> Draft:
+    body = proto((1, archive), (2, cases), (3, root))
+    return Draft("@log", "ArchiveApproved", f"approve {archive}", payload=proto((195, body)), said={"actor": actor})
 
 
 def name_it(lines: list[Line]) -> None:
@@ -74,6 +88,37 @@ def archived_and_gone_on(world: World) -> None:
             seq=last["seq"], leaf_hash=leaf(stored(last)).hex()
         )
     )
+
+
+def agreed_to_otherwise(change: Callable[[World], object]) -> Callable[[World], None]:
+    """Archive a case, and change what stands before it, as one who has the log's key."""
+
+    def do(world: World) -> None:
+        archived(world)
+        change(world)
+        world.write_down()
+        for row in rows_of_case(world):
+            row["payload"] = None
+
+    return do
+
+
+def replaced(world: World, at: int, draft: Draft) -> None:
+    world.drafts[at] = draft
+
+
+def proposal_of_another(world: World) -> None:
+    replaced(world, -3, proposal(archive="archive-2"))
+
+
+def approval_of_another(world: World) -> None:
+    replaced(world, -2, approval(archive="archive-2"))
+
+
+def approval_too_late(world: World) -> None:
+    late = world.drafts[-2]
+    approval_of_another(world)
+    world.drafts.append(late)
 
 
 def archived_by_one(world: World) -> None:

@@ -14,10 +14,17 @@ from typing import Any, NamedTuple
 from casetrail_verify import Check
 from tests.verify.archiving import (
     REMOVED,
+    agreed_to_otherwise,
+    approval,
+    approval_of_another,
+    approval_too_late,
     archived_and_gone_on,
     archived_by_one,
     archived_line,
     archived_otherwise,
+    proposal,
+    proposal_of_another,
+    replaced,
     withdrawn_all_the_same,
     without_the_checkpoint_that_proves_it,
     without_the_event,
@@ -518,6 +525,29 @@ TAMPERINGS = [
     Tampering("payload removed", Check.PAYLOAD_MISSING, 17, column("payload", None)),
     # Archives
     Tampering("archived by one alone", Check.ARCHIVE_WRONG, REMOVED, archived_by_one),
+    Tampering("archived, approved by nobody", Check.ARCHIVE_WRONG, REMOVED, agreed_to_otherwise(approval_of_another)),
+    Tampering("archived, proposed by nobody", Check.ARCHIVE_WRONG, REMOVED, agreed_to_otherwise(proposal_of_another)),
+    Tampering("archived, approved too late", Check.ARCHIVE_WRONG, REMOVED, agreed_to_otherwise(approval_too_late)),
+    Tampering(
+        *("archived, approved before it was proposed", Check.ARCHIVE_WRONG, REMOVED),
+        agreed_to_otherwise(lambda world: world.drafts.insert(-1, world.drafts.pop(-3))),
+    ),
+    Tampering(
+        *("archived, approved by another than it says", Check.ARCHIVE_WRONG, REMOVED),
+        agreed_to_otherwise(lambda world: world.drafts[-2].said.update(actor="clara")),
+    ),
+    Tampering(
+        *("archived, proposed by another than it says", Check.ARCHIVE_WRONG, REMOVED),
+        agreed_to_otherwise(lambda world: world.drafts[-3].said.update(actor="clara")),
+    ),
+    Tampering(
+        *("archived, approved something else", Check.ARCHIVE_WRONG, REMOVED),
+        agreed_to_otherwise(lambda world: replaced(world, -2, approval(root="cd" * 32))),
+    ),
+    Tampering(
+        *("archived, proposed something else", Check.ARCHIVE_WRONG, REMOVED),
+        agreed_to_otherwise(lambda world: replaced(world, -3, proposal(root="cd" * 32))),
+    ),
     Tampering("archived what was not agreed to", Check.ARCHIVE_WRONG, REMOVED, archived_otherwise),
     Tampering("archived though it was withdrawn", Check.ARCHIVE_WRONG, REMOVED, withdrawn_all_the_same),
     Tampering(

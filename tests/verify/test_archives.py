@@ -42,7 +42,9 @@ def test_a_payload_of_another_case_may_not(tmp_path: Path) -> None:
 
 def test_a_restored_case_must_be_listed_and_an_event_must_say_so(tmp_path: Path) -> None:
     world = archived(World().write_down())
-    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "archived").update(restored=41))
+    world.changes.append(
+        lambda lines: next(line for line in lines if line["kind"] == "archived").update(restored=REMOVED)
+    )
 
     found = {fault.check for fault in judged(world, tmp_path).faults}
 
@@ -59,11 +61,13 @@ def test_a_case_that_an_event_says_was_restored_is_as_any_other(
     body = proto((1, said[0]), (2, said[1]))
     world.drafts.append(Draft("@log", "CaseRestored", f"restore {CASE}", payload=proto((197, body))))
     world.write_down()  # its payloads are back
-    world.changes = [restored(42)]
+    world.changes = [restored(REMOVED + 1)]
 
     report = judged(world, tmp_path)
 
-    assert [(fault.check, fault.position) for fault in report.faults] == ([] if holds else [(Check.ARCHIVE_WRONG, 42)])
+    assert [(fault.check, fault.position) for fault in report.faults] == (
+        [] if holds else [(Check.ARCHIVE_WRONG, REMOVED + 1)]
+    )
 
 
 CASES = [

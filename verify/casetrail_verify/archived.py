@@ -15,11 +15,15 @@ from casetrail_verify.seals import root_over
 from casetrail_verify.stretches import Gone, OwnEvent
 from casetrail_verify.wire import Message, WireError
 
+PROPOSED: Final = "ArchiveProposed"
+APPROVED: Final = "ArchiveApproved"
 ARCHIVED: Final = "CasesArchived"
 RESTORED: Final = "CaseRestored"
 WITHDRAWN: Final = "ArchiveWithdrawn"
 """Types of the events."""
 
+_PROPOSED_BODY: Final = 194
+_APPROVED_BODY: Final = 195
 _ARCHIVED_BODY: Final = 196
 _RESTORED_BODY: Final = 197
 _WITHDRAWN_BODY: Final = 199
@@ -45,6 +49,15 @@ class Removal(NamedTuple):
     proven_by: int
     proposed_by: str
     approved_by: str
+
+
+class _Consent(NamedTuple):
+    """That somebody proposed an archive, or agreed to it."""
+
+    pos: int
+    actor: str
+    cases: int
+    root: str
 
 
 class _Case(NamedTuple):
@@ -73,6 +86,8 @@ class Archives:
         self._actual = actual
         self._found = found
         self._restorations: dict[int, tuple[str, str]] = {}
+        self._proposals: dict[str, _Consent] = {}
+        self._approvals: dict[str, _Consent] = {}
         self._withdrawn: set[str] = set()
         self._named: list[_Case] = []
         self._signed: set[int] = set()
@@ -137,11 +152,19 @@ class Archives:
             self._found.merge([Fault(Check.PAYLOAD_MISSING, message, missing.pos, case_id, missing.times)])
 
     def _read(self, event: OwnEvent) -> None:
-        if event.type not in (ARCHIVED, RESTORED, WITHDRAWN):
+        if event.type not in (PROPOSED, APPROVED, ARCHIVED, RESTORED, WITHDRAWN):
             return
         if event.payload is None:
             raise WireError("its payload is gone")
         message = Message(event.payload)
+        if event.type == PROPOSED:
+            body = Message(message.data(_PROPOSED_BODY))
+            self._proposals[body.text(1)] = _Consent(event.pos, event.actor, body.integer(4), body.text(6))
+            return
+        if event.type == APPROVED:
+            body = Message(message.data(_APPROVED_BODY))
+            self._approvals[body.text(1)] = _Consent(event.pos, event.actor, body.integer(2), body.text(3))
+            return
         if event.type == RESTORED:
             body = Message(message.data(_RESTORED_BODY))
             self._restorations[event.pos] = (body.text(1), body.text(2))
@@ -169,10 +192,21 @@ class Archives:
             if words:
                 yield position, words
         for position, said in self.removals.items():
+            if not self._was_agreed_to(said, position):
+                who = f"{said.proposed_by!r} proposed {said.archive_id}, and then {said.approved_by!r} approved it"
+                yield position, f"no events before it say that {who}, of these cases"
             if said.archive_id in self._withdrawn:
                 yield position, f"{said.archive_id} was withdrawn, and carried out all the same"
         for case in self._named:
             yield from self._wrong_case(case)
+
+    def _was_agreed_to(self, said: Removal, position: int) -> bool:
+        proposed, approved = self._proposals.get(said.archive_id), self._approvals.get(said.archive_id)
+        if proposed is None or approved is None or not proposed.pos < approved.pos < position:
+            return False
+        if (proposed.actor, approved.actor) != (said.proposed_by, said.approved_by):
+            return False
+        return proposed[2:] == approved[2:] == (said.cases, said.root)
 
     def _wrong_case(self, case: _Case) -> Iterator[tuple[int, str]]:
         if case.restored is not None:

@@ -45,6 +45,7 @@ class Envelope(NamedTuple):
         recorded: In microseconds since 1970.
         by_time: Whether time brought it, and no request.
         has_digest: Whether it says what the request was.
+        actor: Who did it; empty where it names nobody.
     """
 
     version: int
@@ -60,6 +61,7 @@ class Envelope(NamedTuple):
     type: str
     by_time: bool
     has_digest: bool
+    actor: str
 
     @property
     def event_id(self) -> str:
@@ -137,6 +139,7 @@ def _of_version_2(said: dict[str, Any]) -> Envelope:
         said["type"],
         by_time,
         "digest" in said,
+        said.get("actor", ""),
     )
 
 
@@ -157,6 +160,7 @@ def _of_version_1(said: dict[str, Any]) -> Envelope:
         said["type"],
         by_time,
         not by_time,
+        said["actor"] or "",
     )
     if said["id"] != envelope.event_id:
         message = f"the event {envelope.event_id} calls itself {said['id']!r}"

@@ -16,7 +16,7 @@ from casetrail_verify.events import Row, Tree, is_key
 from casetrail_verify.moments import EARLIEST, LATEST
 
 _ENVELOPE: Final = (
-    rf'{{(?:"actor":"{TEXT}",)?"at":(?P<at>{SECONDS}),"case":"(?P=case)",'
+    rf'{{(?:"actor":"(?P<actor>{TEXT})",)?"at":(?P<at>{SECONDS}),"case":"(?P=case)",'
     rf'(?:(?P<by_time>"cause":"time",)(?:"correlation":"(?!(?P=key)")(?:{TEXT})",)?|(?P<digest>"digest":"{HASH}",)?)'
     rf'(?:"drill":"{TEXT}",)?(?:"due":(?P<due>{SECONDS}),)?"key":"(?P=key)",(?:"log":"(?P<log>{LOG})",)?'
     rf'"payload_hash":"(?P<payload_hash>{HASH})","pos":(?P=pos),(?(log)|"prev":"(?P<prev>{HASH})",)'
@@ -58,6 +58,7 @@ def read(raw: bytes, tree: Tree) -> Row | None:
             leaf,
             base64,
             text,
+            actor,
             at,
             by_time,
             digest,
@@ -95,6 +96,7 @@ def read(raw: bytes, tree: Tree) -> Row | None:
         type_,
         by_time is not None,
         digest is not None,
+        actor or "",
     )
     return Row(
         case_id,

@@ -117,6 +117,7 @@ class OwnEvent(NamedTuple):
     key: str
     type: str
     payload: bytes | None
+    actor: str
 
 
 @dataclass
@@ -236,7 +237,8 @@ def _link(rows: list[Row], tree: Tree, checked: Checked, found: Faults) -> None:
             numbered(row.pos, case_id, row.ordinal, ordinal, found)
         following[key] = row.ordinal + 1
         if case_id == LOG_ITSELF:
-            checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload))
+            actor = row.said.actor if row.said is not None else ""
+            checked.own.append(OwnEvent(row.pos, row.key, row.type, row.payload, actor))
         if row.payload is None:
             before = checked.gone.get(case_id, Gone(row.pos, 0))
             checked.gone[case_id] = Gone(before.pos, before.times + 1)
