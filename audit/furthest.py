@@ -16,8 +16,8 @@ class Furthest:
         """Note what the log's tree is now, as found under its lock or just committed.
 
         Raises:
-            LogDamagedError: It does not go on from the last one. What was acknowledged then is not there, and its places
-                in the log must not be given to something else.
+            LogDamagedError: It does not go on from the last one. What was acknowledged is not there, and its places in
+                the log must not be given to something else.
         """
         if tree.size < self._tree.size:
             raise LogDamagedError(
