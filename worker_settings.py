@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from activities.mail import Encryption, Login
 from activities.outside import DEFAULT_SINK
-from engine.naming import TASK_QUEUE
+from engine.naming import CRITICAL_QUEUE, TASK_QUEUE
 from engine.settings import EngineSettings
 
 _PORTS: Final = range(1, 65_536)
@@ -61,21 +63,21 @@ class Settings:
         return cls(
             engine=engine,
             staff=Path(environment.get("CASETRAIL_STAFF") or engine.data / "staff.yaml"),
-            shop_url=_required(environment, "CASETRAIL_SHOP_URL"),
+            shop_url=_url("CASETRAIL_SHOP_URL", _required(environment, "CASETRAIL_SHOP_URL")),
             shop_token=environment.get("CASETRAIL_SHOP_TOKEN") or None,
             smtp=_address(environment, "CASETRAIL_SMTP_ADDRESS"),
             smtp_encryption=_encryption(environment),
             smtp_login=_login(environment),
             sender=environment.get("CASETRAIL_MAIL_SENDER") or "casetrail@localhost",
-            queue=environment.get("CASETRAIL_QUEUE") or TASK_QUEUE,
+            queue=_queue(environment),
             drill_sink=environment.get("CASETRAIL_DRILL_SINK") or DEFAULT_SINK,
             drill_smtp=(
                 _address(environment, "CASETRAIL_DRILL_SMTP_ADDRESS")
                 if environment.get("CASETRAIL_DRILL_SMTP_ADDRESS")
                 else None
             ),
-            drill_shop_url=environment.get("CASETRAIL_DRILL_SHOP_URL") or "",
-            drill_mail_faults_url=environment.get("CASETRAIL_DRILL_MAIL_FAULTS_URL") or "",
+            drill_shop_url=_optional_url(environment, "CASETRAIL_DRILL_SHOP_URL"),
+            drill_mail_faults_url=_optional_url(environment, "CASETRAIL_DRILL_MAIL_FAULTS_URL"),
         )
 
 
@@ -92,6 +94,26 @@ def _address(environment: Mapping[str, str], name: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) not in _PORTS:
         raise ValueError(f"{name} must be host:port, not {value!r}")
     return host, int(port)
+
+
+def _url(name: str, value: str) -> str:
+    with suppress(ValueError):  # what cannot be a host or a port
+        url = urlsplit(value)
+        if url.scheme in ("http", "https") and url.hostname and url.port != 0:
+            return value
+    raise ValueError(f"{name} must be http://… or https://…")  # without its value, which may hold a password
+
+
+def _optional_url(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name)
+    return _url(name, value) if value else ""
+
+
+def _queue(environment: Mapping[str, str]) -> str:
+    value = environment.get("CASETRAIL_QUEUE") or TASK_QUEUE
+    if value not in (TASK_QUEUE, CRITICAL_QUEUE):
+        raise ValueError(f"CASETRAIL_QUEUE must be {TASK_QUEUE} or {CRITICAL_QUEUE}, not {value!r}")
+    return value
 
 
 def _encryption(environment: Mapping[str, str]) -> Encryption:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from casetrail.environment import DEFAULT_ADDRESS
 from engine.settings import EngineSettings
 from server.proving import ProofSettings
 from server.transport import TransportSettings
+
+_PORTS: Final = range(65_536)  # 0: any that is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Settings:
         witnesses = environment.get("CASETRAIL_WITNESSES")
         return cls(
             engine=engine,
-            address=environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS,
+            address=_address(environment),
             transport=TransportSettings.read(environment),
             principals=Path(environment.get("CASETRAIL_PRINCIPALS") or engine.data / "principals.yaml"),
             proofs=ProofSettings(
@@ -54,3 +56,12 @@ class Settings:
             ),
             archives=Path(environment.get("CASETRAIL_ARCHIVES") or engine.data / "archives"),
         )
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    value = environment.get("CASETRAIL_ADDRESS") or DEFAULT_ADDRESS
+    host, _, port = value.rpartition(":")
+    # gRPC would take a larger number for another port.
+    if not host or not port.isdecimal() or int(port) not in _PORTS:
+        raise ValueError(f"CASETRAIL_ADDRESS must be host:port, not {value!r}")
+    return value
