@@ -140,6 +140,11 @@ ALLOWED = {
         step("INSERT INTO need (opened, armed_seq) VALUES (1, 3)"),
         *ARCHIVED,
     ),
+    "a case that is back is archived again": (
+        *(*ARCHIVED, BROUGHT_BACK, RESTORED, happened(16, "propose archive-4", "ArchiveProposed", actor="anna")),
+        *(happened(17, "approve archive-4", "ArchiveApproved"), happened(18, "archive archive-4", "CasesArchived")),
+        noted(archive_id="'archive-4'", removed="18"),
+    ),
     "a payload leaves": (*ARCHIVED, REMOVED_IN_PART),
     "payloads come back": (SAID_SO, PUT_BACK),
 }

@@ -3,6 +3,7 @@
 from base64 import b64decode, b64encode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from casetrail.proof.note import (
     LOG_KEY,
@@ -100,6 +101,9 @@ def test_a_key_file_has_a_key_a_line(key: SigningKey) -> None:
         PETER[:-4],
         f"{PETER}====",
         "PeterNeumann+c74f20a3+@@@",
+        str(VerifierKey("two words", LOG_KEY, bytes(32))),
+        str(VerifierKey("w1", 3, bytes(32))),
+        str(VerifierKey("w1", LOG_KEY, bytes(31))),
     ],
 )
 def test_what_is_no_key_is_refused(vkey: str) -> None:
@@ -108,10 +112,20 @@ def test_what_is_no_key_is_refused(vkey: str) -> None:
 
 
 def test_a_refused_private_key_is_not_quoted() -> None:
-    for secret in (PETERS_SECRET[:-8], PETERS_SECRET.replace("c74f20a3", "c74f20a4"), PETERS_SECRET.lower()):
+    for secret in (
+        PETERS_SECRET[:-8],
+        PETERS_SECRET.replace("c74f20a3", "c74f20a4"),
+        PETERS_SECRET.lower(),
+        PETERS_SECRET.removeprefix("PRIVATE+KEY+"),
+    ):
         with pytest.raises(NoteError) as refused:
             SigningKey.parse(secret)
         assert "AYEKFAL" not in str(refused.value)
+
+
+def test_a_private_key_of_another_kind_is_refused() -> None:
+    with pytest.raises(NoteError, match="no private Ed25519 key of a log or a witness"):
+        SigningKey.parse(SigningKey("w1", 3, Ed25519PrivateKey.generate()).secret)
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a+b", "tab\tbed"])
@@ -130,6 +144,10 @@ BODY = TREE.body
         BODY,
         f"{BODY}\n",
         f"{BODY}\nno line\n",
+        f"{BODY}\n{PETERS_LINE.replace('—', '-')}",
+        f"{BODY}\n{PETERS_LINE.replace('PeterNeumann', 'Peter+Neumann')}",
+        f"{BODY}\nmore\n\n{PETERS_LINE}",
+        f"{ORIGIN}\n7\n{b64encode(bytes(31)).decode()}\n\n{PETERS_LINE}",
         f"{BODY}\n— name\n",
         f"{BODY}\n— name AAAA\n",
         f"{BODY}\n— name AAAAAA==\n",

@@ -78,3 +78,35 @@ def test_a_server_refuses_rows_that_no_log_has(
                     with pytest.raises((psycopg.errors.UniqueViolation, psycopg.errors.CheckViolation)):
                         owner.execute(statement, values)
             owner.rollback()
+
+
+UNCHANGEABLE = {
+    "subtree": "(1, 0, zeroblob(32))",
+    "checkpoint": "(1, zeroblob(32), '', 0)",
+    "cosignature": "(1, 'w1', '')",
+    "erased_key": "('k1', 'r1', '', x'')",
+}
+CHANGES = [
+    "UPDATE subtree SET root = root",
+    "UPDATE checkpoint SET note = note",
+    "UPDATE cosignature SET line = line",
+    "UPDATE erased_key SET event = event",
+    *(f"DELETE FROM {table}" for table in UNCHANGEABLE),  # noqa: S608 - from above
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_refuses_to_change_what_was_published_or_erased(log: SqliteLog, change: str) -> None:
+    with closing(sqlite.connect(log.path)) as owner:
+        for table, row in UNCHANGEABLE.items():
+            owner.execute(f"INSERT INTO {table} VALUES {row}")  # noqa: S608 - from above
+        with pytest.raises(sqlite.IntegrityError, match=r"is never|stays erased"):
+            owner.execute(change)
+
+
+def test_a_file_refuses_an_append_that_forgets_the_tree(log: SqliteLog) -> None:
+    with closing(sqlite.connect(log.path)) as owner:
+        owner.execute("UPDATE log_head SET size = 1, frontier = zeroblob(32)")
+        owner.execute("UPDATE log_head SET size = 1")
+        with pytest.raises(sqlite.IntegrityError, match="the tree grows with the log"):
+            owner.execute("UPDATE log_head SET size = 2")

@@ -22,7 +22,7 @@ from audit.log import ArchivedCase, LogDamagedError
 from audit.merkle import Frontier, Subtree
 from audit.projection import findable
 from audit.verification import findings, order
-from audit.verification.cases import check_cases
+from audit.verification.cases import check_cases, is_fold
 from audit.verification.snapshot import ALL_CASES, CaseRange, Placed, Projected
 from audit.verification.verify import verify
 from casetrail.v1.case_pb2 import Case, PolicyRef
@@ -431,6 +431,27 @@ def test_of_the_checkpoints_of_a_log_that_was_rewritten_the_first_is_named() -> 
     log = a_log().write()
     log.notes = [published(size, bytes(32)) for size in (150, 151, EVENTS)]
     assert [(each.reason, each.position) for each in verify(log).findings] == [("CHECKPOINT_DIFFERS", 150)]
+
+
+def test_a_case_alone_is_not_asked_for_its_policy() -> None:
+    log = a_log().write()
+    log.rows, log.cases, log.size, log.trees, log.notes = log.of("INQ-1"), log.cases[:1], None, [], []
+    log.known.clear()
+    assert verify(log).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("projected", "holds"),
+    [
+        (Case(owner="mei", subject="where?"), True),
+        (Case(owner="mei", erased=True), True),
+        (Case(owner="mei"), False),
+        (Case(owner="bob", erased=True), False),
+    ],
+    ids=["as it is", "erased", "emptied", "erased, and another's"],
+)
+def test_an_erased_case_is_what_its_events_say_but_for_personal_data(projected: Case, *, holds: bool) -> None:
+    assert is_fold(projected, Case(owner="mei", subject="where?")) == holds
 
 
 @pytest.mark.parametrize("turn", [1, -1])

@@ -16,6 +16,7 @@ from casetrail.proof.note import SignedNote, SigningKey, TreeNote, signed
 from casetrail.proof.submission import Submission, SubmissionError
 from casetrail.witness.memory import MemoryLostError
 from casetrail.witness.witness import Answer, Witness
+from tests.disk import on_the_disk
 from tests.witness.standing import ALog, Standing, listening, run, serving
 
 
@@ -47,6 +48,20 @@ def signs(answer: Answer, log: ALog, size: int, standing: Standing) -> bool:
 def test_it_signs_what_continues_the_last_that_it_signed(witness: Witness, log: ALog, standing: Standing) -> None:
     for old, size in ((0, 3), (3, 3), (3, 8), (8, 13), (13, 100)):
         assert signs(witness.add_checkpoint(log.submission(old, size)), log, size, standing), (old, size)
+
+
+def test_what_it_signs_is_on_the_disk_before_it_says_so(
+    witness: Witness, log: ALog, standing: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = standing.folder / "seen"
+    order = on_the_disk(monkeypatch, below=seen)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+
+    witness.add_checkpoint(log.submission(0, 3))
+
+    (kept,) = seen.iterdir()
+    assert order == [f"sync {kept.stem}.new", f"name {kept.name}", "sync ."]
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_an_empty_tree_can_be_the_first(witness: Witness, log: ALog, standing: Standing) -> None:

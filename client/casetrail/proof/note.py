@@ -5,7 +5,6 @@ Formats: C2SP signed-note, tlog-checkpoint and cosignature/v1.
 Needs `cryptography`: install `casetrail[proof]`.
 """
 
-import binascii
 import hashlib
 import re
 from base64 import b64decode, b64encode
@@ -303,7 +302,7 @@ def _parted(text: str, what: str, *, quoting: bool = True) -> tuple[str, str, st
 def _decoded(text: str, what: str) -> bytes:
     try:
         data = b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise NoteError(f"the {what} is no base64") from error
     if _encoded(data) != text:
         raise NoteError(f"the {what} is no base64 as it is written today")
