@@ -126,6 +126,20 @@ async def test_an_engine_that_is_not_there_is_told_in_words() -> None:
     assert "nothing answers at 127.0.0.1:9" in ran.err
 
 
+async def test_a_case_that_cannot_go_on_is_an_answer_and_no_fault_of_the_program() -> None:
+    engine = ToyEngine()
+    async with served(engine) as address:
+        await casetrail(SAMPLE, "--mapping", SERVICENOW, "--backfill", address=address)
+        for event in engine.cases["INC0000130"]:
+            event.key = "somebody else"
+        ran = await casetrail(SAMPLE, "--mapping", SERVICENOW, "--backfill", address=address)
+
+    assert ran.code == 1
+    assert "Failed: case INC0000130 cannot be opened: CASE_EXISTS" in ran.err
+    assert "should not have happened" not in ran.err
+    assert "What was played is kept" in ran.err
+
+
 async def test_ctrl_c_says_how_to_go_on() -> None:
     engine, first_command = ToyEngine(now=int(time.time())), asyncio.Event()
     engine.seen = lambda _: first_command.set()

@@ -87,7 +87,10 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
         _errors.print(f"{mapping}: no rule enters `{activity}`: its {rows:,} rows are kept as they are")
     try:
         summary = call(terms, lambda client: _perform(client, score, style, concurrency, quiet=terms.as_json))
-    except (CasetrailError, Stopped, OSError) as error:
+    except Stopped as answer:
+        _errors.print(f"Failed: {printable(str(answer))}\n{_GOES_ON}")
+        raise typer.Exit(1) from None
+    except (CasetrailError, OSError) as error:
         tell(error)
         _errors.print(_GOES_ON)
         raise typer.Exit(1) from None
