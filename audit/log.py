@@ -370,6 +370,9 @@ class Log(Protocol):
     def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process, until the log is closed."""
 
+    def follow_case(self, case_id: str, *, after_seq: int) -> AsyncGenerator[Event, None]:
+        """The same of one case, without reading those of others."""
+
     async def list_cases(self, case_filter: CaseFilter, *, page_size: int, token: str) -> CasePage:
         """Cases by filter, the newest first.
 

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
@@ -251,18 +251,31 @@ class Store(ABC):
         await self._ask(tables.ALL, list, brief=True)
         await self.size()
 
-    async def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
-        """Every event after a position: what is there, then what comes, from any process.
+    def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
+        """Every event after a position: what is there, then what comes, from any process."""
+        return self._follow(
+            lambda last: self.scan(after_position=last.position if last else after_position, limit=_PAGE)
+        )
 
-        What is found is decided by position alone; the bell only says when to look. Ends when the log is closed.
+    def follow_case(self, case_id: str, *, after_seq: int) -> AsyncGenerator[Event, None]:
+        """The same of one case, without reading those of others."""
+        return self._follow(lambda last: self.events(case_id, after_seq=last.seq if last else after_seq, limit=_PAGE))
+
+    async def _follow(self, read: Callable[[Event | None], Awaitable[Sequence[Event]]]) -> AsyncGenerator[Event, None]:
+        """Every event that is there, then what comes, until the log is closed.
+
+        Args:
+            read: Reads what is next after the event that was read last; None before the first one. It alone decides
+                what is found; the bell only says when to look.
         """
+        last: Event | None = None
         with self._bell.listening():
             while not self._closed:
                 heard = self._bell.rings
-                events = await self.scan(after_position=after_position, limit=_PAGE)
+                events = await read(last)
                 for event in events:
                     yield event
-                    after_position = event.position
+                    last = event
                 if not events:
                     await self._bell.rung_after(heard)
 

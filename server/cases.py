@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 import structlog
@@ -145,7 +145,6 @@ class CaseServicer:
         Raises:
             Rejected: No such case, or it has not come as far as `after_seq`.
         """
-        position = await self._log.size()
         case = Case()
         async for event in self._history(request.case_id):
             case = _after(case, event)
@@ -157,8 +156,8 @@ class CaseServicer:
                 f"{request.case_id} has {case.seq} events, not {request.after_seq}",
                 "after_seq",
             )
-        async for event in self._log.follow(after_position=position):
-            if event.case_id == request.case_id and event.seq > case.seq:
+        async with aclosing(self._log.follow_case(request.case_id, after_seq=case.seq)) as coming:
+            async for event in coming:
                 case = _after(case, event)
                 yield WatchCaseResponse(case=case, event=event)
 

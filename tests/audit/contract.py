@@ -325,6 +325,18 @@ class LogContract:
             await writer.write(reply(), note(), key="r2")
             assert [e.position for e in await following] == [3, 4]
 
+    async def test_a_follower_of_one_case_has_its_events_and_no_others(self, log: Log) -> None:
+        writer, other = await opened(log, "INQ-1"), await opened(log, "INQ-2")
+        await writer.write(note(), key="r1")
+        async with aclosing(log.follow_case("INQ-1", after_seq=1)) as events:
+            assert [e.seq for e in await take(events, 1)] == [2]
+            following = asyncio.create_task(take(events, 2))
+            await other.write(note(), note(), key="r1")
+            await asyncio.sleep(0.02)
+            assert not following.done()
+            await writer.write(reply(), note(), key="r2")
+            assert [(e.case_id, e.seq) for e in await following] == [("INQ-1", 3), ("INQ-1", 4)]
+
     async def test_many_followers_miss_nothing_while_many_write(self, log: Log) -> None:
         async def write(number: int) -> None:
             writer = await opened(log, f"INQ-{number}")
