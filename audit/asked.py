@@ -315,8 +315,10 @@ def _change_policy(of: _Request) -> Iterator[Message]:
 def _grade(of: _Request) -> Iterator[GradeIncident]:
     body = of.event.incident_graded
     # As it is, unless it is said.
-    crisis = CrisisClass.CRISIS_CLASS_UNSPECIFIED if body.crisis == of.case.incident.crisis else body.crisis
-    yield GradeIncident(level=body.level, why=body.why, inputs=body.inputs, crisis=crisis)
+    changed = body.crisis != of.case.incident.crisis
+    crisis = body.crisis if changed else CrisisClass.CRISIS_CLASS_UNSPECIFIED
+    none = changed and body.crisis == CrisisClass.CRISIS_CLASS_UNSPECIFIED
+    yield GradeIncident(level=body.level, why=body.why, inputs=body.inputs, crisis=crisis, no_crisis=none)
 
 
 def _lead(of: _Request) -> Iterator[Message]:

@@ -31,7 +31,7 @@ from casetrail.v1.event_pb2 import (
     ReportFiled,
     Withdrawn,
 )
-from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentReport, IncidentSource
+from casetrail.v1.incident_pb2 import CrisisClass, Incident, IncidentNotice, IncidentReport, IncidentSource
 from casetrail.v1.types_pb2 import Actor, Role, Stage
 from domain import authority, awaited, promises
 from domain.draft import Draft
@@ -91,7 +91,7 @@ def grade(draft: Draft, command: GradeIncident) -> None:
     """Give it its level, or another one, up or down: promises are measured by it, with what has elapsed."""
     draft.require_stage(*awaited.BEFORE_THE_END)
     incident = draft.case.incident
-    crisis = command.crisis or incident.crisis
+    crisis = CrisisClass.CRISIS_CLASS_UNSPECIFIED if command.no_crisis else command.crisis or incident.crisis
     rule = draft.rules.incident_level(command.level)
     body = IncidentGraded(
         level=command.level,

@@ -110,6 +110,7 @@ def an_incident(story: Recorded) -> None:
     story.outcome("link", link_accepted={"case_id": "CASE-2"})
     story.lead().confirm_nature("The payment provider is down")
     story.lead().grade_incident(2, inputs={"orders": "400"}, crisis="major")
+    story.lead().grade_incident(2, no_crisis=True)
     story.lead("ivy").assume_command()
     story.lead("ivy").hand_over_command("sue", role="supervisor")
     story.supervisor("sue").add_task("legal", what="Read the contract", owner="lea")

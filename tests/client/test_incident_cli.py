@@ -71,6 +71,7 @@ async def test_a_declaration_sends_what_was_seen(service: Service, casetrail: Ca
             "GradeIncident",
             {"level": 1, "why": "spreads", "inputs": {"lost": "9"}, "crisis": "CRISIS_CLASS_CRITICAL"},
         ),
+        ("grade INC-1 4 --why calm --no-crisis", "GradeIncident", {"level": 4, "why": "calm", "noCrisis": True}),
         ("lead INC-1", "AssumeCommand", {}),
         (
             "hand-over INC-1 --to erin:director --why shift",

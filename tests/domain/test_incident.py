@@ -273,6 +273,11 @@ def test_the_same_level_again_is_refused_but_another_class_of_crisis_is_not(stor
     # And once it is a crisis it stays one until somebody says otherwise.
     story.lead().grade_incident(4)
     assert awaited.crisis_word(story.case.incident.crisis) == "critical"
+    story.lead().grade_incident(4, no_crisis=True)
+    assert awaited.crisis_word(story.case.incident.crisis) == ""
+    assert (story.clock("public_notice"), story.case.incident.notice_role) == ("cancelled", Role.ROLE_TEAM_LEAD)
+    with refused("ALREADY_SO"):
+        story.lead().grade_incident(4, no_crisis=True)
 
 
 def test_an_agent_does_not_grade(story: Story) -> None:

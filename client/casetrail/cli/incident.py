@@ -63,6 +63,7 @@ def _inputs(figures: list[Figure] | None) -> dict[str, str]:
 
 Level = Annotated[int, typer.Argument(min=1, max=4, help="1 critical, 2 major, 3 ordinary, 4 minor.")]
 Crisis = Annotated[CrisisWord | None, typer.Option(help="The class of a public-opinion crisis.")]
+NoCrisis = Annotated[bool, typer.Option("--no-crisis", help="It is no crisis, or none any more.")]
 Figures = Annotated[
     list[Figure] | None, typer.Option("--figure", parser=_figure, metavar="NAME=VALUE", help="What was seen.")
 ]
@@ -96,13 +97,14 @@ def declare(
     terms: WriteTerms,
 ) -> None:
     """Begin an incident."""
+    inputs = _inputs(figure)
     written = call(
         terms,
         lambda client: client.incidents.declare(
             subject=subject,
             suspected_level=level,
             crisis=crisis,
-            inputs=_inputs(figure),
+            inputs=inputs,
             case_ids=case or (),
             channel=channel,
             category=category,
@@ -151,9 +153,17 @@ def _confirm(nature: Annotated[str, typer.Option(help="What it really is.")]) ->
 
 
 @_step("grade")
-def _grade(level: Level, why: Why, figure: Figures = None, crisis: Crisis = None) -> Step:
+def _grade(
+    level: Level, why: Why, figure: Figures = None, crisis: Crisis = None, *, no_crisis: NoCrisis = False
+) -> Step:
     """Give it its level, or another one: clocks, leader, notices and tasks follow."""
-    return c.GradeIncident(level=level, why=why, inputs=_inputs(figure), crisis=value_of(CrisisClass, crisis or ""))
+    return c.GradeIncident(
+        level=level,
+        why=why,
+        inputs=_inputs(figure),
+        crisis=value_of(CrisisClass, crisis or ""),
+        no_crisis=no_crisis,
+    )
 
 
 @_step("lead")

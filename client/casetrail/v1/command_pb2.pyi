@@ -1535,10 +1535,13 @@ class GradeIncident(google.protobuf.message.Message):
     WHY_FIELD_NUMBER: builtins.int
     INPUTS_FIELD_NUMBER: builtins.int
     CRISIS_FIELD_NUMBER: builtins.int
+    NO_CRISIS_FIELD_NUMBER: builtins.int
     level: builtins.int
     why: builtins.str
     crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType
     """The class of a public-opinion crisis; as it is when left out."""
+    no_crisis: builtins.bool
+    """It is no crisis, or none any more."""
     @property
     def inputs(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """What the decision looked at: users touched, orders lost, mentions, …"""
@@ -1550,8 +1553,9 @@ class GradeIncident(google.protobuf.message.Message):
         why: builtins.str = ...,
         inputs: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         crisis: casetrail.v1.incident_pb2.CrisisClass.ValueType = ...,
+        no_crisis: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["crisis", b"crisis", "inputs", b"inputs", "level", b"level", "why", b"why"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["crisis", b"crisis", "inputs", b"inputs", "level", b"level", "no_crisis", b"no_crisis", "why", b"why"]) -> None: ...
 
 Global___GradeIncident: typing_extensions.TypeAlias = GradeIncident
 
