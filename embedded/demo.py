@@ -9,7 +9,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from casetrail.v1.command_pb2 import (
     ReviewDissatisfaction,
     ShipBack,
 )
-from casetrail.v1.event_pb2 import CallbackMade
+from casetrail.v1.event_pb2 import CallbackMade, Event
 from casetrail.v1.types_pb2 import (
     Actor,
     ItemState,
@@ -237,19 +237,26 @@ async def drill(scene: Scene) -> None:
     drill_id = (await scene.client.drills.start(scenario, scale=_DRILL_SCALE)).drill.case_id
     scene.say(f"{drill_id}: {scenario.title}")
     titles = {expectation.id: expectation.title for expectation in scenario.expectations}
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        async for seen in scene.client.drills.watch(drill_id):
-            event = seen.event
-            if event.HasField("inject_requested"):
-                scene.say(f"inject: {event.inject_requested.inject.title}")
-            elif event.HasField("expectation_met"):
-                scene.say(f"[green]in time[/green]: {titles[event.expectation_met.expectation_id]}")
-            elif event.HasField("expectation_met_late"):
-                scene.say(f"[yellow]late[/yellow]: {titles[event.expectation_met_late.expectation_id]}")
-            elif event.HasField("expectation_missed"):
-                scene.say(f"[red]missed[/red]: {titles[event.expectation_missed.expectation_id]}")
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            async for seen in scene.client.drills.watch(drill_id):
+                _tell(scene, seen.event, titles)
+    except TimeoutError:
+        raise DemoError(f"{drill_id}: it was not over within {_PATIENCE_SECONDS:.0f} s") from None
     await scene.client.drills.remark(drill_id, improvement="Print the emergency numbers.")
     await scene.casetrail("drill", "report", drill_id)
+
+
+def _tell(scene: Scene, event: Event, titles: Mapping[str, str]) -> None:
+    """Say what happens in a drill: injects, and which expectations were met."""
+    if event.HasField("inject_requested"):
+        scene.say(f"inject: {event.inject_requested.inject.title}")
+    elif event.HasField("expectation_met"):
+        scene.say(f"[green]in time[/green]: {titles[event.expectation_met.expectation_id]}")
+    elif event.HasField("expectation_met_late"):
+        scene.say(f"[yellow]late[/yellow]: {titles[event.expectation_met_late.expectation_id]}")
+    elif event.HasField("expectation_missed"):
+        scene.say(f"[red]missed[/red]: {titles[event.expectation_missed.expectation_id]}")
 
 
 async def _settle(scene: Scene, case_id: str, *, amount_minor: int) -> None:

@@ -47,7 +47,8 @@ def attachment(text: str) -> Attachment:
         )
     file = Path(text)
     try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        with file.open("rb") as evidence:
+            digest = hashlib.file_digest(evidence, "sha256").hexdigest()
     except OSError as wrong:
         raise typer.BadParameter(
             f"'{text}' is neither a file that can be read ({wrong.strerror}) nor URI#sha256=DIGEST"
