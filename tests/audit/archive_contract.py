@@ -140,6 +140,7 @@ class ArchiveContract:
             with pytest.raises(Rejected) as refused:
                 await asked
             assert is_archived(refused)
+        assert await log.read_case("INQ-9") is None
         assert (await log.list_cases(CaseFilter(), page_size=10, token="")).cases == []
 
     async def test_who_follows_the_log_passes_by_what_is_archived(self, log: Log) -> None:

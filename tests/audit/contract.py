@@ -156,6 +156,14 @@ class LogContract:
         await opened(log, "INQ-2")
         assert await log.size() == 2
 
+    async def test_what_time_owed_before_a_request_is_that_of_its_case(self, log: Log) -> None:
+        written = {}
+        for case_id in ("INQ-1", "INQ-2", "INQ-3"):
+            writer = await opened(log, case_id)
+            written[case_id] = await writer.write(note(), note(), key="r1", time_owes=[reply(), reply()])
+        for case_id, events in written.items():
+            assert await log.find_key(case_id, "r1") == Known(events, digest("r1"))
+
     async def test_a_request_sent_twice_at_once_is_written_once(self, log: Log) -> None:
         batch = Writer(log, "INQ-1").batch(opening(), note(), key="r1")
         outcomes = await asyncio.gather(*(log.append(batch) for _ in range(5)))

@@ -82,6 +82,13 @@ class TreeContract:
             proof = await proofs.consistency(log, size, 600)
             check_consistency(size, root, 600, reference_root(leaves), proof)
 
+    async def test_subtrees_are_read_from_one_up_to_before_another(self, log: Log) -> None:
+        leaves = await filled(log, 800)
+        roots = [reference_root(leaves[first : first + 256]) for first in (0, 256, 512)]
+        for first in range(3):
+            for last in range(first, 4):
+                assert await log.subtrees(1, first, last) == roots[first:last]
+
     async def test_many_proofs_about_one_tree_hold_each(self, log: Log) -> None:
         leaves = await filled(log, 520)
         tree, root = proofs.Tree(log, 513), reference_root(leaves[:513])

@@ -329,6 +329,17 @@ def _asked(story: Story) -> Target:
     return target
 
 
+def test_a_promise_is_named_by_its_event_which_says_what_was_looked_at(story: Story) -> None:
+    story.open("inquiry", channel="email", category="order")
+    started = [event for event in story.events if event.HasField("clock_started")]
+    assert [event.clock_started.clock.clock_id for event in started] == [
+        f"{event.clock_started.clock.name}#{event.seq}" for event in started
+    ]
+    assert [dict(event.reason.inputs) for event in started] == [
+        {"kind": "inquiry", "channel": "email", "priority": "high", "category": "order"}
+    ] * len(started)
+
+
 def test_a_longer_target_warns_and_flags_later(story: Story) -> None:
     def twice_as_long(policy: Policy) -> None:
         for clock in ("first_response", "resolution"):
