@@ -210,3 +210,15 @@ def test_a_row_that_cannot_even_be_kept_stops_the_playing() -> None:
 
     with pytest.raises(Stopped, match="line 3"):
         playback.answer(BatchResult(refused=Refusal(reason="WRONG_TIME", message="it lives")))
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_case_that_only_an_archive_has_is_left_out(answered: int) -> None:
+    engine, plan = ToyEngine(), plan_of(rows_of([("New", "", 0), ("Active", "amy", 1)]))
+    playback = Playback(plan, live=False)
+    for _ in range(answered):
+        playback.answer(engine.send(playback.command()))
+
+    playback.answer(BatchResult(refused=Refusal(reason="CASE_ARCHIVED", message="gone")))
+
+    assert (playback.over, playback.archived) == (True, True)

@@ -8,6 +8,7 @@ import pytest
 from casetrail_verify import Evidence, verify
 from casetrail_verify.evidence import keys
 from casetrail_verify.notes import LOG_KEY
+from tests.play.logs import SAMPLE, SERVICENOW
 from tests.server.running import Running
 from tests.server.test_proof_command import casetrail
 from tests.server.test_retention import imported
@@ -64,6 +65,20 @@ async def test_an_export_says_how_many_archived_cases_it_leaves_out(filled: Runn
     await casetrail(filled, "archive", "restore", archive_id, "OLD-1", who="audrey")
     exported = await casetrail(filled, "export", log, "--format", "xes")
     assert "1 archived case is not in it: only its archive has what it said." in exported.out
+
+
+async def test_a_file_whose_cases_were_archived_since_can_be_played_again(running: Running) -> None:
+    file = ("play", str(SAMPLE), "--mapping", str(SERVICENOW), "--backfill")
+    first = json.loads((await casetrail(running, *file, "--json", who="player")).out)
+    await archived(running)
+
+    again = json.loads((await casetrail(running, *file, "--json", who="player")).out)
+    told = await casetrail(running, *file, who="player")
+
+    assert (first["archived"], first["written"]) == (0, first["events"])
+    assert again["archived"] > 0
+    assert (again["cases"], again["rows"], again["written"]) == (first["cases"], first["rows"], 0)
+    assert (told.code, f"{again['archived']}  cases that were archived" in told.out) == (0, True)
 
 
 async def archived(running: Running) -> str:

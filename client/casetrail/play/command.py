@@ -75,7 +75,8 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
 ) -> None:
     """Drive the engine with an event log.
 
-    What is played stays: the same file again changes nothing, and an interrupted playing goes on where it ended.
+    What is played stays: the same file again changes nothing, and an interrupted playing goes on where it ended. Cases
+    that were archived since are left out.
     """
     style = _style(backfill=backfill, scale=scale, prefix=prefix)
     try:

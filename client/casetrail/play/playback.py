@@ -79,6 +79,7 @@ class Playback:
         plan: The whole plan.
         known: The case was there before, or has moved on without us; its events must be told with `resume` before the
             next command is asked for.
+        archived: Only an archive has the case now: nothing can be added to it.
         began: When it opened, on the case's own clock, in unix seconds; None until that is known.
         written: Events that this playing has written.
     """
@@ -86,6 +87,7 @@ class Playback:
     def __init__(self, plan: CasePlan, *, live: bool) -> None:
         self.plan = plan
         self.known = False
+        self.archived = False
         self.began: int | None = None
         self.written = 0
         self._live = live
@@ -178,6 +180,10 @@ class Playback:
         step, said = task.step, f"{refusal.reason}: {refusal.message}"
         if refusal.reason == "STALE_SEQ":
             self.known = True
+            return
+        if refusal.reason == "CASE_ARCHIVED":
+            self.archived = True
+            self._ahead.clear()
             return
         if self._opening(step):
             taken = refusal.reason in _NUMBER_TAKEN

@@ -18,6 +18,7 @@ class Summary:
     Attributes:
         mode: `backfill` or `live`.
         cases: Played cases.
+        archived: Of these, how many were left out, since only an archive has them; no figure of the log counts them.
         rows: Their rows in the file.
         events: Events that these cases have in the log.
         written: Of these, how many this playing has written by its own commands.
@@ -32,6 +33,7 @@ class Summary:
 
     mode: str
     cases: int
+    archived: int
     rows: int
     events: int
     written: int
@@ -59,6 +61,7 @@ class Summary:
         return {
             "mode": self.mode,
             "cases": self.cases,
+            "archived": self.archived,
             "rows": self.rows,
             "events": self.events,
             "written": self.written,
@@ -74,6 +77,7 @@ class Summary:
     def as_text(self) -> str:
         """For a person."""
         share = "no promise was due" if self.attainment is None else f"{self.attainment:.1%} kept in time"
+        archived = f"\n  left out     {self.archived:>9,}  cases that were archived" if self.archived else ""
         skipped = f"\n  skipped      {self.skipped:>9,}  rows that could not be read" if self.skipped else ""
         return (
             f"{self.cases:,} cases, {self.rows:,} rows in {self.seconds:.1f} s ({self.rate:,.0f} rows/s)\n"
@@ -81,7 +85,7 @@ class Summary:
             f"  refused      {self.refused:>9,}  rows that the lifecycle did not allow, kept as they are\n"
             f"  notes        {self.notes:>9,}  rows that mean no action, kept as they are{skipped}\n"
             f"  escalations  {self.escalations:>9,}  steps on ladders\n"
-            f"  promises     {self.met + self.breached:>9,}  {share}, {self.breached:,} broken"
+            f"  promises     {self.met + self.breached:>9,}  {share}, {self.breached:,} broken{archived}"
         )
 
 
@@ -99,10 +103,11 @@ async def summarize(
         async with gate:
             return await client.get(playback.plan.case_id)
 
-    cases = await asyncio.gather(*map(read, playbacks))
+    cases = await asyncio.gather(*(read(playback) for playback in playbacks if not playback.archived))
     return Summary(
         mode=mode,
-        cases=len(cases),
+        cases=len(playbacks),
+        archived=len(playbacks) - len(cases),
         rows=sum(len(playback.plan.source.rows) for playback in playbacks),
         events=sum(case.seq for case in cases),
         written=sum(playback.written for playback in playbacks),
