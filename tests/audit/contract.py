@@ -470,8 +470,9 @@ class LogContract:
         await opened(log, "INQ-1", need=Need(wake, effects=False))
         (found,) = await unserved(log)
         assert (found.case_id, found.kind, found.wake, found.effects) == ("INQ-1", Kind.KIND_INQUIRY, wake, False)
+        await opened(log, "INQ-2", need=Need(wake, effects=False))
         await log.arm("INQ-1", seq=1, wake=wake, now=NOW)
-        assert await unserved(log) == []
+        assert [case.case_id for case in await unserved(log)] == ["INQ-2"]
 
     @pytest.mark.parametrize(
         ("need", "is_unserved"),
@@ -615,8 +616,10 @@ class LogContract:
         self, log: Log
     ) -> None:
         assert await log.agree("key", "a") == "a"
+        assert await log.agree("another", "a") == "a"
         assert await log.agree("key", "b") == "a"
         assert await log.agree("key", "b", instead_of="a") == "b"
+        assert await log.recall("another") == "a"
         assert await log.agree("key", "c", instead_of="a") == "b"
 
     async def test_policies_are_kept_in_order_and_once(self, log: Log) -> None:

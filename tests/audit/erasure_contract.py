@@ -233,6 +233,25 @@ class ErasureContract:
         assert secrets_of(tuple(await other.events("INQ-1"))) == []
         await other.close()
 
+    async def test_keys_are_destroyed_unless_a_case_of_their_customer_is_open(self, log: Log) -> None:
+        await written(log)
+        await written(log, "INQ-2", customer="cu-2", closed=False)
+        await written(log, "INQ-3", customer="", closed=False)
+        for customer, of, is_noted in (("cu-1", "INQ-1", True), ("cu-2", "INQ-2", False), ("", "INQ-3", True)):
+            event = Event(case_id=LOG_ITSELF, actor=ADMIN)
+            event.customer_erased.key_ids.append(f"a key of {of}")
+            assert await log.note_erasure(Erasure(customer, f"erase {of}", "0" * 64, event)) == is_noted, of
+
+    async def test_an_erasure_is_unfinished_until_the_log_itself_has_its_event(self, log: Log) -> None:
+        writer = await written(log, closed=False)
+        await written(log, "INQ-2", customer="cu-2")
+        await erased(log, "erase-2", customer="cu-2")
+        event = Event(case_id=LOG_ITSELF, actor=ADMIN)
+        event.customer_erased.key_ids.append("a key")
+        assert await log.note_erasure(Erasure("cu-9", "erase-9", "0" * 64, event))
+        await writer.write(note(), key="erase-9")
+        assert [each.request_id for each in await log.unfinished_erasures()] == ["erase-9"]
+
     async def test_an_erasure_that_a_crash_interrupts_is_finished_at_the_next_start(
         self, log: Log, log_url: str, key_settings: KeySettings
     ) -> None:

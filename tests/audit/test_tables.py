@@ -110,3 +110,10 @@ def test_a_file_refuses_an_append_that_forgets_the_tree(log: SqliteLog) -> None:
         owner.execute("UPDATE log_head SET size = 1")
         with pytest.raises(sqlite.IntegrityError, match="the tree grows with the log"):
             owner.execute("UPDATE log_head SET size = 2")
+
+
+async def test_a_subtree_is_read_at_its_level(log: SqliteLog) -> None:
+    with closing(sqlite.connect(log.path, isolation_level=None)) as owner:
+        for level in (1, 2):
+            owner.execute(*subtree(level, bytes([level]) * 32))
+    assert [await log.subtrees(level, 0, 1) for level in (1, 2)] == [[b"\1" * 32], [b"\2" * 32]]
