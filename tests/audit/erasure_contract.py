@@ -247,7 +247,7 @@ class ErasureContract:
         await written(log, "INQ-2", customer="cu-2")
         await erased(log, "erase-2", customer="cu-2")
         event = Event(case_id=LOG_ITSELF, actor=ADMIN)
-        event.customer_erased.key_ids.append("a key")
+        event.customer_erased.key_ids.extend(["a key", "another"])
         assert await log.note_erasure(Erasure("cu-9", "erase-9", "0" * 64, event))
         await writer.write(note(), key="erase-9")
         assert [each.request_id for each in await log.unfinished_erasures()] == ["erase-9"]
