@@ -44,7 +44,7 @@ async def opened(log: Log, case_id: str, **facts: object) -> Writer:
 
 async def take(events: AsyncIterator[Event], count: int) -> list[Event]:
     taken: list[Event] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(taken) < count:
             taken.append(await anext(events))
     return taken
@@ -377,7 +377,7 @@ class LogContract:
         following = asyncio.create_task(follow())
         await asyncio.sleep(0.02)
         await log.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await following == []
 
     async def test_a_closed_log_takes_nothing_and_tells_nothing(self, log: Log) -> None:

@@ -247,7 +247,7 @@ async def test_followers_find_what_no_notification_told(log: PostgresLog, superu
     async with aclosing(log.follow(after_position=0)) as events:
         await take(events, 1)
         following = asyncio.create_task(take(events, 2))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not end_of(superuser, "query LIKE 'LISTEN%'"):  # noqa: ASYNC110 - PostgreSQL tells nobody of it
                 await asyncio.sleep(0.01)
         log._writer._on_growth = lambda: None  # as if another process had written it
