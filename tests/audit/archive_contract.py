@@ -92,6 +92,16 @@ def is_archived(refused: pytest.ExceptionInfo[Rejected]) -> bool:
 class ArchiveContract:
     """The rules of `Log.archive` and `Log.restore`."""
 
+    async def test_closed_cases_are_told_from_one_on_in_the_order_of_their_opening(self, log: Log) -> None:
+        for number in range(4):
+            await closed(log, f"INQ-{number}")
+        first = await log.closed_cases(opened_before=NOON + 1_000_000, limit=2)
+        then = await log.closed_cases(opened_before=NOON + 1_000_000, after_opened=first[-1].opened, limit=5)
+        assert [[each.case.case_id for each in page] for page in (first, then)] == [
+            ["INQ-0", "INQ-1"],
+            ["INQ-2", "INQ-3"],
+        ]
+
     async def test_what_is_archived_leaves_its_envelopes_and_the_log_still_verifies(self, log: Log) -> None:
         for case_id in ("INQ-1", "INQ-2", "INQ-3"):
             await closed(log, case_id)
