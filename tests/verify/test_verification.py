@@ -316,6 +316,18 @@ def test_a_receipt_for_an_event_that_is_not_there_is_refused_unless_it_is_an_ext
     assert wrong.message.endswith("the event it was given for is not there")
 
 
+def test_a_receipt_of_another_log_is_refused_though_its_tree_is_the_same(tmp_path: Path) -> None:
+    world = World().write_down()
+    given = receipt(world.rows, 25, len(world.rows))
+    given["receipt"]["origin"] = "casetrail/another"
+    world.kept_receipts = [given]
+
+    (wrong,) = verify(world.evidence(tmp_path)).faults
+
+    assert (wrong.check, wrong.position) == (Check.RECEIPT_WRONG, 25)
+    assert "it is of the log 'casetrail/another', not of" in wrong.message
+
+
 @pytest.mark.parametrize("number", ["", "1_0", " 25", "-25", "٢٥", "1" * 19, 25, None])
 @pytest.mark.parametrize("name", ["position", "treeSize"])
 def test_a_receipt_with_a_number_that_is_none_is_malformed(tmp_path: Path, name: str, number: object) -> None:
