@@ -38,7 +38,7 @@ class Pace:
         longest: The most that `again` grows to.
         wake_grace: How late a timer may be.
         effect_grace: How long an effect may be pending without any look at the case, such as a call owed next week.
-        limit: Cases a round.
+        limit: Cases a round looks at; more while all of these have been woken already and none was served.
     """
 
     every: float = 1.0
@@ -90,6 +90,7 @@ class Sweep:
         self._pace = pace or Pace()
         self._now = now
         self._watched: dict[str, _Watched] = {}
+        self._limit = self._pace.limit
         self._memory = ""
         self._lost = ""
 
@@ -118,9 +119,10 @@ class Sweep:
             now=self._now(),
             wake_grace=self._pace.wake_grace,
             effect_grace=self._pace.effect_grace,
-            limit=self._pace.limit,
+            limit=self._limit,
         )
         due = self._due(found)
+        self._look_further(full=len(found) == self._limit, idle=not due)
         await asyncio.gather(*(self._wake(case) for case in due))
         return len(due)
 
@@ -154,6 +156,13 @@ class Sweep:
         for case_id in served:
             del self._watched[case_id]
         return [case for case in found if self._is_due(case, moment)]
+
+    def _look_further(self, *, full: bool, idle: bool) -> None:
+        """Cases that nothing serves must not hide those behind them."""
+        if not full:
+            self._limit = self._pace.limit
+        elif idle:
+            self._limit *= 2
 
     def _is_due(self, case: Unserved, moment: float) -> bool:
         watched = self._watched.get(case.case_id)

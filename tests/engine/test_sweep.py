@@ -133,6 +133,22 @@ async def test_a_case_that_needs_nothing_soon_is_left_longer_to_whoever_wrote_it
             assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
 
 
+async def test_cases_that_nothing_serves_do_not_hide_those_behind_them(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    cases = [(await engine.execute(opening())).case.case_id for _ in range(3)]
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
+        pace = Pace(first=0.0, unhurried=0.0, again=60.0, limit=1)
+        sweep = Sweep(log, client, TemporalWaker(client), pace=pace, now=clock.now)
+        await _round(sweep)
+        woken = [await sweep.round() for _ in range(4)]
+        assert woken == [0, 1, 0, 1]
+        for case_id in cases:
+            assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
+
+
 async def test_the_sweep_outlives_a_log_that_is_damaged_and_says_why(
     engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
 ) -> None:
