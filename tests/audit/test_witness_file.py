@@ -30,6 +30,7 @@ def test_there_is_one_a_line_among_empty_lines_and_comments(path: Path) -> None:
         (f"https://w1.example {LOG}", "the key of a witness are needed"),
         (f"ftp://w1.example {W1}", "the key of a witness are needed"),
     ],
+    ids=["no key", "more than that", "no key, but words", "the log's key", "no address of the web"],
 )
 def test_a_line_that_names_no_witness_is_refused_by_its_number(path: Path, line: str, words: str) -> None:
     path.write_text(f"# ours\n\n{line}\n")
