@@ -388,6 +388,7 @@ def test_a_complaint_that_is_reopened_owes_no_call_of_the_last_round(told: Story
     told.customer().reopen()
     assert not told.case.HasField("callback")
     assert not told.pending("callback")
+    assert "follow_up" not in told.clocks()
 
 
 def test_only_a_result_that_is_told_owes_a_call(investigated: Story) -> None:
