@@ -154,6 +154,6 @@ async def test_ctrl_c_says_how_to_go_on() -> None:
         process.send_signal(signal.SIGINT)
         _, said = await asyncio.wait_for(process.communicate(), 60)
 
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "Traceback" not in said.decode()
-    assert "Interrupted. What was played is kept: the same command goes on from there." in said.decode()
+    assert "What was played is kept: the same command goes on from there.\nInterrupted." in said.decode()

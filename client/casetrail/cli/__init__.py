@@ -68,7 +68,7 @@ def _casetrail() -> None:
     """Customer-service cases: open them, drive them, read them, prove them."""
 
 
-# How typer ends after Ctrl-C.
+# As shells say it, and how typer ends after Ctrl-C: 1 would be a verdict of `verify`.
 _INTERRUPTED = 130
 
 
@@ -82,7 +82,7 @@ def main() -> None:
         if end.code != _INTERRUPTED:
             raise
         typer.echo("Interrupted. What was asked for may have happened all the same.", err=True)
-        sys.exit(1)
+        raise
     except Exception as error:  # noqa: BLE001 - a person reads this: never a traceback
         import_module("casetrail.cli.failure").tell(error)
         sys.exit(1)

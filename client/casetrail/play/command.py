@@ -96,8 +96,8 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
         _errors.print(_GOES_ON)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        _errors.print(f"Interrupted. {_GOES_ON}")
-        raise typer.Exit(1) from None
+        _errors.print(_GOES_ON)
+        raise
     typer.echo(json.dumps(summary.as_json()) if terms.as_json else summary.as_text())
 
 
