@@ -17,14 +17,14 @@ from typing import Final, Protocol
 import psycopg
 
 from audit import stores
-from audit.envelope import EVENT_COLUMNS, StoredEvent
+from audit.envelope import StoredEvent
 from audit.group import Group
 from audit.postgres import rows
 from audit.postgres.server import Server
 from audit.sqlite import writer
 from audit.sqlite.file import Connection, DatabaseFile
 
-_EVENT: Final = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES ({', '.join('?' * len(StoredEvent._fields))})"  # noqa: S608 - our own names
+_EVENT: Final = f"{writer.EVENT} ({', '.join('?' * len(StoredEvent._fields))})"
 
 
 class Bare(Protocol):

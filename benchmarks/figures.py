@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+
+_THREE_DIGITS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,6 @@ def show(console: Console, section: Section) -> None:
 
 def number(value: float) -> str:
     """A number with as many digits as it deserves."""
-    if abs(value) >= 100:  # noqa: PLR2004 - three digits say enough
+    if abs(value) >= _THREE_DIGITS:
         return f"{value:,.0f}"
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -60,11 +60,13 @@ class PlainCase:
         """Keep the deadline, and escalate whenever it passes."""
         del opening  # kept by __init__, which runs before any update
         while True:
-            due = self._due
             try:
-                await workflow.wait_condition(lambda due=due: self._due != due, timeout=due - workflow.now())  # type: ignore[misc] # a lambda with a default
+                await self._until_moved(self._due)
             except TimeoutError:
                 self._keep(Said("escalate", "system", "nobody has done anything for an hour"))
+
+    async def _until_moved(self, due: datetime) -> None:
+        await workflow.wait_condition(lambda: self._due != due, timeout=due - workflow.now())
 
     @workflow.update
     async def execute(self, said: Said) -> int:

@@ -66,7 +66,7 @@ class Child:
         finally:
             await child._end()
 
-    async def ask(self, **request: Any) -> Answer:  # noqa: ANN401 - whatever JSON can carry
+    async def ask(self, **request: object) -> Answer:
         """Have a request carried out.
 
         Raises:

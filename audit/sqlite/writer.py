@@ -46,7 +46,9 @@ _LARGEST_GROUP: Final = 256
 _MOST_ROWS: Final = 64  # in one statement
 _MOST_TIPS: Final = 50_000  # cases whose last event is remembered
 
-_EVENT = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES"
+EVENT: Final = f"INSERT INTO event ({EVENT_COLUMNS}) VALUES"
+"""Writes events, when their values are told."""
+
 _SUBTREE = "INSERT INTO subtree VALUES"
 _INDEX = f"INSERT INTO case_index ({', '.join(INDEX_COLUMNS)}) VALUES"
 _NEED = f"INSERT INTO need ({', '.join(NEED_COLUMNS)}) VALUES"
@@ -252,7 +254,7 @@ def store(connection: Connection, group: Group, beside: Sequence[Question] = ())
     """Write all rows of a group, then what is changed beside them, then the head."""
     if not group.events:
         return
-    _insert(connection, _EVENT, group.events)
+    _insert(connection, EVENT, group.events)
     if group.index:
         _insert(connection, _INDEX, list(group.index.values()), INDEX_CONFLICT)
     if group.needs:
