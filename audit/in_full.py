@@ -1,6 +1,6 @@
 """What the log gives in pages, in full: the events of a case, and the cases that a filter finds."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 from audit.log import Log
@@ -9,22 +9,27 @@ from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 
-_PAGE: Final = 500
+_CASES: Final = 500
+_EVENTS: Final = 200  # each can be of some hundred kilobytes
 
 
 async def history(log: Log, case_id: str, *, after_seq: int = 0) -> list[Event]:
     """All events of a case, or those behind one, in order; none where there is no such case."""
-    events: list[Event] = []
-    while page := await log.events(case_id, after_seq=after_seq + len(events)):
-        events += page
-    return events
+    return [event async for page in pages(log, case_id, after_seq=after_seq) for event in page]
+
+
+async def pages(log: Log, case_id: str, *, after_seq: int = 0) -> AsyncGenerator[Sequence[Event], None]:
+    """The same in pages, for whoever needs only one at a time: a case can be longer than memory is large."""
+    while page := await log.events(case_id, after_seq=after_seq, limit=_EVENTS):
+        yield page
+        after_seq = page[-1].seq
 
 
 async def found_cases(log: Log, case_filter: CaseFilter) -> AsyncIterator[Case]:
     """All cases that a filter finds, the newest first."""
     token = ""
     while True:
-        page = await log.list_cases(case_filter, page_size=_PAGE, token=token)
+        page = await log.list_cases(case_filter, page_size=_CASES, token=token)
         for case in page.cases:
             yield case
         if not page.next_token:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
+from audit.in_full import pages
 from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
 from audit.verification.kept_outside import KeptOutside
@@ -55,30 +57,29 @@ class AuditServicer:
             Rejected: No such case, the page token is not of this query, or the log has not come as far.
         """
         await self._require_reached(request.after_position)
-        size = request.page_size or _PAGE
         after = page_tokens.after(request.case_id, request.page_token)
-        if request.case_id:
-            events = await self._of_case(request.case_id, after, request.after_position, size + 1)
-        else:
-            position = max(after, request.after_position)
-            events = await self._log.scan(after_position=position, limit=size + 1)
-        page = _fitting(events[:size])
-        if len(page) == len(events):
-            return ListEventsResponse(events=page)
-        last = page[-1].seq if request.case_id else page[-1].position
-        return ListEventsResponse(events=page, next_page_token=page_tokens.token(request.case_id, last))
+        found = self._of_case(request, after) if request.case_id else self._of_log(max(after, request.after_position))
+        events, more = await _page(found, request.page_size or _PAGE)
+        if not more:
+            return ListEventsResponse(events=events)
+        last = events[-1].seq if request.case_id else events[-1].position
+        return ListEventsResponse(events=events, next_page_token=page_tokens.token(request.case_id, last))
 
-    async def _of_case(self, case_id: str, after_seq: int, after_position: int, size: int) -> Sequence[Event]:
-        found: list[Event] = []
-        while len(found) < size:
-            events = await self._log.events(case_id, after_seq=after_seq, limit=size)
-            if not events and after_seq == 0 and case_id != LOG_ITSELF:
-                raise unknown_case(case_id)
-            found += (event for event in events if event.position > after_position)
-            if len(events) < size:
-                break
-            after_seq = events[-1].seq
-        return found[:size]
+    async def _of_case(self, request: ListEventsRequest, after_seq: int) -> AsyncGenerator[Event, None]:
+        known = after_seq > 0 or request.case_id == LOG_ITSELF
+        async for page in pages(self._log, request.case_id, after_seq=after_seq):
+            known = True
+            for event in page:
+                if event.position > request.after_position:
+                    yield event
+        if not known:
+            raise unknown_case(request.case_id)
+
+    async def _of_log(self, after_position: int) -> AsyncGenerator[Event, None]:
+        while page := await self._log.scan(after_position=after_position, limit=_PAGE):
+            for event in page:
+                yield event
+            after_position = page[-1].position
 
     async def watch_events(
         self, request: WatchEventsRequest, _: Principal
@@ -110,14 +111,23 @@ class AuditServicer:
         """Fold the case up to a point.
 
         Raises:
-            Rejected: No such case, or it has no such point.
+            Rejected: No such case, it has no such point, or one answer does not take its events.
         """
-        case, events = await replay(
+        case = await replay(
             self._log,
             request.case_id,
             seq=request.seq if request.HasField("seq") else None,
             at=instant(request.at) if request.HasField("at") else None,
         )
+        if request.without_events:
+            return ReplayCaseResponse(case=case)
+        events, more = await _page(self._of_case(ListEventsRequest(case_id=case.case_id), 0), case.seq)
+        if more and len(events) < case.seq:
+            raise Rejected(
+                RefusalReason.REFUSAL_REASON_TOO_LARGE,
+                f"one answer does not take all {case.seq} events: ask with without_events, and ListEvents for them",
+                "without_events",
+            )
         return ReplayCaseResponse(case=case, events=events)
 
     async def verify_case(self, request: VerifyCaseRequest, _: Principal) -> VerifyCaseResponse:
@@ -138,11 +148,14 @@ class AuditServicer:
         return await self._log.archive_of(case_id) is not None or await self._log.read_case(case_id) is not None
 
 
-def _fitting(events: Sequence[Event]) -> Sequence[Event]:
-    """Return as many of the first events as one answer takes, and at least one."""
+async def _page(found: AsyncGenerator[Event, None], most: int) -> tuple[Sequence[Event], bool]:
+    """As many of the first events as one answer takes, one at least, and whether there are more."""
+    events: list[Event] = []
     size = 0
-    for n, event in enumerate(events):
-        size += event.ByteSize()
-        if size > _PAGE_BYTES and n:
-            return events[:n]
-    return events
+    async with aclosing(found):
+        async for event in found:
+            size += event.ByteSize()
+            if len(events) == most or (size > _PAGE_BYTES and events):
+                return events, True
+            events.append(event)
+    return events, False

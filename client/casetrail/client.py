@@ -322,7 +322,9 @@ class Client(Verbs):
             after=after_seq,
         )
 
-    async def events(self, case_id: str = "", *, after_position: int = 0, page_size: int = 500) -> AsyncIterator[Event]:
+    async def events(
+        self, case_id: str = "", *, after_position: int = 0, page_size: int = 500
+    ) -> AsyncGenerator[Event, None]:
         """Events of one case, or of all, in the log's order; pages are fetched as they are needed."""
         request = ListEventsRequest(case_id=case_id, after_position=after_position, page_size=page_size)
         async for page in self._calls.pages(self._audit.ListEvents, request):
@@ -350,10 +352,19 @@ class Client(Verbs):
         """
         if (seq is None) == (at is None):
             raise ValueError("replay needs a seq or an instant, and not both")
-        request = ReplayCaseRequest(case_id=case_id, at=timestamp(at) if isinstance(at, datetime) else at)
+        request = ReplayCaseRequest(
+            case_id=case_id, at=timestamp(at) if isinstance(at, datetime) else at, without_events=True
+        )
         if seq is not None:
             request.seq = seq
-        return await self._calls.ask(self._audit.ReplayCase, request)
+        answer = await self._calls.ask(self._audit.ReplayCase, request)
+        if not answer.events:  # an older service gives them at once
+            async with aclosing(self.events(case_id)) as events:
+                async for event in events:
+                    if event.seq > answer.case.seq:
+                        break
+                    answer.events.append(event)
+        return answer
 
     async def verify(self, case_id: str = "", *, within: float = 600.0) -> VerifyCaseResponse:
         """Check one case, or the whole log, which takes its time: `within` so many seconds."""

@@ -367,8 +367,9 @@ async def test_a_case_is_asked_of_its_workflow_when_that_is_wanted(service: Serv
 
 
 async def test_a_replay_is_to_an_instant_or_to_an_event(service: Service, client: Client) -> None:
-    service.script("ReplayCase", ReplayCaseResponse(), ReplayCaseResponse())
-    await client.replay("INQ-1", seq=2)
+    service.script("ReplayCase", *[ReplayCaseResponse(case=Case(seq=2))] * 2)
+    service.script("ListEvents", *[ListEventsResponse(events=[Event(seq=1), Event(seq=2), Event(seq=3)])] * 2)
+    assert [event.seq for event in (await client.replay("INQ-1", seq=2)).events] == [1, 2]
     await client.replay("INQ-1", at=datetime(2026, 11, 22, 9, tzinfo=UTC))
     one, two = service.requests("ReplayCase")
     assert one.seq == 2

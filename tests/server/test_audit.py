@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from casetrail import Client
 from casetrail.v1.audit_service_pb2 import (
     ListEventsRequest,
     ReplayCaseRequest,
@@ -148,6 +149,23 @@ async def test_a_case_is_replayed_to_a_seq_and_to_an_instant(running: Running) -
 
     assert by_seq.case.seq == len(by_seq.events) == 2
     assert by_time.case.seq >= opened.case.seq
+
+
+async def test_a_case_of_any_length_is_replayed(running: Running) -> None:
+    case_id = (await running.open()).case.case_id
+    for n in range(300):
+        last = (await running.note(case_id, n, text="x" * 20_000)).case
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.audit.ReplayCase(ReplayCaseRequest(case_id=case_id, seq=last.seq), metadata=token("shop"))
+    async with Client(running.address, "shop-secret") as client:
+        replayed = await client.replay(case_id, seq=last.seq - 1)
+        events = [event async for event in client.events(case_id)]
+
+    told = refusal(caught.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_LARGE")
+    assert replayed.case.seq == last.seq - 1
+    assert list(replayed.events) == events[:-1]
 
 
 async def test_a_point_that_a_case_does_not_have_is_refused(running: Running) -> None:

@@ -111,9 +111,12 @@ class ReplayCaseRequest(google.protobuf.message.Message):
     CASE_ID_FIELD_NUMBER: builtins.int
     SEQ_FIELD_NUMBER: builtins.int
     AT_FIELD_NUMBER: builtins.int
+    WITHOUT_EVENTS_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     seq: builtins.int
     """After this event."""
+    without_events: builtins.bool
+    """Only the case: its events, up to its seq, are in ListEvents, page by page."""
     @property
     def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """After all that had happened up to this instant of case time."""
@@ -124,9 +127,10 @@ class ReplayCaseRequest(google.protobuf.message.Message):
         case_id: builtins.str = ...,
         seq: builtins.int = ...,
         at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        without_events: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["at", b"at", "point", b"point", "seq", b"seq"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["at", b"at", "case_id", b"case_id", "point", b"point", "seq", b"seq"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["at", b"at", "case_id", b"case_id", "point", b"point", "seq", b"seq", "without_events", b"without_events"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["point", b"point"]) -> typing.Literal["seq", "at"] | None: ...
 
 Global___ReplayCaseRequest: typing_extensions.TypeAlias = ReplayCaseRequest
@@ -141,7 +145,7 @@ class ReplayCaseResponse(google.protobuf.message.Message):
     def case(self) -> casetrail.v1.case_pb2.Case: ...
     @property
     def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.event_pb2.Event]:
-        """The events up to the point."""
+        """The events up to the point. Where they are too many for one answer it is refused as TOO_LARGE: ask without them."""
 
     def __init__(
         self,
