@@ -14,6 +14,8 @@ pytest.register_assert_rewrite(
     "tests.audit.contract",
     "tests.audit.erasure_contract",
     "tests.audit.given",
+    "tests.audit.past_the_guards",
+    "tests.audit.tampering_contract",
     "tests.audit.tree_contract",
 )
 

@@ -14,6 +14,7 @@ from audit.log import LOG_ITSELF, ArchivingRefusedError, Log
 from audit.postgres import PostgresLog
 from audit.sqlite import SqliteLog
 from tests.audit.archive_contract import A1, agreed, archived, closed, closed_cases
+from tests.audit.past_the_guards import change_file
 from tests.postgres_server import PostgresServer
 
 # Of the log below, in which INQ-1 (1 to 3) is archived by the event 9, and INQ-2 (4 to 6) is agreed to be.
@@ -308,15 +309,6 @@ async def test_a_server_keeps_a_case_that_needs_something(server_url: str) -> No
     await log.close()
 
 
-def tampered(path: Path, *changes: str) -> None:
-    """Change a file as somebody does who owns it: without its triggers."""
-    with closing(sqlite.connect(path, isolation_level=None)) as owner:
-        for (name,) in owner.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            owner.execute(f"DROP TRIGGER {name}")
-        for change in changes:
-            owner.execute(change)
-
-
 NOTED = "INSERT INTO archived SELECT '{0}', case_id, opened, seq, leaf_hash, {1}, NULL FROM case_index"
 REMOVED = ("UPDATE event SET payload = NULL WHERE pos BETWEEN 4 AND 6", "DELETE FROM case_index")
 
@@ -340,7 +332,7 @@ REMOVED = ("UPDATE event SET payload = NULL WHERE pos BETWEEN 4 AND 6", "DELETE 
 async def test_verification_finds_what_was_archived_behind_the_logs_back(
     file: SqliteLog, changes: tuple[str, ...], expected: tuple[str, int]
 ) -> None:
-    tampered(file.path, *changes)
+    change_file(file.path, *changes)
     findings = (await file.verify()).findings
     assert expected in [(finding.reason, finding.position) for finding in findings]
     assert min(finding.position for finding in findings) == expected[1]

@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, closing
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
-import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
@@ -19,10 +19,10 @@ from audit.verification import from_tables, processes
 from audit.verification.processes import Checkers, Place, in_thread
 from audit.verification.snapshot import ALL_CASES
 from tests.audit.given import Writer, note, opening
+from tests.audit.past_the_guards import change_file, change_server
 from tests.postgres_server import PostgresServer
 
 CASES, NOTES = 6, 5
-_TABLES = ("event", "policy", "log_head")
 _DAMAGE = (
     "UPDATE event SET ordinal = 7 WHERE pos = 3",
     "UPDATE event SET leaf_hash = (SELECT leaf_hash FROM event WHERE pos = 1) WHERE pos = 9",
@@ -184,14 +184,7 @@ class TestSqlite(CheckingContract):
 
     @pytest.fixture
     def damage(self, tmp_path: Path) -> Damage:
-        def change() -> None:
-            with closing(sqlite.connect(tmp_path / "log.db", isolation_level=None)) as connection:
-                for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-                    connection.execute(f"DROP TRIGGER {name}")
-                for statement in _DAMAGE:
-                    assert connection.execute(statement).rowcount, statement
-
-        return change
+        return partial(change_file, tmp_path / "log.db", *_DAMAGE)
 
     @pytest.mark.usefixtures("log")
     async def test_an_answer_to_something_else_is_an_error_and_no_clean_bill(self, log_url: str) -> None:
@@ -214,14 +207,7 @@ class TestPostgres(CheckingContract):
 
     @pytest.fixture
     def damage(self, log_url: str, postgres: PostgresServer) -> Damage:
-        def change() -> None:
-            database = log_url.rpartition("/")[2]
-            for table in _TABLES:
-                postgres.execute(f"ALTER TABLE casetrail.{table} DISABLE TRIGGER USER", database=database)
-            for statement in ("ALTER TABLE event DROP CONSTRAINT event_check", *_DAMAGE):
-                postgres.execute(f"SET search_path = casetrail; {statement}", database=database)
-
-        return change
+        return partial(change_server, postgres.url(log_url.rpartition("/")[2]), *_DAMAGE)
 
 
 async def _write_without_end(log: Log) -> None:

@@ -7,13 +7,12 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import psycopg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 from google.protobuf.json_format import MessageToDict
-from psycopg import sql
 
 from audit import db_verify
 from audit.checkpoint_folder import CheckpointFolder
@@ -26,6 +25,7 @@ from audit.verification.kept_outside import KeptOutside
 from audit.verification.signatures import Signers
 from casetrail.proof.note import WITNESS_KEY, SigningKey
 from tests.audit.given import Writer, note, opening
+from tests.audit.past_the_guards import change_file, change_server
 from tests.postgres_server import PostgresServer
 from tests.programs import CASETRAIL_DB
 
@@ -231,13 +231,7 @@ class TestSqlite(DbVerifyContract):
 
     @pytest.fixture
     def change(self, tmp_path: Path) -> Change:
-        def change(statement: str) -> None:
-            with closing(sqlite.connect(tmp_path / "log.db", isolation_level=None)) as other:
-                for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-                    other.execute(f"DROP TRIGGER {name}")
-                other.execute(statement)
-
-        return change
+        return partial(change_file, tmp_path / "log.db")
 
     def test_it_writes_nothing(self, url: str, tmp_path: Path) -> None:
         asyncio.run(write(url, tmp_path))
@@ -291,15 +285,7 @@ class TestPostgres(DbVerifyContract):
 
     @pytest.fixture
     def change(self, url: str, postgres: PostgresServer) -> Change:
-        def change(statement: str) -> None:
-            database = url.rpartition("/")[2]
-            with psycopg.connect(postgres.url(database), autocommit=True) as connection:
-                connection.execute("SET search_path = casetrail")
-                for table in ("event", "checkpoint"):
-                    connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
-                connection.execute(statement.encode())
-
-        return change
+        return partial(change_server, postgres.url(url.rpartition("/")[2]))
 
     def test_a_server_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         ran = Ran("postgresql://casetrail:secret@127.0.0.1:1/log", tmp_path)

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,15 +31,15 @@ from tests.audit.contract import (
     Clock,
     LogContract,
     everybody_hears_that_a_table_is_gone,
-    everybody_hears_that_the_head_is_gone,
     opened,
-    reasons,
     take,
     two_cases,
 )
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
+from tests.audit.past_the_guards import change_server
 from tests.audit.processes import writing_process
+from tests.audit.tampering_contract import Tamper, TamperingContract, is_found
 from tests.audit.tree_contract import TreeContract
 from tests.postgres_server import Databases, PostgresServer
 
@@ -57,7 +58,7 @@ def clock() -> Clock:
 def url(request: pytest.FixtureRequest, new_database: Databases) -> Iterator[str]:
     made = new_database()
     yield made
-    new_database.give_back(made, as_it_was="superuser" not in request.fixturenames)
+    new_database.give_back(made, as_it_was={"superuser", "tamper"}.isdisjoint(request.fixturenames))
 
 
 @pytest_asyncio.fixture
@@ -575,79 +576,37 @@ async def test_an_append_that_forgets_the_tree_is_refused(superuser: psycopg.Con
 
 
 @pytest.fixture
-def tamper(superuser: psycopg.Connection[Any]) -> Callable[..., None]:
-    """Change the tables as one who owns them can: without triggers and rules."""
-
-    def change(*statements: str) -> None:
-        for table in ("event", "subtree", "checkpoint", "policy", "log_head"):
-            superuser.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
-        superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_check")
-        superuser.execute("ALTER TABLE event DROP CONSTRAINT IF EXISTS event_key_check")
-        for statement in statements:
-            assert superuser.execute(statement).rowcount, statement
-
-    return change
+def tamper(url: str, postgres: PostgresServer) -> Tamper:
+    return partial(change_server, postgres.url(database_of(url)))
 
 
 ENVELOPE = "UPDATE event SET envelope = {} WHERE pos = 3"
-BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'mei', 'bob'), 'UTF8')")
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (["UPDATE event SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
-        (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET key = 'r1' WHERE pos = 4"], ("COLUMN_CHANGED", 4)),
-        (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
-        (["UPDATE event SET leaf_hash = decode(repeat('00', 32), 'hex') WHERE pos = 3"], ("HASH_WRONG", 3)),
-        ([BY_BOB], ("HASH_WRONG", 3)),
-        ([ENVELOPE.format("envelope || ' '::bytea")], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE event SET payload = payload || ' '::bytea WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE event SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
-        (["UPDATE event SET payload = NULL WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
-        (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
-        (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
-        (["UPDATE log_head SET size = 6"], ("HEAD_WRONG", 7)),
-        (["UPDATE log_head SET log = 'another'"], ("OTHER_LOG", 1)),
-        (["UPDATE log_head SET frontier = frontier || ' '::bytea"], ("TREE_WRONG", 7)),
-        (["UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET live = 0 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["DELETE FROM case_index WHERE case_id = 'INQ-2'"], ("PROJECTION_DIFFERS", 7)),
-        (["INSERT INTO policy (digest, policy_id, body) VALUES ('d', 'default', ' ')"], ("POLICY_CHANGED", 0)),
-    ],
-)
-async def test_what_a_superuser_tampered_with_is_found_where_it_is(
-    log: PostgresLog, tamper: Callable[..., None], changes: list[str], expected: tuple[str, int]
-) -> None:
-    await two_cases(log)
-    assert (await log.verify()).findings == ()
-    tamper(*changes)
-    findings = (await log.verify()).findings
-    assert expected in reasons(findings), findings
-    assert all(finding.message for finding in findings)
+class TestTampering(TamperingContract):
+    """Whatever a superuser changes on a server is found."""
 
+    BY_BOB = ENVELOPE.format("convert_to(replace(convert_from(envelope, 'UTF8'), 'mei', 'bob'), 'UTF8')")
+    REHASHED = r"UPDATE event SET leaf_hash = sha256('\x00'::bytea || envelope) WHERE pos = 3"
 
-async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(
-    log: PostgresLog, tamper: Callable[..., None]
-) -> None:
-    await two_cases(log)
-    tamper(BY_BOB, r"UPDATE event SET leaf_hash = sha256('\x00'::bytea || envelope) WHERE pos = 3")
-    assert ("CHAIN_BROKEN", 4) in reasons((await log.verify("INQ-1")).findings)
-
-
-async def test_a_head_that_was_set_back_stops_all_writing(log: PostgresLog, tamper: Callable[..., None]) -> None:
-    await two_cases(log)
-    tamper("UPDATE log_head SET size = 3")
-    with pytest.raises(LogDamagedError, match="run `casetrail-db verify`"):
-        await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ("UPDATE event SET leaf_hash = decode(repeat('00', 32), 'hex') WHERE pos = 3", ("HASH_WRONG", 3)),
+            (ENVELOPE.format("envelope || ' '::bytea"), ("ENVELOPE_INVALID", 3)),
+            ("UPDATE event SET payload = payload || ' '::bytea WHERE pos = 3", ("PAYLOAD_CHANGED", 3)),
+            ("UPDATE log_head SET frontier = frontier || ' '::bytea", ("TREE_WRONG", 7)),
+            ("INSERT INTO policy (digest, policy_id, body) VALUES ('d', 'default', ' ')", ("POLICY_CHANGED", 0)),
+        ],
+    )
+    async def test_bytes_that_were_changed_are_found_where_they_are(
+        self, log: Log, tamper: Tamper, change: str, expected: tuple[str, int]
+    ) -> None:
+        await is_found(log, tamper, change, expected)
 
 
 async def test_an_older_copy_in_the_place_of_the_log_takes_nothing(
-    log: PostgresLog, superuser: psycopg.Connection[Any], tamper: Callable[..., None]
+    log: PostgresLog, superuser: psycopg.Connection[Any], tamper: Tamper
 ) -> None:
     await opened(log, "INQ-1")
     superuser.execute("CREATE TABLE head_before AS SELECT size, frontier FROM log_head")
@@ -661,12 +620,6 @@ async def test_an_older_copy_in_the_place_of_the_log_takes_nothing(
     with pytest.raises(LogDamagedError, match="has 1 events, and had 2: an older copy was put in its place"):
         await opened(log, "INQ-3")
     assert await log.size() == 1
-
-
-async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: PostgresLog, tamper: Callable[..., None]) -> None:
-    await two_cases(log)
-    tamper("DELETE FROM log_head")
-    await everybody_hears_that_the_head_is_gone(log)
 
 
 @pytest.mark.parametrize("table", TABLES)

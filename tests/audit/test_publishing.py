@@ -24,6 +24,7 @@ from audit.verification.kept_outside import KeptOutside
 from casetrail.proof.note import WITNESS_KEY, SignedNote, SigningKey, TreeNote, signed
 from casetrail.proof.tree import check_consistency, check_inclusion
 from tests.audit.given import Writer, note, opening
+from tests.audit.past_the_guards import change_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -262,7 +263,7 @@ async def test_a_checkpoint_that_only_the_folder_has_is_put_back(
     publisher = Publisher(log, notary, folder_at(outside))
     published = await publisher.publish()
     assert published is not None
-    as_owner(path, "DELETE FROM checkpoint")
+    change_file(path, "DELETE FROM checkpoint")
     await writer.write(note(), key="more")
     await publisher.check()
     (kept,) = await log.checkpoints()
@@ -319,7 +320,7 @@ async def test_what_was_acknowledged_before_a_kill_is_published_after_it(path: P
 
 async def rewritten(path: Path, *statements: str) -> list[tuple[str, int]]:
     """What verification finds after somebody who owns the file has changed it."""
-    as_owner(path, *statements)
+    change_file(path, *statements)
     log = SqliteLog(path)
     found = [(finding.reason, finding.position) for finding in (await log.verify()).findings]
     await log.close()
@@ -346,14 +347,6 @@ async def test_a_tree_that_is_not_over_the_events_is_found(
         assert await rewritten(copy, statement) == expected, statement
 
 
-def as_owner(path: Path, *statements: str) -> None:
-    with closing(sqlite.connect(path, isolation_level=None)) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement)
-
-
 @pytest.mark.parametrize("at_once", [1, 500])
 async def test_what_is_kept_outside_and_not_in_the_database_is_found(
     log: SqliteLog,
@@ -374,7 +367,7 @@ async def test_what_is_kept_outside_and_not_in_the_database_is_found(
     before = KeptOutside(outside, None)
     assert (await log.verify(outside=before)).findings == ()
     await publisher.publish()
-    as_owner(path, "DELETE FROM checkpoint WHERE size IN (3, 5)")
+    change_file(path, "DELETE FROM checkpoint WHERE size IN (3, 5)")
     assert (await log.verify()).findings == ()
     assert await found_outside(log, before) == [("CHECKPOINT_MISSING", 3)]
     assert await found_outside(log, KeptOutside(outside, None)) == [

@@ -6,8 +6,9 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest_asyncio
 
 from audit.key_encryption import KeyEncryptionKeys
 from audit.listing import UNSERVED, which_cases
-from audit.log import Appended, Checkpoint, Finding, Known, LogDamagedError, LogUnavailableError
+from audit.log import Appended, Checkpoint, Known, Log, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import DatabaseFile, check_sqlite, trouble_of
 from audit.sqlite.keys import SqliteKeys
@@ -30,14 +31,15 @@ from tests.audit.contract import (
     Clock,
     LogContract,
     everybody_hears_that_a_table_is_gone,
-    everybody_hears_that_the_head_is_gone,
     opened,
     reasons,
     take,
     two_cases,
 )
 from tests.audit.given import Writer, note, opening
+from tests.audit.past_the_guards import change_file
 from tests.audit.processes import writing_process
+from tests.audit.tampering_contract import Tamper, TamperingContract, is_found
 from tests.audit.tree_contract import TreeContract, true_checkpoint
 
 
@@ -168,80 +170,34 @@ async def test_our_own_connections_replace_nothing_that_is_never_changed(
 
 
 @pytest.fixture
-def tamper(path: Path) -> Callable[..., None]:
-    """Change the file as one who owns it can: without its triggers and rules."""
-
-    def change(*statements: str) -> None:
-        with closing(sqlite.connect(path, isolation_level=None)) as other:
-            triggers = other.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-            for (name,) in triggers:
-                other.execute(f"DROP TRIGGER {name}")
-            other.execute("PRAGMA ignore_check_constraints = ON")
-            for statement in statements:
-                assert other.execute(statement).rowcount, statement
-
-    return change
+def tamper(path: Path) -> Tamper:
+    return partial(change_file, path)
 
 
-BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BLOB) WHERE pos = 3"
+class TestTampering(TamperingContract):
+    """Whatever its owner changes in a file is found."""
 
+    BY_BOB = "UPDATE event SET envelope = CAST(replace(envelope, 'mei', 'bob') AS BLOB) WHERE pos = 3"
+    REHASHED = "UPDATE event SET leaf_hash = fresh_hash(envelope) WHERE pos = 3"
 
-async def test_an_event_that_is_gone_is_told_of_once_however_many_its_request_brought(
-    log: SqliteLog, tamper: Callable[..., None]
-) -> None:
-    await (await opened(log, "INQ-1")).write(*[note() for _ in range(50)], key="r1")
-    tamper("DELETE FROM event WHERE pos = 20")
-    found = [(each.reason, each.position) for each in (await log.verify()).findings]
-    assert [each for each in found if each[0] == "COLUMN_CHANGED"] == [("COLUMN_CHANGED", 21)]
-    assert {("GAP", 20), ("SEQ_WRONG", 21), ("CHAIN_BROKEN", 21)} < set(found)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (["UPDATE event SET pos = 9 WHERE pos = 7"], ("GAP", 7)),
-        (["UPDATE event SET case_id = 'INQ-3' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET seq = 9 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET key = 'r9' WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET ordinal = 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET key = 'r1' WHERE pos = 4"], ("COLUMN_CHANGED", 4)),
-        (["UPDATE event SET recorded_at = recorded_at + 1 WHERE pos = 6"], ("COLUMN_CHANGED", 6)),
-        (["UPDATE event SET recorded_at = recorded_at - 1 WHERE pos = 6"], ("TIME_BACKWARDS", 6)),
-        (["UPDATE event SET leaf_hash = zeroblob(32) WHERE pos = 3"], ("HASH_WRONG", 3)),
-        ([BY_BOB], ("HASH_WRONG", 3)),
-        (["UPDATE event SET envelope = x'7b' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE event SET envelope = x'5b5d' WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE event SET envelope = CAST(envelope || ' ' AS BLOB) WHERE pos = 3"], ("ENVELOPE_INVALID", 3)),
-        (["UPDATE event SET payload = CAST(payload || x'00' AS BLOB) WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE event SET payload = x'' WHERE pos = 3"], ("PAYLOAD_CHANGED", 3)),
-        (["UPDATE event SET dek_id = 'k1' WHERE pos = 3"], ("COLUMN_CHANGED", 3)),
-        (["UPDATE event SET payload = NULL WHERE pos = 3"], ("PAYLOAD_MISSING", 3)),
-        (["DELETE FROM event WHERE pos = 1"], ("GAP", 1)),
-        (["DELETE FROM event WHERE pos = 4"], ("GAP", 4)),
-        (["DELETE FROM event WHERE pos = 7"], ("HEAD_WRONG", 7)),
-        (["UPDATE log_head SET size = 6"], ("HEAD_WRONG", 7)),
-        (["UPDATE log_head SET size = 9"], ("HEAD_WRONG", 8)),
-        (["UPDATE log_head SET log = 'another'"], ("OTHER_LOG", 1)),
-        (["UPDATE case_index SET body = x'' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET body = x'ff' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET owner = 'bob' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET live = 0 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET seq = 3 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET opened = 9 WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 6)),
-        (["UPDATE case_index SET case_id = 'INQ-0' WHERE case_id = 'INQ-1'"], ("PROJECTION_DIFFERS", 1)),
-        (["DELETE FROM case_index WHERE case_id = 'INQ-2'"], ("PROJECTION_DIFFERS", 7)),
-        (["INSERT INTO policy VALUES (1, 'd', 'default', x'00')"], ("POLICY_CHANGED", 0)),
-    ],
-)
-async def test_what_was_tampered_with_is_found_where_it_is(
-    log: SqliteLog, tamper: Callable[..., None], changes: list[str], expected: tuple[str, int]
-) -> None:
-    await two_cases(log)
-    assert (await log.verify()).findings == ()
-    tamper(*changes)
-    findings = (await log.verify()).findings
-    assert expected in reasons(list(findings)), findings
-    assert all(finding.message for finding in findings)
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ("UPDATE event SET leaf_hash = zeroblob(32) WHERE pos = 3", ("HASH_WRONG", 3)),
+            ("UPDATE event SET envelope = x'7b' WHERE pos = 3", ("ENVELOPE_INVALID", 3)),
+            ("UPDATE event SET envelope = x'5b5d' WHERE pos = 3", ("ENVELOPE_INVALID", 3)),
+            ("UPDATE event SET envelope = CAST(envelope || ' ' AS BLOB) WHERE pos = 3", ("ENVELOPE_INVALID", 3)),
+            ("UPDATE event SET payload = CAST(payload || x'00' AS BLOB) WHERE pos = 3", ("PAYLOAD_CHANGED", 3)),
+            ("UPDATE event SET payload = x'' WHERE pos = 3", ("PAYLOAD_CHANGED", 3)),
+            ("UPDATE case_index SET body = x'' WHERE case_id = 'INQ-1'", ("PROJECTION_DIFFERS", 6)),
+            ("UPDATE case_index SET body = x'ff' WHERE case_id = 'INQ-1'", ("PROJECTION_DIFFERS", 6)),
+            ("INSERT INTO policy VALUES (1, 'd', 'default', x'00')", ("POLICY_CHANGED", 0)),
+        ],
+    )
+    async def test_bytes_that_were_changed_are_found_where_they_are(
+        self, log: Log, tamper: Tamper, change: str, expected: tuple[str, int]
+    ) -> None:
+        await is_found(log, tamper, change, expected)
 
 
 REPLACED = (
@@ -279,65 +235,7 @@ async def test_what_another_program_replaced_past_the_triggers_is_found(
     assert (await log.verify()).findings == ()
     with closing(sqlite.connect(path, isolation_level=None)) as other:  # deletes what it replaces without asking them
         assert other.execute(replaces).rowcount == 1
-    assert expected in reasons(await findings_of(log))
-
-
-async def test_an_event_rewritten_with_a_fresh_hash_breaks_the_chain(
-    log: SqliteLog, path: Path, tamper: Callable[..., None]
-) -> None:
-    await two_cases(log)
-    tamper(BY_BOB)
-    rehash(path, 3)
-    assert reasons(await findings_of(log, "INQ-1")) == [("CHAIN_BROKEN", 4)]
-    # The last one has nobody after it; the projection knows its hash.
-    tamper(BY_BOB.replace("pos = 3", "pos = 7"))
-    rehash(path, 7)
-    assert reasons(await findings_of(log, "INQ-2")) == [("PROJECTION_DIFFERS", 7)]
-
-
-async def test_two_events_that_changed_places_are_found(log: SqliteLog, tamper: Callable[..., None]) -> None:
-    await two_cases(log)
-    tamper(
-        "UPDATE event SET pos = 99 WHERE pos = 3",
-        "UPDATE event SET pos = 3 WHERE pos = 4",
-        "UPDATE event SET pos = 4 WHERE pos = 99",
-    )
-    # … and at the end the tree, which is over all of them in their order.
-    assert {f.position for f in await findings_of(log)} == {3, 4, 7}
-
-
-async def test_a_damaged_row_stops_no_other_case_and_says_what_to_do(
-    log: SqliteLog, tamper: Callable[..., None]
-) -> None:
-    await two_cases(log)
-    tamper("UPDATE event SET payload = NULL WHERE pos = 3")
-    with pytest.raises(LogDamagedError, match=r"position 3 .* payload is gone; run `casetrail-db verify`"):
-        await log.events("INQ-1")
-    assert len(await log.events("INQ-2")) == 3
-
-
-async def test_an_event_that_does_not_fit_its_case_is_found_and_stops_no_verification(log: SqliteLog) -> None:
-    writer = Writer(log, "INQ-1")
-    await writer.write(opening(), key="open")
-    batch = writer.batch(note(), key="r1")
-    batch.events[0].clock_met.clock.clock_id = "no_such_clock#1"
-    await log.append(batch)
-
-    assert ("FOLD_FAILED", 2) in [(finding.reason, finding.position) for finding in await findings_of(log)]
-
-
-async def test_a_head_that_was_set_back_stops_all_writing(log: SqliteLog, tamper: Callable[..., None]) -> None:
-    await two_cases(log)
-    tamper("UPDATE log_head SET size = 3")
-    with pytest.raises(LogDamagedError, match="run `casetrail-db verify`"):
-        await log.append(Writer(log, "INQ-3").batch(opening(), key="open"))
-    assert [f.reason for f in await findings_of(log)] == ["HEAD_WRONG"]
-
-
-async def test_a_head_that_was_deleted_is_damage_to_whoever_asks(log: SqliteLog, tamper: Callable[..., None]) -> None:
-    await two_cases(log)
-    tamper("DELETE FROM log_head")
-    await everybody_hears_that_the_head_is_gone(log)
+    assert expected in reasons((await log.verify()).findings)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -360,27 +258,12 @@ def test_every_table_of_a_new_file_is_one_that_is_looked_for(path: Path) -> None
     assert {name for (name,) in made} == set(TABLES)
 
 
-async def test_text_that_is_none_is_damage_to_whoever_reads_it(log: SqliteLog, tamper: Callable[..., None]) -> None:
+async def test_text_that_is_none_is_damage_to_whoever_reads_it(log: SqliteLog, tamper: Tamper) -> None:
     await two_cases(log)
     tamper("UPDATE event SET key = CAST(x'ff' AS TEXT) WHERE pos = 3")
     for asking in (log.verify(), log.events("INQ-1")):
         with pytest.raises(LogDamagedError, match=r"holds text that is no UTF-8 .*column 'key'"):
             await asking
-
-
-def rehash(path: Path, position: int) -> None:
-    from audit.envelope import leaf_hash  # noqa: PLC0415 - what a forger would use
-
-    with closing(sqlite.connect(path, isolation_level=None)) as other:
-        ((envelope,),) = other.execute("SELECT envelope FROM event WHERE pos = ?", (position,)).fetchall()
-        other.execute(
-            "UPDATE event SET envelope = ?, leaf_hash = ? WHERE pos = ?",
-            (envelope, leaf_hash(envelope), position),
-        )
-
-
-async def findings_of(log: SqliteLog, case_id: str = "") -> list[Finding]:
-    return list((await log.verify(case_id)).findings)
 
 
 # What goes wrong below
