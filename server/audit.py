@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Final
 
 from audit.in_full import pages
+from audit.listing import MOST_BYTES
 from audit.log import LOG_ITSELF, Log
 from audit.replay import replay
 from audit.verification.kept_outside import KeptOutside
@@ -29,8 +30,6 @@ from server.principals import Principal
 from server.proving import Proving
 
 _PAGE: Final = 200
-# Clients take messages of up to 4 MiB unless they are told otherwise.
-_PAGE_BYTES: Final = 3 * 1024 * 1024
 
 
 class AuditServicer:
@@ -155,7 +154,7 @@ async def _page(found: AsyncGenerator[Event, None], most: int) -> tuple[Sequence
     async with aclosing(found):
         async for event in found:
             size += event.ByteSize()
-            if len(events) == most or (size > _PAGE_BYTES and events):
+            if len(events) == most or (size > MOST_BYTES and events):
                 return events, True
             events.append(event)
     return events, False

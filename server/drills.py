@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Final
 
 from audit.in_full import cases_of_drill, found_cases, history
+from audit.listing import MOST_BYTES
 from audit.log import Log
 from casetrail.v1 import drill_service_pb2
 from casetrail.v1.case_pb2 import Case
@@ -98,14 +99,20 @@ class DrillServicer:
         """Answer the drill, its scenario, and the cases in it.
 
         Raises:
-            Rejected: No such drill.
+            Rejected: No such drill, or one answer does not take its cases.
         """
         drill = await self._drill(request.case_id)
-        return GetDrillResponse(
-            drill=drill,
-            scenario=script.scenario_of(drill.drill.scenario),
-            cases=await cases_of_drill(self._log, drill.case_id),
-        )
+        answer = GetDrillResponse(drill=drill, scenario=script.scenario_of(drill.drill.scenario))
+        if not request.without_cases:
+            cases = await cases_of_drill(self._log, drill.case_id)
+            if sum(case.ByteSize() for case in cases) > MOST_BYTES:
+                raise Rejected(
+                    RefusalReason.REFUSAL_REASON_TOO_LARGE,
+                    f"one answer does not take all {len(cases)} cases: ask without_cases, and ListCases by drill_id",
+                    "without_cases",
+                )
+            answer.cases.extend(cases)
+        return answer
 
     async def watch(self, request: WatchDrillRequest, principal: Principal) -> AsyncGenerator[WatchDrillResponse, None]:
         """Answer the drill after every event that follows `after_seq`, until it is over.

@@ -8,16 +8,22 @@ from casetrail.commands import How, new_request_id
 from casetrail.patience import Patience
 from casetrail.receipts import Keep
 from casetrail.v1 import drill_service_pb2 as wire
+from casetrail.v1.case_service_pb2 import CaseFilter, ListCasesRequest
+from casetrail.v1.case_service_pb2_grpc import CaseServiceStub
 from casetrail.v1.drill_service_pb2_grpc import DrillServiceStub
 from casetrail.v1.inject_pb2 import Inject
 from casetrail.v1.scenario_pb2 import Scenario
+from casetrail.v1.types_pb2 import Kind
 
 if TYPE_CHECKING:
-    # A name that only the generated stubs have: the same class, as an asynchronous channel makes it.
+    # Names that only the generated stubs have: the same classes, as an asynchronous channel makes them.
+    from casetrail.v1.case_service_pb2_grpc import CaseServiceAsyncStub
     from casetrail.v1.drill_service_pb2_grpc import DrillServiceAsyncStub
 
 # A thousand runs of a large scenario take a while, and none of it is waiting.
 _SIMULATION = Patience(attempt=600.0, overall=900.0, again=Patience().overall)
+
+_PAGE = 500
 
 
 class Drills:
@@ -26,6 +32,7 @@ class Drills:
     def __init__(self, calls: Calls, keep: Keep) -> None:
         """Made by the client, over its own channel."""
         self._stub: DrillServiceAsyncStub = DrillServiceStub(calls.channel)
+        self._cases: CaseServiceAsyncStub = CaseServiceStub(calls.channel)
         self._calls = calls
         self._keep_receipt = keep
 
@@ -49,7 +56,14 @@ class Drills:
 
     async def get(self, case_id: str) -> wire.GetDrillResponse:
         """The drill as it is now, its scenario, and the cases in it."""
-        return await self._calls.ask(self._stub.GetDrill, wire.GetDrillRequest(case_id=case_id))
+        request = wire.GetDrillRequest(case_id=case_id, without_cases=True)
+        found = await self._calls.ask(self._stub.GetDrill, request)
+        if not found.cases:  # an older service gives them at once
+            listing = ListCasesRequest(filter=CaseFilter(drill_id=case_id, include_drills=True), page_size=_PAGE)
+            pages = [page async for page in self._calls.pages(self._cases.ListCases, listing)]
+            cases = [case for page in pages for case in page.cases if case.kind != Kind.KIND_DRILL]
+            found.cases.extend(reversed(cases))
+        return found
 
     async def watch(self, case_id: str, *, after_seq: int = 0) -> AsyncIterator[wire.WatchDrillResponse]:
         """Every event of a drill after one, with the drill after it, until it is over and everything put right."""

@@ -95,12 +95,13 @@ class Running:
         return AuditServiceStub(self.channel)
 
     async def open(
-        self, request_id: str = "open-1", *, caller: str = "shop", on_behalf_of: Actor | None = None
+        self, request_id: str = "open-1", *, caller: str = "shop", on_behalf_of: Actor | None = None, email: str = ""
     ) -> OpenCaseResponse:
         request = OpenCaseRequest(request_id=request_id, on_behalf_of=on_behalf_of)
         request.open.kind = Kind.KIND_INQUIRY
         request.open.channel = Channel.CHANNEL_EMAIL
         request.open.customer.customer_id = "C-1"
+        request.open.customer.email = email
         request.open.subject = "Where is my parcel?"
         return await self.cases.OpenCase(request, metadata=token(caller))
 

@@ -58,6 +58,23 @@ async def test_what_the_log_has_from_before_a_rule_is_read_and_goes_on(running: 
     assert (await running.note(opened.case.case_id, 1)).case.seq == replayed.case.seq + 1
 
 
+async def test_pages_of_large_cases_stay_within_what_clients_take(running: Running) -> None:
+    for n in range(9):  # nobody sends their letters, which are kept as pending
+        case_id = (await running.open(f"open-{n}", email="ms.wang@example.com")).case.case_id
+        for m in range(25):
+            command = Command(case_id=case_id, request_id=f"reply-{m}")
+            command.reply.words.text = "x" * 20_000
+            await running.execute(command)
+
+    request, numbers, pages = ListCasesRequest(), list[str](), 0
+    while pages == 0 or request.page_token:
+        page = await running.cases.ListCases(request, metadata=token("shop"))
+        numbers += [case.case_id for case in page.cases]
+        request.page_token, pages = page.next_page_token, pages + 1
+
+    assert (len(set(numbers)), len(numbers), pages) == (9, 9, 2)
+
+
 async def test_an_unknown_case_is_not_found(running: Running) -> None:
     for call in (
         running.cases.GetCase(GetCaseRequest(case_id="INQ-NOPE"), metadata=token("shop")),

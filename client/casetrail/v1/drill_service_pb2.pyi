@@ -86,13 +86,17 @@ class GetDrillRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: builtins.int
+    WITHOUT_CASES_FIELD_NUMBER: builtins.int
     case_id: builtins.str
+    without_cases: builtins.bool
+    """Leave out the cases in it: CaseService.ListCases has them by drill_id, page by page."""
     def __init__(
         self,
         *,
         case_id: builtins.str = ...,
+        without_cases: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["case_id", b"case_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["case_id", b"case_id", "without_cases", b"without_cases"]) -> None: ...
 
 Global___GetDrillRequest: typing_extensions.TypeAlias = GetDrillRequest
 
@@ -109,7 +113,7 @@ class GetDrillResponse(google.protobuf.message.Message):
     def scenario(self) -> casetrail.v1.scenario_pb2.Scenario: ...
     @property
     def cases(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.case_pb2.Case]:
-        """The cases in it."""
+        """The cases in it. Where they are too many for one answer it is refused as TOO_LARGE: ask without them."""
 
     def __init__(
         self,
