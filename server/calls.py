@@ -25,12 +25,14 @@ from telemetry import observed_call
 
 # The wire takes a little more than a request may have, so that it is us who refuse it, with a reason.
 MAX_MESSAGE_BYTES: Final = 4 * validation.MAX_REQUEST_BYTES
+# What our own client takes.
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 # What a servicer offers, by the method's name in the contract: one answer, or a stream of them.
 Unary: TypeAlias = Callable[[Any, Principal], Awaitable[Message]]
 Stream: TypeAlias = Callable[[Any, Principal], AsyncGenerator[Message, None]]
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, Message]"
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -69,21 +71,18 @@ class Gate:
     def _handler(self, method: MethodDescriptor, answer: Any) -> "grpc.RpcMethodHandler[Any, Any]":  # noqa: ANN401 - of either form
         kind = GetMessageClass(method.input_type)
         validation.warm(kind)
-        serialize = GetMessageClass(method.output_type).SerializeToString
         name = f"{method.containing_service.full_name}/{method.name}"
         if method.server_streaming:
-            stream = self._stream(name, kind, answer)
-            return grpc.unary_stream_rpc_method_handler(stream, response_serializer=serialize)
-        unary = self._unary(name, kind, answer)
-        return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialize)
+            return grpc.unary_stream_rpc_method_handler(self._stream(name, kind, answer))
+        return grpc.unary_unary_rpc_method_handler(self._unary(name, kind, answer))
 
-    def _unary(self, name: str, kind: type[Message], answer: Unary) -> Callable[..., Awaitable[Message]]:
-        async def handle(data: bytes, context: Context) -> Message:
+    def _unary(self, name: str, kind: type[Message], answer: Unary) -> Callable[..., Awaitable[bytes]]:
+        async def handle(data: bytes, context: Context) -> bytes:
             metadata = context.invocation_metadata() or ()
             with observed_call(name, metadata, tracing=self._tracing) as call:
                 try:
                     principal = self._admitted(metadata)
-                    response = await answer(validation.read(kind, data), principal)
+                    response = _written(await answer(validation.read(kind, data), principal))
                 except Exception as error:  # noqa: BLE001 - the one place where every error ends
                     refused = _refuse(name, error)
                     call.code = refused.code
@@ -93,15 +92,15 @@ class Gate:
 
         return handle
 
-    def _stream(self, name: str, kind: type[Message], answer: Stream) -> Callable[..., AsyncIterator[Message]]:
-        async def handle(data: bytes, context: Context) -> AsyncIterator[Message]:
+    def _stream(self, name: str, kind: type[Message], answer: Stream) -> Callable[..., AsyncIterator[bytes]]:
+        async def handle(data: bytes, context: Context) -> AsyncIterator[bytes]:
             metadata = context.invocation_metadata() or ()
             with observed_call(name, metadata, tracing=self._tracing) as call:
                 try:
                     principal = self._admitted(metadata)
                     async with aclosing(answer(validation.read(kind, data), principal)) as responses:
                         async for response in self._until_stopped(responses):
-                            yield response
+                            yield _written(response)
                 except Exception as error:  # noqa: BLE001 - likewise
                     refused = _refuse(name, error)
                     call.code = refused.code
@@ -146,6 +145,22 @@ class Gate:
                 self._waiting.discard(task)
             yield response
         raise Rejected(RefusalReason.REFUSAL_REASON_STOPPING, "this server is stopping; go on from where you are")
+
+
+def _written(answer: Message) -> bytes:
+    """An answer as it is sent.
+
+    Raises:
+        Rejected: TOO_LARGE: nobody would take it, and why would not be clear.
+    """
+    data = answer.SerializeToString()
+    if len(data) > MAX_ANSWER_BYTES:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_TOO_LARGE,
+            f"the answer has {len(data)} bytes, and at most {MAX_ANSWER_BYTES} are sent; "
+            "if it was to a write, that was carried out",
+        )
+    return data
 
 
 def _refuse(name: str, error: Exception) -> Refused:

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pysqlite3.dbapi2 as sqlite
@@ -21,8 +21,16 @@ from casetrail.v1.case_service_pb2 import (
     OpenCaseRequest,
 )
 from casetrail.v1.command_pb2 import Command
+from casetrail.v1.incident_service_pb2 import GetReportRequest, GetReportResponse
+from casetrail.v1.incident_service_pb2_grpc import IncidentServiceStub
 from casetrail.v1.types_pb2 import Actor, Role
+from server.calls import MAX_ANSWER_BYTES, Gate
+from server.incidents import CONTRACT
+from server.principals import Principals
 from tests.server.running import Running, refusal, token
+
+if TYPE_CHECKING:
+    from casetrail.v1.incident_service_pb2_grpc import IncidentServiceAsyncStub
 
 
 async def fails(call: "grpc.aio.UnaryUnaryCall[Any, Any]") -> grpc.aio.AioRpcError:
@@ -125,6 +133,24 @@ async def test_a_message_beyond_what_the_wire_takes_is_refused_too(running: Runn
     error = await fails(call(b"\x0a" * (17 * 1024 * 1024), metadata=token("shop")))
 
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_answer_beyond_what_clients_take_is_refused_with_its_reason(running: Running) -> None:
+    async def report(*_: object) -> GetReportResponse:
+        return GetReportResponse(content=bytes(MAX_ANSWER_BYTES))
+
+    gate = Gate(Principals(running.principals), tracing=False)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((gate.service(CONTRACT, {method.name: report for method in CONTRACT.methods}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub: IncidentServiceAsyncStub = IncidentServiceStub(channel)
+        told = refusal(await fails(stub.GetReport(GetReportRequest(case_id="INC-1"), metadata=token("shop"))))
+    await server.stop(0)
+
+    assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_LARGE")
+    assert "and at most 67108864 are sent" in told.message
 
 
 @pytest.mark.parametrize("change", ["DROP TABLE policy", "DELETE FROM log_head"])

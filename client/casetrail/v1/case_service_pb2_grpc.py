@@ -31,6 +31,9 @@ class CaseServiceStub(object):
     Every write takes a request id that the caller chooses, and is safe to repeat for ever: the same request again gets
     the first answer again. A caller is answered only after the log has committed. Errors are google.rpc.Status with an
     ErrorInfo whose `reason` is stable (domain "casetrail"), and with BadRequest where fields are wrong.
+
+    A request has at most 4 MiB. Pages end before 4 MiB, which is what gRPC's clients take unless they are told otherwise;
+    let yours take 64 MiB, beyond which nothing is answered: a batch, a report or one very large case can be larger than 4.
     """
 
     def __init__(self, channel):
@@ -77,6 +80,9 @@ class CaseServiceServicer(object):
     Every write takes a request id that the caller chooses, and is safe to repeat for ever: the same request again gets
     the first answer again. A caller is answered only after the log has committed. Errors are google.rpc.Status with an
     ErrorInfo whose `reason` is stable (domain "casetrail"), and with BadRequest where fields are wrong.
+
+    A request has at most 4 MiB. Pages end before 4 MiB, which is what gRPC's clients take unless they are told otherwise;
+    let yours take 64 MiB, beyond which nothing is answered: a batch, a report or one very large case can be larger than 4.
     """
 
     def OpenCase(self, request, context):
@@ -168,6 +174,9 @@ class CaseService(object):
     Every write takes a request id that the caller chooses, and is safe to repeat for ever: the same request again gets
     the first answer again. A caller is answered only after the log has committed. Errors are google.rpc.Status with an
     ErrorInfo whose `reason` is stable (domain "casetrail"), and with BadRequest where fields are wrong.
+
+    A request has at most 4 MiB. Pages end before 4 MiB, which is what gRPC's clients take unless they are told otherwise;
+    let yours take 64 MiB, beyond which nothing is answered: a batch, a report or one very large case can be larger than 4.
     """
 
     @staticmethod

@@ -82,7 +82,7 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     REFUSAL_REASON_WORKFLOW_UNAVAILABLE: _RefusalReason.ValueType  # 42
     """UNAVAILABLE: Temporal cannot be asked now."""
     REFUSAL_REASON_TOO_LARGE: _RefusalReason.ValueType  # 43
-    """RESOURCE_EXHAUSTED: the message is too large."""
+    """RESOURCE_EXHAUSTED: the request, or what would answer it, is too large; the message says what to do."""
     REFUSAL_REASON_INTERNAL: _RefusalReason.ValueType  # 44
     """INTERNAL: a fault of the engine, logged with the request id."""
     REFUSAL_REASON_BAD_PAGE_TOKEN: _RefusalReason.ValueType  # 45
@@ -167,7 +167,7 @@ REFUSAL_REASON_LOG_DAMAGED: RefusalReason.ValueType  # 41
 REFUSAL_REASON_WORKFLOW_UNAVAILABLE: RefusalReason.ValueType  # 42
 """UNAVAILABLE: Temporal cannot be asked now."""
 REFUSAL_REASON_TOO_LARGE: RefusalReason.ValueType  # 43
-"""RESOURCE_EXHAUSTED: the message is too large."""
+"""RESOURCE_EXHAUSTED: the request, or what would answer it, is too large; the message says what to do."""
 REFUSAL_REASON_INTERNAL: RefusalReason.ValueType  # 44
 """INTERNAL: a fault of the engine, logged with the request id."""
 REFUSAL_REASON_BAD_PAGE_TOKEN: RefusalReason.ValueType  # 45
