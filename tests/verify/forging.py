@@ -168,9 +168,9 @@ def key_change(old: Key, new: Key, *, signed_by: Key | None = None, agreed_by: K
 UNDER = proto((1, "p"), (2, hashlib.sha256(POLICY).hexdigest()))
 
 
-def opened(*, kind: int = 1) -> bytes:
+def opened(*, kind: int = 1, under: bytes = UNDER) -> bytes:
     """The payload of an inquiry's first event, by chat, about an order."""
-    return proto((20, proto((1, kind), (2, 1), (3, 2), (4, "order"), (10, UNDER))))
+    return proto((20, proto((1, kind), (2, 1), (3, 2), (4, "order"), (10, under))))
 
 
 def listed(case: str, rows: Sequence[Line], **differing: int) -> bytes:

@@ -39,6 +39,7 @@ from tests.verify.forging import (
     NEXT_KEY,
     OTHER_LOG,
     THIRD_KEY,
+    UNDER,
     Draft,
     Line,
     World,
@@ -51,6 +52,7 @@ from tests.verify.forging import (
     microseconds,
     note,
     note_of,
+    opened,
     proto,
     root,
     rows_of,
@@ -110,6 +112,16 @@ def rewritten(pos: int, *, signed: bool, trusting: bool = False, **changes: Any)
         write_again(world, signed=signed, trusting=trusting)
 
     return do
+
+
+def happened_otherwise(type_: str, payload: bytes) -> Callable[[World], None]:
+    return rewritten(17, signed=True, trusting=True, type=type_, payload=payload)
+
+
+def also(draft: Draft, more: bytes) -> Draft:
+    """Say something more in a payload, which a protobuf reader merges with what stands there."""
+    assert isinstance(draft.payload, bytes)
+    return replace(draft, payload=draft.payload + more)
 
 
 def write_again(world: World, *, signed: bool, trusting: bool = False) -> None:
@@ -481,6 +493,27 @@ def missing_policy(world: World) -> None:
     world.changes.append(lambda lines: lines.remove(next(line for line in lines if line["kind"] == "policy")))
 
 
+def missing_former_policy(world: World) -> None:
+    """A case began under a policy that is taken out, and went on under another."""
+    world.drafts[1] = replace(world.drafts[1], payload=opened(under=proto((1, "q"), (2, "ab" * 32))))
+    happened_otherwise("PolicyChanged", proto((124, proto((1, UNDER)))))(world)
+    notes = sum(row["case_id"] == "INQ-2" for row in world.rows) - 2
+    folded_otherwise(notes=notes)(world)
+
+
+def sealed_and_more(world: World) -> None:
+    seal = base64.b64decode(world.rows[19]["payload"])
+    world.drafts[19] = replace(world.drafts[19], payload=seal + proto((193, b"")))
+    write_again(world, signed=True, trusting=True)
+
+
+def archived_by_two_names(world: World) -> None:
+    """A reader that joins the two reads that one person did both."""
+    agreed_to_otherwise(lambda world: replaced(world, -1, also(world.drafts[-1], proto((196, proto((9, "anna")))))))(
+        world
+    )
+
+
 def wrong_inclusion(world: World) -> None:
     world.positions = [1, 6, 11]
 
@@ -516,6 +549,7 @@ TAMPERINGS = [
     Tampering("column seq beyond any", Check.EXPORT_MALFORMED, 0, column("seq", 1 << 64)),
     Tampering("column key", Check.COLUMN_CHANGED, 17, flipped("key")),
     Tampering("column ordinal", Check.ORDINAL_WRONG, 17, column("ordinal", 2)),
+    Tampering("column ordinal beyond any", Check.EXPORT_MALFORMED, 0, column("ordinal", (1 << 63) - 1)),
     Tampering("column event_id", Check.COLUMN_CHANGED, 17, flipped("event_id")),
     Tampering("column type", Check.COLUMN_CHANGED, 17, flipped("type")),
     Tampering("column recorded_at", Check.COLUMN_CHANGED, 17, column("recorded_at", 1_795_348_800_017_001)),
@@ -548,6 +582,7 @@ TAMPERINGS = [
         *("archived, proposed something else", Check.ARCHIVE_WRONG, REMOVED),
         agreed_to_otherwise(lambda world: replaced(world, -3, proposal(root="cd" * 32))),
     ),
+    Tampering("archived, and who approved it is said twice", Check.ARCHIVE_WRONG, REMOVED, archived_by_two_names),
     Tampering("archived what was not agreed to", Check.ARCHIVE_WRONG, REMOVED, archived_otherwise),
     Tampering("archived though it was withdrawn", Check.ARCHIVE_WRONG, REMOVED, withdrawn_all_the_same),
     Tampering(
@@ -717,6 +752,12 @@ TAMPERINGS = [
         41,
         changed_key(key_change(NEXT_KEY, THIRD_KEY)),
     ),
+    Tampering(
+        "a change of key that names two new ones",
+        Check.KEY_CHANGE_WRONG,
+        41,
+        changed_key(also(key_change(LOG_KEY, NEXT_KEY), proto((193, proto((2, FOURTH_KEY.vkey)))))),
+    ),
     Tampering("a change from a key that the log has no more", Check.KEY_CHANGE_WRONG, 43, changed_from_an_old_key),
     Tampering(
         "a change to another log's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, FOREIGN_KEY))
@@ -740,6 +781,7 @@ TAMPERINGS = [
     Tampering("a seal that seals itself, with the key", Check.SEAL_WRONG, 20, sealed_with_itself),
     Tampering("a seal under another day's key, with the key", Check.SEAL_WRONG, 20, sealed_under_another_day),
     Tampering("a seal of which the payload is gone", Check.SEAL_WRONG, 20, seal_without_payload),
+    Tampering("a seal that is a change of key besides, with the key", Check.SEAL_WRONG, 20, sealed_and_more),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
     Tampering("a case listed as it once was", Check.CASE_WRONG, 2, listed_as_it_once_was),
@@ -755,11 +797,42 @@ TAMPERINGS = [
         2,
         rewritten(2, signed=True, trusting=True, payload=b"\x82\x01\x02ho"),
     ),
+    Tampering(
+        "a decision is asked for in what is no message, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        17,
+        happened_otherwise("DecisionRequested", proto((60, proto((1, b"\xff"))))),
+    ),
+    Tampering(
+        "a case is put under what is no policy, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        17,
+        happened_otherwise("PolicyChanged", proto((124, proto((1, b"\xff"))))),
+    ),
+    Tampering(
+        "what happened is said twice, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        2,
+        rewritten(2, signed=True, trusting=True, payload=proto((20, proto((1, 2)))) + opened()),
+    ),
+    Tampering(
+        "a field of what happened is said twice, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        17,
+        happened_otherwise("Prioritized", proto((30, proto((1, 2), (1, 1))))),
+    ),
+    Tampering(
+        "another thing happened besides, with the key",
+        Check.PAYLOAD_UNREADABLE,
+        2,
+        rewritten(2, signed=True, trusting=True, payload=opened() + proto((26, proto((2, 1))))),
+    ),
     Tampering("a case listed twice", Check.CASE_WRONG, 2, listed_twice),
     Tampering("a case that is listed and has no events", Check.CASE_WRONG, 41, listed_without_events),
     Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
     Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
     Tampering("a policy taken out", Check.POLICY_MISSING, 1, missing_policy),
+    Tampering("a policy taken out that was in force once", Check.POLICY_MISSING, 2, missing_former_policy),
     # The file
     Tampering("two exports in one file", Check.EXPORT_MIXED, 0, second_header),
     Tampering("a line of an unknown kind", Check.EXPORT_MALFORMED, 0, unknown_line),

@@ -1,5 +1,6 @@
 """What was archived: in an export, where its payloads are gone, and in the folder that has them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from casetrail_verify import Check, Report, verify
+from casetrail_verify import Check, EvidenceError, Report, verify
 from casetrail_verify.archived import Removal, _Case, _wrong
 from casetrail_verify.seals import root_over
 from tests.verify.archiving import ARCHIVE, CASE, REMOVED, archived, folder_of, payload_changed, restored
@@ -197,3 +198,14 @@ def test_what_is_no_archive_is_said_to_be_none(differing: dict[str, object], tmp
     report = judged_folder(World().write_down(), tmp_path, **differing)
 
     assert [fault.check for fault in report.faults] == [Check.EXPORT_MALFORMED]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "proofs.jsonl", "events.parquet"])
+def test_a_file_of_an_archive_that_never_ends_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    world = World().write_down()
+    archive = folder_of(world, tmp_path)
+    (archive / name).unlink()
+    os.mkfifo(archive / name)
+
+    with pytest.raises(EvidenceError, match=f"{name} is no regular file"):
+        verify(replace(world.evidence(tmp_path), export=archive))

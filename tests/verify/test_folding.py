@@ -76,6 +76,11 @@ Folding.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestFolding = Folding.TestCase
 
 
+def numbers_of(type_: str) -> list[int]:
+    """Of the fields that the fold reads in a body."""
+    return sorted({each if isinstance(each, int) else each[0] for each in folding._CHANGES[type_].reads})
+
+
 def any_event(type_: str, seq: int, chance: random.Random) -> Event:
     """An event that says anything in the fields that the fold reads, whether the rules would bring it or not."""
     event = Event(case_id="INQ-1", seq=seq)
@@ -83,7 +88,7 @@ def any_event(type_: str, seq: int, chance: random.Random) -> Event:
     field = BODIES[type_]
     body = getattr(event, field.name)
     body.SetInParent()
-    for number in folding._CHANGES[type_].reads:
+    for number in numbers_of(type_):
         read = of_body(type_).fields_by_number[number]
         if read.message_type is not None:
             if chance.random() < 0.5:
@@ -160,7 +165,7 @@ def test_the_fold_reads_fields_that_the_contract_has(type_: str) -> None:
     assert type_ in BODIES
     if change.reads:
         assert BODIES[type_].number == change.body
-        assert set(change.reads) <= {field.number for field in of_body(type_).fields}
+        assert set(numbers_of(type_)) <= {field.number for field in of_body(type_).fields}
 
 
 def test_the_fold_names_its_facts_as_the_contract_does() -> None:
@@ -172,5 +177,5 @@ def test_the_fold_names_its_facts_as_the_contract_does() -> None:
 
 
 def test_what_is_no_event_of_its_type_is_refused() -> None:
-    with pytest.raises(WireError, match="no CaseOpened"):
+    with pytest.raises(WireError, match="another body than 20"):
         folding.step("CaseOpened", 1_795_334_400, b"\x82\x01\x02hi")

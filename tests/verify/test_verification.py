@@ -454,6 +454,24 @@ def test_a_hostile_export_cannot_write_to_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in verify(world.evidence(tmp_path)).words
 
 
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    """Half a character can be named in JSON, and nothing that has it can be signed."""
+    world = World(header={"origin": "origin"}).write_down()
+    world.end = lambda text: text.replace(b'"origin":"origin"', rb'"origin":"\ud800"')
+
+    assert faults(verify(world.evidence(tmp_path))) == {Check.EXPORT_MALFORMED: (0, 1)}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_line_that_is_nested_deeply_is_refused_by_any_process(processes: int, tmp_path: Path) -> None:
+    world = World().write_down()
+    world.end = lambda text: text + b'{"kind":' + b"[" * 900 + b"]" * 900 + b"}\n"
+
+    report = verify(world.evidence(tmp_path), processes=processes)
+
+    assert report.faults[0].message == "line 56: it is nested too deeply"
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_no_byte_of_an_export_can_change_unnoticed(seed: int, tmp_path: Path) -> None:
     evidence = World().write_down().evidence(tmp_path)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from casetrail_verify import lines
 from casetrail_verify.events import Tree
+from casetrail_verify.evidence import regular
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
@@ -39,10 +40,11 @@ class ArchiveFolder:
 
         Raises:
             LineError: This is no manifest of an archive.
+            EvidenceError: One of the files is none that ends, as a pipe is.
             OSError: Something cannot be read.
         """
         self._found = found
-        data = (path / _MANIFEST).read_bytes()
+        data = regular(path / _MANIFEST).read_bytes()
         self.manifest_sha256 = hashlib.sha256(data).hexdigest()
         self._manifest = lines.parse(data)
         if self._manifest.get("format") != "casetrail-archive" or self._manifest.get("version") != _VERSION:
@@ -97,7 +99,7 @@ def _is_end(one: object) -> bool:
 
 def _described(path: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
         return {"bytes": file.tell(), "sha256": digest.hexdigest()}

@@ -11,9 +11,10 @@ from casetrail_verify import lines
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.payload import body_of
 from casetrail_verify.seals import root_over
 from casetrail_verify.stretches import Gone, OwnEvent
-from casetrail_verify.wire import Message, WireError
+from casetrail_verify.wire import WireError
 
 PROPOSED: Final = "ArchiveProposed"
 APPROVED: Final = "ArchiveApproved"
@@ -22,11 +23,7 @@ RESTORED: Final = "CaseRestored"
 WITHDRAWN: Final = "ArchiveWithdrawn"
 """Types of the events."""
 
-_PROPOSED_BODY: Final = 194
-_APPROVED_BODY: Final = 195
-_ARCHIVED_BODY: Final = 196
-_RESTORED_BODY: Final = 197
-_WITHDRAWN_BODY: Final = 199
+_BODIES: Final = {PROPOSED: 194, APPROVED: 195, ARCHIVED: 196, RESTORED: 197, WITHDRAWN: 199}
 
 
 class Removal(NamedTuple):
@@ -152,27 +149,23 @@ class Archives:
             self._found.merge([Fault(Check.PAYLOAD_MISSING, message, missing.pos, case_id, missing.times)])
 
     def _read(self, event: OwnEvent) -> None:
-        if event.type not in (PROPOSED, APPROVED, ARCHIVED, RESTORED, WITHDRAWN):
+        if event.type not in _BODIES:
             return
         if event.payload is None:
             raise WireError("its payload is gone")
-        message = Message(event.payload)
+        body = body_of(event.payload, _BODIES[event.type])
         if event.type == PROPOSED:
-            body = Message(message.data(_PROPOSED_BODY))
             self._proposals[body.text(1)] = _Consent(event.pos, event.actor, body.integer(4), body.text(6))
             return
         if event.type == APPROVED:
-            body = Message(message.data(_APPROVED_BODY))
             self._approvals[body.text(1)] = _Consent(event.pos, event.actor, body.integer(2), body.text(3))
             return
         if event.type == RESTORED:
-            body = Message(message.data(_RESTORED_BODY))
             self._restorations[event.pos] = (body.text(1), body.text(2))
             return
         if event.type == WITHDRAWN:
-            self._withdrawn.add(Message(message.data(_WITHDRAWN_BODY)).text(1))
+            self._withdrawn.add(body.text(1))
             return
-        body = Message(message.data(_ARCHIVED_BODY))
         self.removals[event.pos] = Removal(
             body.text(1),
             body.integer(2),

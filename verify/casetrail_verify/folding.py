@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from casetrail_verify.wire import Message, WireError
+from casetrail_verify.payload import body_of
+from casetrail_verify.wire import Message
 
 Value = int | bytes | None
 """Of a field: a number, or bytes for everything else; None where it is absent."""
+
+Field = int | tuple[int, int]
+"""Of a body: its number; or the number of a message in it, and that of this one's field."""
 
 KIND, STAGE, OPENED, UPDATED, CHANNEL, PRIORITY, CATEGORY = 2, 3, 5, 6, 7, 8, 9
 ORDER, OWNER, POLICY, ROUND, CLOSED, COUNTERS, SILENT, SOURCE, DRILL = 11, 14, 16, 18, 29, 38, 40, 41, 44
@@ -36,6 +40,8 @@ NAMES: Final = {
 """Of the facts that are compared, besides the counters."""
 
 _TIMES: Final = (OPENED, UPDATED, CLOSED)
+
+_NO_POLICY: Final = (None, None)
 
 _INQUIRY, _COMPLAINT = 1, 2
 
@@ -69,11 +75,13 @@ class Folded:
     Attributes:
         facts: By the number of the case's field; times in seconds since 1970.
         counters: Likewise, of the field `counters`.
+        policies: Digests of those that the case is, or was, under.
         reported: Whether an incident's report is filed.
     """
 
     facts: dict[int, Any] = field(default_factory=dict)
     counters: dict[int, int] = field(default_factory=dict)
+    policies: tuple[Value, ...] = ()
     reported: bool = False
 
     def apply(self, step: Step) -> None:
@@ -81,19 +89,18 @@ class Folded:
         type_, at, said = step
         _CHANGES[type_].change(self, at, *said)
 
-    @property
-    def policy(self) -> str:
-        """Digest of the policy that the case is under; empty where it names none."""
-        _, digest = _policy(self.facts.get(POLICY))
-        return digest
-
     def differences(self, listed: Mapping[str, object], updated_at: int) -> list[str]:
         """Names of the facts of which the case says something else."""
-        facts = self.facts | {UPDATED: updated_at}
-        found = [name for number, name in NAMES.items() if _fact(number, facts.get(number)) != listed[name]]
+        facts = {POLICY: _NO_POLICY} | self.facts | {UPDATED: updated_at}
+        found = [name for number, name in NAMES.items() if facts.get(number) != listed[name]]
         if _counted(self.counters) != listed["counters"]:
             found.append("counters")
         return found
+
+    def put_under(self, policy_id: Value, digest: Value) -> None:
+        """Have a policy hold from now on."""
+        self.facts[POLICY] = (policy_id, digest)
+        self.policies += (digest,)
 
     def count(self, counter: int, times: int = 1) -> None:
         """Count something."""
@@ -105,12 +112,12 @@ class _Change(NamedTuple):
 
     Attributes:
         body: Number of the payload's field that holds them; unused where nothing is read.
-        reads: The numbers of their fields that are needed; none where it is enough that they happened.
+        reads: Their fields that are needed; none where it is enough that they happened.
         change: What they do to the case.
     """
 
     body: int
-    reads: tuple[int, ...]
+    reads: tuple[Field, ...]
     change: Callable[..., None]
 
 
@@ -130,11 +137,8 @@ def step(type_: str, at: int, payload: bytes) -> Step:
     change = _CHANGES[type_]
     if not change.reads:
         return type_, at, ()
-    body = Message(payload).value(change.body)
-    if not isinstance(body, bytes):
-        raise WireError(f"the payload is no {type_}, which the envelope says it is")
-    message = Message(body)
-    return type_, at, tuple([message.value(number) for number in change.reads])
+    body = body_of(payload, change.body)
+    return type_, at, tuple([_read(body, each) for each in change.reads])
 
 
 def listed(body: Message) -> Mapping[str, object]:
@@ -148,31 +152,28 @@ def listed(body: Message) -> Mapping[str, object]:
     return {name: _listed(number, body) for number, name in NAMES.items()} | {"counters": _counted(counted)}
 
 
-def _fact(number: int, folded: Any) -> object:  # noqa: ANN401 - of any fact
-    return _policy(folded) if number == POLICY else folded
+def _read(body: Message, wanted: Field) -> Value:
+    if isinstance(wanted, int):
+        return body.value(wanted)
+    number, within = wanted
+    return Message(body.data(number)).value(within)
 
 
 def _listed(number: int, body: Message) -> object:
     value = body.value(number)
     if number in _TIMES:
         return Message(body.data(number)).integer(1) if value is not None else None
-    return _policy(value) if number == POLICY else value
+    return (_read(body, (POLICY, 1)), _read(body, (POLICY, 2))) if number == POLICY else value
 
 
 def _counted(counters: Mapping[int, int]) -> tuple[int, ...]:
     return tuple([counters.get(number, 0) for number in range(_REPLIES, _ASSIGNMENTS + 1)])
 
 
-def _policy(value: Value) -> tuple[str, str]:
-    """Id and digest."""
-    policy = Message(value if isinstance(value, bytes) else b"")
-    return policy.text(1), policy.text(2)
-
-
 Change = Callable[..., None]
 
 
-def _on(type_: str, body: int = 0, *reads: int) -> Callable[[Change], Change]:
+def _on(type_: str, body: int = 0, *reads: Field) -> Callable[[Change], Change]:
     def register(change: Change) -> Change:
         _CHANGES[type_] = _Change(body, reads, change)
         return change
@@ -215,10 +216,12 @@ _leads_to("DrillStarted", _IN_PROGRESS)
 _leads_to("DrillEnded", _RETROSPECTIVE)
 
 
-@_on("CaseOpened", 20, 1, 2, 3, 4, 6, 10, 14, 15, 16, 17)
-def _case_opened(case: Folded, at: int, *said: Value) -> None:
-    *facts, incident, drill = said
-    case.facts = dict(zip((KIND, CHANNEL, PRIORITY, CATEGORY, ORDER, POLICY, SILENT, SOURCE), facts, strict=True))
+@_on("CaseOpened", 20, (10, 1), (10, 2), 16, 17, 1, 2, 3, 4, 6, 14, 15)
+def _case_opened(
+    case: Folded, at: int, policy_id: Value, digest: Value, incident: Value, drill: Value, *facts: Value
+) -> None:
+    case.facts = dict(zip((KIND, CHANNEL, PRIORITY, CATEGORY, ORDER, SILENT, SOURCE), facts, strict=True))
+    case.put_under(policy_id, digest)
     case.facts |= {OPENED: at, ROUND: 1, DRILL: drill, STAGE: _OPENED if incident is None else _DECLARED}
     case.counters = {_MESSAGES: 1}
 
@@ -274,9 +277,9 @@ def _escalation_stepped(case: Folded, _at: int, takes_over: Value) -> None:
         case.facts[OWNER] = None
 
 
-@_on("DecisionRequested", 60, 1)
-def _decision_requested(case: Folded, _at: int, request: Value) -> None:
-    if isinstance(request, bytes) and Message(request).integer(7) == _SETTLEMENT:
+@_on("DecisionRequested", 60, (1, 7))
+def _decision_requested(case: Folded, _at: int, subject: Value) -> None:
+    if subject == _SETTLEMENT:
         case.facts[STAGE] = _AWAITING_APPROVAL
 
 
@@ -344,9 +347,9 @@ def _case_closed(case: Folded, at: int) -> None:
     case.facts |= {STAGE: _CLOSED, CLOSED: at}
 
 
-@_on("PolicyChanged", 124, 1)
-def _policy_changed(case: Folded, _at: int, policy: Value) -> None:
-    case.facts[POLICY] = policy
+@_on("PolicyChanged", 124, (1, 1), (1, 2))
+def _policy_changed(case: Folded, _at: int, policy_id: Value, digest: Value) -> None:
+    case.put_under(policy_id, digest)
 
 
 @_on("HandedOver", 125, 3)

@@ -6,7 +6,6 @@ from casetrail_verify.events import Tree
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.folding import Folded
 from casetrail_verify.stretches import NOWHERE, Checked, Edge, Gone, Last, OwnEvent, Place, chained, follows, missing
-from casetrail_verify.wire import WireError
 
 
 class CaseState(NamedTuple):
@@ -81,22 +80,18 @@ class Joined:
         if known is not None:
             if edge.seq != known.seq + 1 or edge.prev != known.leaf:
                 chained(case_id, edge, Last(known.seq, known.leaf), self._found)
-            folded = _folded(known.folded, edge, self._found) if edge.seq == known.seq + 1 else None
+            folded = _folded(known.folded, edge) if edge.seq == known.seq + 1 else None
             return CaseState(known.opened, known.first_seq, edge.last_seq, edge.last_leaf, edge.last_at, folded)
         # An extract may begin in the middle of a case.
         if edge.seq == 1 or self._tree.whole:
             chained(case_id, edge, Last(0, None), self._found)
-        folded = _folded(Folded(), edge, self._found)
+        folded = _folded(Folded(), edge)
         return CaseState(edge.pos, edge.seq, edge.last_seq, edge.last_leaf, edge.last_at, folded)
 
 
-def _folded(folded: Folded | None, edge: Edge, found: Faults) -> Folded | None:
+def _folded(folded: Folded | None, edge: Edge) -> Folded | None:
     if folded is None or edge.steps is None:
         return None
-    try:
-        for step in edge.steps:
-            folded.apply(step)
-    except WireError as error:
-        found.add(Check.PAYLOAD_UNREADABLE, str(error), position=edge.pos)
-        return None
+    for step in edge.steps:
+        folded.apply(step)
     return folded

@@ -5,8 +5,9 @@ from typing import Final
 
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.notes import LOG_KEY, NoteError, VerifierKey
+from casetrail_verify.payload import body_of
 from casetrail_verify.stretches import OwnEvent
-from casetrail_verify.wire import Message, WireError
+from casetrail_verify.wire import WireError
 
 CHANGED: Final = "SigningKeyChanged"
 """Type of the event."""
@@ -54,7 +55,7 @@ class Keyring:
     def _change(self, event: OwnEvent) -> None:
         if event.payload is None:
             raise _ChangeError("its payload is gone")
-        change = Message(Message(event.payload).data(_BODY))
+        change = body_of(event.payload, _BODY)
         old, new = VerifierKey.parse(change.text(1)), VerifierKey.parse(change.text(2))
         in_force = [key for _, key in self._periods[-1:]] or self._known
         if old not in in_force:

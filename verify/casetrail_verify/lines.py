@@ -9,6 +9,7 @@ from typing import Any, Final
 Line = dict[str, Any]
 
 _SHA256: Final = 32  # bytes
+_DEEPEST: Final = 64  # more than any format has, and less than it takes to exhaust a program
 
 
 class LineError(Exception):
@@ -33,6 +34,8 @@ def parse(line: bytes) -> Line:
         raise LineError(f"it is no JSON: {error}") from error
     if not isinstance(read, dict):
         raise LineError("it is no JSON object")
+    if line.count(b"{") + line.count(b"[") > _DEEPEST and _is_deep(read):
+        raise LineError("it is nested too deeply")
     return read
 
 
@@ -43,6 +46,8 @@ def text(line: Line, name: str) -> str:
         LineError: It is not.
     """
     value: str = _of(line, name, str, "text")
+    if not value.isascii() and not _is_unicode(value):
+        raise LineError(f"{name!r} is not text that can be written: {value!r}")
     return value
 
 
@@ -124,6 +129,27 @@ def _of(line: Line, name: str, expected: type, words: str) -> Any:  # noqa: ANN4
     if type(value) is not expected:
         raise LineError(f"{name!r} is not {words}: {value!r}")
     return value
+
+
+def _is_unicode(value: str) -> bool:
+    """Whether it has no half of a character, which JSON can name and UTF-8 cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_deep(line: Line) -> bool:
+    layer: list[Any] = [line]
+    for _ in range(_DEEPEST):
+        layer = [
+            inner
+            for each in layer
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return bool(layer)
 
 
 def _once(members: list[tuple[str, Any]]) -> Line:

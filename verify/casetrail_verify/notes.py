@@ -109,8 +109,6 @@ class Checkpoint:
         Raises:
             NoteError: It is none.
         """
-        if not _is_unicode(note):
-            raise NoteError("it is no text")
         text, separator, lines = note.rpartition("\n\n")
         if not separator or not lines.endswith("\n"):
             raise NoteError("it is no signed note: a text, an empty line, lines of signatures")
@@ -139,14 +137,6 @@ def unbase64(text: str) -> bytes:
     except (binascii.Error, ValueError):
         return b""
     return data if b64encode(data).decode() == text else b""
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _signature(line: str) -> tuple[str, bytes, bytes]:

@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping
 
 from casetrail_verify import lines
 from casetrail_verify.faults import Check, Faults
+from casetrail_verify.folding import Value
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
 from casetrail_verify.listed import Listed
@@ -27,7 +28,7 @@ class Projection:
         self._found = found
         self._actual = cases
         self._listed: set[str] = set()
-        self._policies: set[str] = set()
+        self._policies: set[Value] = set()  # digests as events have them: hex, in bytes
 
     def policy(self, line: Line, number: int) -> None:
         """Check the line of a policy."""
@@ -38,7 +39,7 @@ class Projection:
         except LineError as error:
             self._found.add(Check.EXPORT_MALFORMED, f"line {number}: {error}")
             return
-        self._policies.add(digest.hex())
+        self._policies.add(digest.hex().encode())
         if hashlib.sha256(body).digest() != digest:
             self._found.add(
                 Check.POLICY_CHANGED, f"the policy {policy_id!r} is not what its digest {digest.hex()} was made of"
@@ -51,13 +52,15 @@ class Projection:
         for case_id, state in self._actual.items():
             if case_id not in self._listed and case_id not in archived and case_id != LOG_ITSELF:
                 self._wrong(case_id, state.opened, "the case has events and is not listed")
-            if state.folded is not None and state.folded.policy not in ("", *self._policies):
-                self._found.add(
-                    Check.POLICY_MISSING,
-                    f"the policy {state.folded.policy} that the case is under is not there",
-                    position=state.opened,
-                    case_id=case_id,
-                )
+            policies = state.folded.policies if state.folded is not None else ()
+            for policy in policies:
+                if policy is not None and policy not in self._policies:
+                    self._found.add(
+                        Check.POLICY_MISSING,
+                        f"the policy {policy!r} that the case is, or was, under is not there",
+                        position=state.opened,
+                        case_id=case_id,
+                    )
 
     def case(self, listed: Listed) -> None:
         """Check a case."""

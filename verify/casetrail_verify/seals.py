@@ -7,9 +7,10 @@ from casetrail_verify import lines
 from casetrail_verify.faults import Check, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
+from casetrail_verify.payload import body_of
 from casetrail_verify.stretches import LOG_ITSELF, OwnEvent
 from casetrail_verify.tree import hash_leaf, root_of
-from casetrail_verify.wire import Message, WireError
+from casetrail_verify.wire import WireError
 
 SEALED: Final = "LogSealed"
 """Type of the event."""
@@ -110,5 +111,5 @@ def root_over(ends: Iterable[tuple[str, int, str]]) -> str:
 def _read(event: OwnEvent) -> Seal:
     if event.payload is None:
         raise WireError("its payload is gone")
-    body = Message(Message(event.payload).data(_BODY))
+    body = body_of(event.payload, _BODY)
     return Seal(body.text(1), body.integer(2), body.integer(3), body.text(4))

@@ -1,5 +1,6 @@
 """As much of the protobuf wire format as an auditor needs: the fields of one message, one by one."""
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -12,17 +13,20 @@ class WireError(Exception):
     """These bytes are no protobuf message, or not the expected one."""
 
 
-def _fields(message: bytes) -> dict[int, int | bytes]:
-    """Each field's number and value: an integer, or bytes for everything that is not a varint.
+def _fields(message: bytes) -> tuple[dict[int, int | bytes], set[int]]:
+    """Each field's number and value, an integer, or bytes for everything that is not a varint; and what stands twice.
 
     Raises:
         WireError: They end early, or hold what a message cannot.
     """
     found: dict[int, int | bytes] = {}
+    twice: set[int] = set()
     at, end = 0, len(message)
     while at < end:
         tag, at = (message[at], at + 1) if message[at] < _MORE else _varint(message, at)
         number, kind = tag >> 3, tag & 7
+        if number in found:
+            twice.add(number)
         if kind in (_BYTES, _VARINT):
             # Nearly all are of one byte, and this is the hot loop.
             value, at = (message[at], at + 1) if at < end and message[at] < _MORE else _varint(message, at)
@@ -39,11 +43,11 @@ def _fields(message: bytes) -> dict[int, int | bytes]:
             raise WireError(f"field {number} ends early")
         found[number] = message[at:stop]
         at = stop
-    return found
+    return found, twice
 
 
 class Message:
-    """A message whose fields are read by number; of one that stands twice, the last counts."""
+    """A message whose fields are read by number; one that stands twice is not read: readers differ in what it says."""
 
     def __init__(self, message: bytes) -> None:
         """Read all of it.
@@ -51,10 +55,21 @@ class Message:
         Raises:
             WireError: It cannot be read.
         """
-        self._fields = _fields(message)
+        self._fields, self._twice = _fields(message)
+
+    @property
+    def numbers(self) -> AbstractSet[int]:
+        """Of the fields that it has."""
+        return self._fields.keys()
 
     def value(self, number: int) -> int | bytes | None:
-        """A field as it stands there; None when absent."""
+        """A field as it stands there; None when absent.
+
+        Raises:
+            WireError: It stands twice.
+        """
+        if number in self._twice:
+            raise WireError(f"field {number} stands twice")
         return self._fields.get(number)
 
     def integer(self, number: int) -> int:
@@ -63,10 +78,10 @@ class Message:
         Raises:
             WireError: It is none.
         """
-        value = self._fields.get(number, 0)
-        if not isinstance(value, int):
+        value = self.value(number)
+        if isinstance(value, bytes):
             raise WireError(f"field {number} is no number")
-        return value
+        return value or 0
 
     def data(self, number: int) -> bytes:
         """Bytes, empty when absent.
@@ -74,10 +89,10 @@ class Message:
         Raises:
             WireError: It has none.
         """
-        value = self._fields.get(number, b"")
-        if not isinstance(value, bytes):
+        value = self.value(number)
+        if isinstance(value, int):
             raise WireError(f"field {number} is no text")
-        return value
+        return value or b""
 
     def text(self, number: int) -> str:
         """A string, empty when absent.
