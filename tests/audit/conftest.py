@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
     "tests.audit.erasure_contract",
     "tests.audit.given",
     "tests.audit.past_the_guards",
+    "tests.audit.sharing_contract",
     "tests.audit.tampering_contract",
     "tests.audit.tree_contract",
 )

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -676,13 +675,6 @@ class LogContract:
         (stored,) = await log.events("INQ-1")
         assert stored == written.events[0]
         assert [stored.HasField(name) for name in ("due", "reason", "actor")] == [False] * 3
-
-    async def test_every_event_of_a_case_is_recorded_after_the_one_before(self, log: Log) -> None:
-        writer = await opened(log, "INQ-1")
-        for n in range(5):
-            await writer.write(note(), key=f"r{n}")
-        events = await log.events("INQ-1")
-        assert all(a.recorded_at.ToMicroseconds() <= b.recorded_at.ToMicroseconds() for a, b in pairwise(events))
 
 
 async def pages(log: Log, case_filter: CaseFilter, *, page_size: int) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from functools import partial
@@ -38,7 +37,7 @@ from tests.audit.contract import (
 from tests.audit.cutting_proxy import CuttingProxy
 from tests.audit.given import Writer, note, opening, reply
 from tests.audit.past_the_guards import change_server
-from tests.audit.processes import writing_process
+from tests.audit.sharing_contract import SharingContract
 from tests.audit.tampering_contract import Tamper, TamperingContract, is_found
 from tests.audit.tree_contract import TreeContract
 from tests.postgres_server import Databases, PostgresServer
@@ -102,6 +101,10 @@ class TestContract(LogContract):
     """PostgreSQL keeps to the contract."""
 
 
+class TestSharing(SharingContract):
+    """And to that of processes beside each other."""
+
+
 class TestTree(TreeContract):
     """And to that of the tree."""
 
@@ -119,27 +122,6 @@ async def test_batches_that_wait_together_share_a_commit(log: PostgresLog) -> No
     await asyncio.gather(*(log.append(Writer(log, f"INQ-{n}").batch(opening(), key="open")) for n in range(1, 201)))
     assert await log.size() == 201
     assert log.groups - before <= 5
-
-
-async def test_closing_writes_what_was_asked_before(url: str) -> None:
-    log = await PostgresLog.open(url)
-    appending = asyncio.create_task(log.append(Writer(log, "INQ-1").batch(opening(), key="open")))
-    await asyncio.sleep(0)
-    await log.close()
-    assert isinstance(await appending, Appended)
-
-
-async def test_several_processes_share_one_log_and_a_follower_loses_nothing(log: PostgresLog, url: str) -> None:
-    processes = [writing_process(url, f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
-    async with aclosing(log.follow(after_position=0)) as events:
-        mine = await opened(log, "INQ-9")
-        for n in range(40):
-            await mine.write(note(), key=f"mine-{n}")
-        followed = await take(events, 41 + 3 + 4 * 40)
-    assert [process.wait(timeout=10) for process in processes] == [0] * 4
-    assert [e.position for e in followed] == list(range(1, 205))
-    assert followed == await log.scan(limit=1000)
-    assert (await log.verify()).findings == ()
 
 
 async def test_processes_that_append_by_turns_never_write_by_what_they_remember_alone(
@@ -179,22 +161,6 @@ async def test_nothing_is_written_under_a_key_that_another_process_erased(
     with pytest.raises(LogUnavailableError, match="erased"):
         await log.append(writer.batch(note(), key="r2"))
     assert await log.size() == 2
-
-
-async def test_a_process_killed_while_writing_leaves_a_whole_log(log: PostgresLog, url: str) -> None:
-    process = writing_process(url, "INQ-1", 1_000_000)
-    assert process.stdout is not None
-    acknowledged = [process.stdout.readline() for _ in range(30)]
-    process.send_signal(signal.SIGKILL)
-    acknowledged += process.stdout.readlines()
-    process.wait(timeout=10)
-    # The dead process's transaction ends before this one: it waits for the lock.
-    assert isinstance(await log.append(Writer(log, "INQ-2").batch(opening(), key="open")), Appended)
-    seqs = [int(line) for line in acknowledged if line.endswith("\n")]
-    assert seqs == list(range(1, len(seqs) + 1))
-    verified = await log.verify()
-    assert verified.findings == ()
-    assert verified.events - 1 in (len(seqs), len(seqs) + 1)  # at most one was written and not yet told
 
 
 async def test_a_follower_passes_by_nothing_while_a_transaction_is_held_open(log: PostgresLog, url: str) -> None:

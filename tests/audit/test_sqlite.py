@@ -3,11 +3,10 @@
 import asyncio
 import os
 import shutil
-import signal
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, closing
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pytest_asyncio
 
 from audit.key_encryption import KeyEncryptionKeys
 from audit.listing import UNSERVED, which_cases
-from audit.log import Appended, Checkpoint, Known, Log, LogDamagedError, LogUnavailableError
+from audit.log import Appended, Checkpoint, Log, LogDamagedError, LogUnavailableError
 from audit.sqlite import SqliteLog
 from audit.sqlite.file import DatabaseFile, check_sqlite, trouble_of
 from audit.sqlite.keys import SqliteKeys
@@ -33,12 +32,11 @@ from tests.audit.contract import (
     everybody_hears_that_a_table_is_gone,
     opened,
     reasons,
-    take,
     two_cases,
 )
 from tests.audit.given import Writer, note, opening
 from tests.audit.past_the_guards import change_file
-from tests.audit.processes import writing_process
+from tests.audit.sharing_contract import SharingContract
 from tests.audit.tampering_contract import Tamper, TamperingContract, is_found
 from tests.audit.tree_contract import TreeContract, true_checkpoint
 
@@ -53,6 +51,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "log.db"
 
 
+@pytest.fixture
+def url(path: Path) -> str:
+    return sqlite_url(path)
+
+
 @pytest_asyncio.fixture
 async def log(path: Path, clock: Clock) -> AsyncIterator[SqliteLog]:
     opened_log = SqliteLog(path, busy_timeout=0.3, clock=clock)
@@ -63,6 +66,10 @@ async def log(path: Path, clock: Clock) -> AsyncIterator[SqliteLog]:
 
 class TestContract(LogContract):
     """SQLite keeps to the contract."""
+
+
+class TestSharing(SharingContract):
+    """And to that of processes beside each other."""
 
 
 class TestTree(TreeContract):
@@ -88,49 +95,6 @@ async def test_batches_that_wait_together_share_a_commit(path: Path) -> None:
     await asyncio.gather(*appending)
     assert await log.size() == 201
     assert log.groups - before <= 2
-    await log.close()
-
-
-async def test_closing_writes_what_was_asked_before(path: Path) -> None:
-    log = SqliteLog(path)
-    appending = asyncio.create_task(log.append(Writer(log, "INQ-1").batch(opening(), key="open")))
-    await asyncio.sleep(0)
-    await log.close()
-    assert isinstance(await appending, Appended)
-
-
-# Several processes
-
-
-async def test_several_processes_share_one_log_and_a_follower_loses_nothing(path: Path) -> None:
-    processes = [writing_process(sqlite_url(path), f"INQ-{n % 3}", 40) for n in range(4)]  # two of them at one case
-    log = SqliteLog(path)
-    async with aclosing(log.follow(after_position=0)) as events:
-        mine = await opened(log, "INQ-9")
-        for n in range(40):
-            await mine.write(note(), key=f"mine-{n}")
-        followed = await take(events, 41 + 3 + 4 * 40)
-    assert [process.wait(timeout=10) for process in processes] == [0] * 4
-    assert [e.position for e in followed] == list(range(1, 205))
-    assert followed == await log.scan(limit=1000)
-    assert (await log.verify()).findings == ()
-    await log.close()
-
-
-async def test_a_process_killed_while_writing_leaves_a_whole_log(path: Path) -> None:
-    process = writing_process(sqlite_url(path), "INQ-1", 1_000_000)
-    assert process.stdout is not None
-    acknowledged = [process.stdout.readline() for _ in range(30)]
-    process.send_signal(signal.SIGKILL)
-    acknowledged += process.stdout.readlines()
-    process.wait(timeout=10)
-    log = SqliteLog(path)
-    seqs = [int(line) for line in acknowledged if line.endswith("\n")]
-    assert seqs == list(range(1, len(seqs) + 1))
-    verified = await log.verify()
-    assert verified.findings == ()
-    assert verified.events in (len(seqs), len(seqs) + 1)  # at most one was written and not yet told
-    assert isinstance(await log.append(Writer(log, "INQ-2").batch(opening(), key="open")), Appended)
     await log.close()
 
 
@@ -535,11 +499,3 @@ async def test_a_list_by_what_is_rare_uses_an_index(log: SqliteLog, path: Path, 
 def plan(path: Path, query: str, **values: Any) -> list[str]:  # noqa: ANN401 - whatever a query takes
     with closing(sqlite.connect(path)) as other:
         return [step for *_, step in other.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()]
-
-
-async def test_a_key_is_known_to_another_process_too(log: SqliteLog, path: Path) -> None:
-    other = SqliteLog(path)
-    batch = Writer(log, "INQ-1").batch(opening(), key="open")
-    await other.append(Writer(other, "INQ-1").batch(opening(), key="open"))
-    assert isinstance(await log.append(batch), Known)
-    await other.close()
