@@ -338,6 +338,7 @@ async def test_a_list_cuts_no_number_off(service: Service, casetrail: Casetrail)
 async def test_a_replay_can_be_told_how_long_after_the_opening(service: Service, casetrail: Casetrail) -> None:
     service.script("GetCase", GetCaseResponse(case=CASE))
     service.script("ReplayCase", ReplayCaseResponse(case=CASE), ReplayCaseResponse(case=CASE))
+    service.script("ListEvents", ListEventsResponse(), ListEventsResponse())
     assert (await casetrail("replay", "INQ-7K3", "--at", "+1h")).code == 0
     ran = await casetrail("replay", "INQ-7K3", "--seq", "2", "--json")
     assert json.loads(ran.out)["case"]["seq"] == "2"
