@@ -6,13 +6,14 @@ from casetrail.v1.command_pb2 import AbortDrill, EndDrillCase, InjectByHand, Rem
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation, DrillInject, DrillRemark
 from casetrail.v1.effect_pb2 import ClearanceRequested, InjectRequested, ObservationRequested
 from casetrail.v1.errors_pb2 import RefusalReason
-from casetrail.v1.event_pb2 import CaseClosed, DrillAborted, DrillEnded, DrillRemarked, DrillStarted
+from casetrail.v1.event_pb2 import DrillAborted, DrillEnded, DrillRemarked, DrillStarted
 from casetrail.v1.inject_pb2 import FaultInject
 from casetrail.v1.types_pb2 import Stage
-from domain import authority, ladder, promises
+from domain import authority, ladder
 from domain.draft import Draft
 from domain.drills import script, timetable
 from domain.instants import timestamp
+from domain.lifecycles import closing
 from domain.refusal import Rejected
 from domain.words import word
 
@@ -60,7 +61,7 @@ def abort(draft: Draft, command: AbortDrill) -> None:
     draft.require_stage(Stage.STAGE_IN_PROGRESS)
     draft.add(DrillAborted(why=command.why))
     _end(draft)
-    _close(draft)
+    closing.close(draft, Closure.HOW_DRILL_OVER)
 
 
 def remark(draft: Draft, command: RemarkDrill) -> None:
@@ -70,21 +71,20 @@ def remark(draft: Draft, command: RemarkDrill) -> None:
     )
     draft.add(DrillRemarked(remark=body))
     if draft.case.stage == Stage.STAGE_RETROSPECTIVE:
-        _close(draft)
+        closing.close(draft, Closure.HOW_DRILL_OVER)
 
 
 def not_looked_back_at(draft: Draft, clock: Clock) -> None:
     """Nobody has noted anything in time: the ladder's first step hears of it, and the drill is closed without."""
     ladder.step(draft, clock)
-    promises.cancel(draft, "the drill is closed", name="retrospective")
-    _close(draft)
+    closing.close(draft, Closure.HOW_DRILL_OVER)
 
 
 def end_case(draft: Draft, command: EndDrillCase) -> None:
     """End a case of a drill that is over."""
     if not draft.case.is_drill:
         raise Rejected(RefusalReason.REFUSAL_REASON_CANNOT_JOIN, f"{draft.case.case_id} is part of no drill")
-    _close(draft)
+    closing.close(draft, Closure.HOW_DRILL_OVER)
 
 
 def go_on(draft: Draft) -> None:
@@ -144,7 +144,3 @@ def _end(draft: Draft) -> None:
     for planned in faulty:
         timetable.restore(draft, planned)
     draft.add(ClearanceRequested())
-
-
-def _close(draft: Draft) -> None:
-    draft.add(CaseClosed(closure=Closure(how=Closure.HOW_DRILL_OVER)))

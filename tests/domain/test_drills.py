@@ -33,7 +33,7 @@ from domain.drills.matching import History, judge, points, word_at
 from domain.drills.score import Tally, by_phase, by_role
 from domain.drills.simulation import Simulator
 from tests.domain.rehearsal import LEAD, MINUTE, SCENARIO, Rehearsal
-from tests.domain.story import OPENED, RULES
+from tests.domain.story import OPENED, RULES, Story
 
 ROOT = Path(__file__).parents[2]
 
@@ -381,6 +381,14 @@ def test_only_a_case_of_a_drill_is_ended_with_it() -> None:
     ended = fold(act(rehearsed, end, OPENED, RULES), rehearsed)
     assert ended.stage == Stage.STAGE_CLOSED
     assert not pending_effects(ended)
+
+
+def test_a_case_that_ended_with_its_drill_owes_nothing_any_more(story: Story) -> None:
+    story.open("complaint", drill_id="DRL-1")
+    story.agent().wait("customer")
+    story.engine().end_drill_case()
+    assert (story.clocks(), story.wake) == ({}, None)
+    assert not story.case.HasField("waiting")
 
 
 def _inquiry(**more: Any) -> Command:  # noqa: ANN401 - fields of Open

@@ -282,6 +282,7 @@ class Machine(RuleBasedStateMachine):
         email=st.sampled_from(["", "customer@example.com"]),
         silent=st.sampled_from([False, False, True]),
         source=st.sampled_from(["", "", "INC1"]),
+        drill_id=st.sampled_from(["", "", "DRL-1"]),
         hour=st.integers(0, 200),
         depth=st.sampled_from([*range(13), 20, 40]),
     )
@@ -294,17 +295,19 @@ class Machine(RuleBasedStateMachine):
         email: str,
         silent: bool,
         source: str,
+        drill_id: str,
         hour: int,
         depth: int,
     ) -> None:
         self.story.now += hour * HOUR
         if kind == "incident":
             declared = data.draw(st.fixed_dictionaries(DECLARATION))
-            self.story.declare(declared.pop("level"), **declared)
+            self.story.declare(declared.pop("level"), drill_id=drill_id, **declared)
         else:
             fields = data.draw(st.fixed_dictionaries(BY_KIND[kind])) | {"channel": channel, "silent": silent}
+            fields["source" if source else "drill_id"] = source or drill_id
             customer = CUSTOMER | {"email": email, "region": region}
-            self.story.open(fields.pop("kind"), by="importer", customer=customer, source=source, **fields)
+            self.story.open(fields.pop("kind"), by="importer", customer=customer, **fields)
         for _ in range(depth):
             self._move_on(data)
 
