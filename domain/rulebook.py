@@ -89,22 +89,23 @@ class Rulebook:
         """Whether the policy says how much of a currency a role may decide about."""
         return currency in self._limits
 
-    def may_decide(self, role: Role.ValueType, amount: Money) -> bool:
+    def may_decide(self, role: Role.ValueType, amount: Money | None) -> bool:
         """Whether an amount is within a role's own authority: customers have none, other systems an agent's.
 
-        In a currency of which the policy says nothing, nobody has any but whoever has no limit.
+        About an amount that nobody knows (None), or in a currency of which the policy says nothing, only whoever has no
+        limit decides.
         """
-        if amount.minor == 0:
+        if amount is not None and amount.minor == 0:
             return True
         if role == Role.ROLE_CUSTOMER:
             return False
-        limits = self._limits.get(amount.currency, self._unlimited)
+        limits = self._limits_for(amount)
         limit = limits.get(role, limits.get(Role.ROLE_AGENT, 0))
-        return limit is None or amount.minor <= limit
+        return limit is None or (amount is not None and amount.minor <= limit)
 
-    def deciding_role(self, amount: Money) -> Role.ValueType:
+    def deciding_role(self, amount: Money | None) -> Role.ValueType:
         """The lowest role whose authority covers an amount, of those that take decisions."""
-        limits = self._limits.get(amount.currency, self._unlimited)
+        limits = self._limits_for(amount)
         return next(
             (role for role in LADDER_ROLES[1:] if role in limits and self.may_decide(role, amount)),
             Role.ROLE_EXECUTIVE,
@@ -128,6 +129,9 @@ class Rulebook:
         """The lowest role that may approve a notice: that of the level, or of the crisis where it asks for more."""
         asked = [rule.notice_role for rule in self.policy.incidents.crises if rule.crisis == crisis]
         return max([self.incident_level(level).notice_role, *asked])
+
+    def _limits_for(self, amount: Money | None) -> dict[int, int | None]:
+        return self._unlimited if amount is None else self._limits.get(amount.currency, self._unlimited)
 
     def _regional(self, calendar: str, case: Case) -> str:
         region = case.customer.region

@@ -1,6 +1,6 @@
 """Remedies: approved at the right authority, then carried out, once [S0 3.2-3.3, S4 13]."""
 
-from casetrail.v1.case_pb2 import DecisionRequest, ReturnDetails, Settlement
+from casetrail.v1.case_pb2 import Case, DecisionRequest, OrderFacts, ReturnDetails, Settlement
 from casetrail.v1.command_pb2 import Agree, CarryOut, ChooseAlternative, ParcelReference
 from casetrail.v1.effect_pb2 import (
     CompensationRequested,
@@ -132,16 +132,24 @@ def require_amount(draft: Draft, remedy: Remedy, *, field: str) -> None:
     )
 
 
+def order_is_known(case: Case) -> bool:
+    """Whether the shop has told about the order that the case is about now."""
+    return case.order.found and not any(effect.HasField("order_lookup") for effect in case.pending_effects)
+
+
 def price(draft: Draft) -> Money:
-    """What was paid for the order."""
-    order = draft.case.order
-    return Money(order.paid_minor, order.currency or draft.rules.policy.authority.currency)
+    """What was paid for the order; nothing while that is not known."""
+    paid = draft.case.order if order_is_known(draft.case) else OrderFacts()
+    return Money(paid.paid_minor, paid.currency or draft.rules.policy.authority.currency)
 
 
-def worth(draft: Draft) -> Money:
-    """What the remedy costs us at most: its sum, else the price of the goods."""
+def worth(draft: Draft) -> Money | None:
+    """What the remedy costs us at most: its sum, else the price of the goods; None where nobody knows that."""
     remedy = _priced(draft, draft.case.settlement.remedy)
-    return _sum(remedy) if remedy.amount_minor else price(draft)
+    if remedy.amount_minor:
+        return _sum(remedy)
+    # Nobody is billed about a silent case.
+    return price(draft) if draft.case.silent or order_is_known(draft.case) else None
 
 
 def begin(draft: Draft) -> None:
@@ -200,8 +208,9 @@ def failed(draft: Draft, why: str) -> None:
 
 
 def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
-    amount = _sum(_priced(draft, draft.case.settlement.remedy))
-    if _owed_by_rule(draft, amount):
+    remedy = _priced(draft, draft.case.settlement.remedy)
+    amount = worth(draft) if remedy.kind == RemedyKind.REMEDY_KIND_REFUND else _sum(remedy)
+    if amount is not None and _owed_by_rule(draft, amount):
         approve(draft, Role.ROLE_SYSTEM, rule="return.eligible")
         return
     if draft.rules.may_decide(proposed_role, amount):
@@ -211,9 +220,13 @@ def _approve_or_ask(draft: Draft, proposed_role: Role.ValueType) -> None:
 
 
 def _owed_by_rule(draft: Draft, amount: Money) -> bool:
-    # What an eligible return had cost is owed whoever decides: the authority was in the eligibility. But only once:
-    # in a later round something has been done for the customer already.
-    eligible = draft.case.return_details.eligibility == ReturnDetails.ELIGIBILITY_APPROVED
+    # What an eligible return had cost is owed whoever decides: the authority was in the eligibility. But only for goods
+    # in order, and only once: in a later round something has been done for the customer already.
+    details = draft.case.return_details
+    eligible = (
+        details.eligibility == ReturnDetails.ELIGIBILITY_APPROVED
+        and details.inspection != ReturnDetails.INSPECTION_FAILED
+    )
     refund = draft.case.settlement.remedy.kind == RemedyKind.REMEDY_KIND_REFUND
     return eligible and refund and draft.case.round == 1 and amount.within(price(draft))
 
@@ -224,7 +237,8 @@ def _carried_out(draft: Draft) -> None:
 
 def _comes_back(draft: Draft) -> bool:
     details, remedy = draft.case.return_details, _priced(draft, draft.case.settlement.remedy)
-    if details.reason == ReturnReason.RETURN_REASON_NOT_RECEIVED:
+    here_already = details.inspection != ReturnDetails.INSPECTION_UNSPECIFIED
+    if here_already or details.reason == ReturnReason.RETURN_REASON_NOT_RECEIVED:
         return False
     policy = draft.rules.policy
     worth_little = _sum(remedy).within(Money(policy.returns.keep_goods_up_to_minor, policy.authority.currency))

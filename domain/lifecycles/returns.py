@@ -19,7 +19,7 @@ def try_rules(draft: Draft) -> None:
     details = draft.case.return_details
     if draft.case.stage != Stage.STAGE_ACCEPTED or details.eligibility != ReturnDetails.ELIGIBILITY_UNDECIDED:
         return
-    if not draft.case.HasField("order") or not draft.case.order.found:
+    if not remedies.order_is_known(draft.case):
         return
     rule = next((rule for rule in draft.rules.policy.returns.rules if _fits(draft, rule)), None)
     if rule is None or rule.verdict == EligibilityRule.VERDICT_ASK:

@@ -195,6 +195,46 @@ def test_a_customer_may_accept_the_rejection(story: Story) -> None:
 # --- authority ---
 
 
+@pytest.mark.parametrize("answer", [None, {"order_not_found": {"order_id": "O-1"}}], ids=["no answer", "not found"])
+def test_a_refund_whose_sum_nobody_knows_is_decided_by_whoever_has_no_limit(
+    story: Story, answer: dict[str, Any] | None
+) -> None:
+    story.open("return")
+    story.agent().accept("We look at it")
+    if answer:
+        story.outcome("order_lookup", **answer)
+    story.agent().decide_eligibility(eligible=True, keep_goods=True)
+    assert (story.case.decision.needed_role, story.pending("refund")) == (50, [])
+    story.executive().decide(granted=True)
+    assert story.pending("refund")
+
+
+def test_a_named_sum_needs_no_price(story: Story) -> None:
+    story.open("return", return_request=RETURN | {"wanted": {"kind": "refund", "amount_minor": 20_000}})
+    story.agent().accept("We look at it")
+    story.agent().decide_eligibility(eligible=True, keep_goods=True)
+    assert story.pending("refund")
+
+
+def test_a_return_of_another_order_waits_for_what_the_shop_says_of_that_one(story: Story) -> None:
+    accepted(story)
+    story.agent().reclassify("complaint")
+    story.agent().reclassify("return", order_id="O-2", return_request=RETURN)
+    story.agent().accept("We look at it")
+    assert (story.stage, story.case.return_details.eligibility) == ("accepted", 1)
+    story.outcome("order_lookup", order_found=DELIVERED | {"order_id": "O-2", "delivered_at": "-3d"})
+    assert story.stage == "awaiting_goods"
+
+
+def test_what_did_not_pass_inspection_is_owed_by_no_rule(story: Story) -> None:
+    accepted(story, order={"paid_minor": 60_000})
+    story.agent().receive_goods()
+    story.agent().inspect(passed=False, words="It is broken")
+    story.agent().propose({"kind": "refund"}, words="We take it back all the same")
+    story.customer().agree()
+    assert (story.stage, story.case.decision.needed_role) == ("awaiting_approval", 30)
+
+
 def test_a_person_beyond_their_authority_asks_for_a_decision(story: Story) -> None:
     accepted(story, item_state="used", order={"paid_minor": 60_000})
     types = story.at("+1h").agent().decide_eligibility(eligible=True, why="barely used", keep_goods=True)
@@ -327,6 +367,13 @@ def test_goods_that_do_not_pass_leave_a_compensation_to_choose(received: Story) 
     received.agent().choose_alternative({"kind": "compensation", "amount_minor": 1000})
     received.outcome("compensation", compensated={})
     assert received.stage == "resolved"
+
+
+def test_goods_that_are_here_do_not_come_back_again_when_their_rejection_is_reconsidered(received: Story) -> None:
+    received.agent().inspect(passed=False, words="The mug is broken")
+    received.agent().decide_eligibility(eligible=True, why="it was broken when it left us")
+    assert (received.stage, received.clock("processing")) == ("carrying_out", "running")
+    assert received.pending("refund")
 
 
 def test_a_stalled_return_parcel_is_asked_after(sent_back: Story) -> None:
