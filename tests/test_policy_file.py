@@ -189,6 +189,18 @@ def test_a_right_policy_is_read_as_it_is_written(file: Path) -> None:
             id="a rule of the contract",
         ),
         pytest.param(
+            "confirm_within: 72h",
+            "confirm_within: 0s",
+            "53:19 closing.confirm_within: must be greater than or equal to 1s",
+            id="no time to confirm",
+        ),
+        pytest.param(
+            "survey_within: 72h",
+            "survey_within: 0s",
+            "54:18 closing.survey_within: must be greater than or equal to 1s",
+            id="no time to answer the survey",
+        ),
+        pytest.param(
             "        warn_before: 2m",
             "        warn_before: 2h",
             "28:9 clocks.first_response.targets[1]: warn_before must be shorter than within",
