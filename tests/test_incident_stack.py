@@ -88,7 +88,7 @@ async def test_an_incident_from_its_declaration_to_its_report(  # noqa: PLR0915 
     assert "waits for task T1 of technology (accepted)" in why
     for task in ("T1", "T2", "T3"):
         await incident(stack, "task", "done", number, task, "--result", "done", *TANG)
-    await incident(stack, "resolve", number, "--how", "it works again", *DANIEL)
+    await incident(stack, "resolve", number, "--how", "it works again", *ERIN)
     await happened(stack, customer, "incident_ended")
     await incident(stack, "notice", "draft", number, "--text", "Paying works again.", *DANIEL)
     await incident(stack, "notice", "approve", number, "N3", *ERIN)

@@ -153,6 +153,7 @@ def resolve(draft: Draft, command: ResolveIncident) -> None:
     draft.require_stage(Stage.STAGE_CONTAINED)
     command_post.require_lead(draft)
     _require_nothing_awaited(draft)
+    linked.require_may_speak(draft)
     draft.add(IncidentResolved(how=command.how))
     promises.cancel(draft, "the incident is over", name="notice_update")
     linked.follow_up(draft, command.how)

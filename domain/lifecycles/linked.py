@@ -19,6 +19,7 @@ from domain.kinds import CUSTOMERS
 from domain.lifecycles import closing, command_post, talk
 from domain.parts import find_linked
 from domain.refusal import Rejected
+from domain.words import words
 
 _LINKABLE = (*awaited.BEFORE_THE_END, Stage.STAGE_RESOLVED)
 _OWED = (LinkedCase.STATE_ASKED, LinkedCase.STATE_FOLLOWING_UP, LinkedCase.STATE_NOT_FOLLOWED_UP)
@@ -90,6 +91,21 @@ def relay_to_all(draft: Draft, notice_id: str, text: str) -> None:
     """Have every linked case tell its customer what a notice says."""
     for case_id in _linked(draft):
         draft.add(RelayRequested(case_id=case_id, notice_id=notice_id, text=text))
+
+
+def require_may_speak(draft: Draft) -> None:
+    """Refuse somebody who may approve no notice, where customers of linked cases are to read these words.
+
+    Raises:
+        Rejected: BEYOND_AUTHORITY.
+    """
+    needed = draft.case.incident.notice_role
+    if _linked(draft) and draft.actor.role < needed:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_BEYOND_AUTHORITY,
+            f"customers of cases linked to {draft.case.case_id} read this, so it takes the role that approves its "
+            f"notices, {words(Role, needed)}; you act as {words(Role, draft.actor.role)}",
+        )
 
 
 def follow_up(draft: Draft, text: str) -> None:

@@ -690,6 +690,27 @@ def test_only_whoever_leads_or_may_lead_ends_a_stage(story: Story) -> None:
     assert story.director().contain_incident("Switched") == ["IncidentContained"]
 
 
+def test_what_customers_read_of_the_end_takes_whoever_approves_notices(story: Story) -> None:
+    graded(story, 2, case_ids=["C-1"])
+    story.supervisor().assume_command()
+    finish_tasks(story)
+    tell_users(story)
+    story.supervisor().contain_incident("Switched")
+    accept_links(story)
+    for who in (story.supervisor(), story.lead()):
+        with refused("BEYOND_AUTHORITY", match="takes the role that approves its notices, director"):
+            who.resolve_incident("It is back")
+    assert "FollowUpRequested" in story.director().resolve_incident("It is back")
+
+
+def test_an_end_that_no_customer_reads_takes_only_whoever_leads(story: Story) -> None:
+    graded(story, 4, case_ids=["C-1"])
+    story.lead().assume_command()
+    finish_tasks(story)
+    story.lead().contain_incident("Switched")
+    assert "IncidentResolved" in story.lead().resolve_incident("It is back")
+
+
 def test_users_who_were_told_hear_that_it_is_over(story: Story) -> None:
     resolved(story, 2)
     assert waits(story) == ["a last notice to users: it is over"]

@@ -168,7 +168,7 @@ async def incident_that_is_led_to_its_end(one: World) -> str:
     await one.until(incident_id, "clock_warned")
     await _announced(one, incident_id, 2, "Still being worked on.")
     await one.do(incident_id, actor=DANIEL, contain_incident={"how": "the old gateway takes over"})
-    await one.do(incident_id, actor=DANIEL, resolve_incident={"how": "Paying works again."})
+    await one.do(incident_id, actor=ERIN, resolve_incident={"how": "Paying works again."})
     await one.until(customer, "incident_ended")
     await _announced(one, incident_id, 3, "Paying works again.")
     await one.do(customer, withdraw={"why": "it works"})

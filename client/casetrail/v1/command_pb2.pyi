@@ -1871,7 +1871,7 @@ class ResolveIncident(google.protobuf.message.Message):
 
     HOW_FIELD_NUMBER: builtins.int
     how: builtins.str
-    """For customers as well: linked cases tell theirs in these words."""
+    """For customers as well: linked cases tell theirs in these words. Then it takes the role that approves notices."""
     def __init__(
         self,
         *,
