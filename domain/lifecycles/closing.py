@@ -65,6 +65,8 @@ def resolved(draft: Draft, words: Words | None = None, solution: str = "") -> No
 def confirm(draft: Draft, command: Confirm) -> None:
     """The customer confirms the solution, and so has been told; the survey is answered too when a verdict is given."""
     draft.require_stage(Stage.STAGE_RESOLVED, Stage.STAGE_TOLD)
+    if command.HasField("satisfied"):
+        _require_unsaid(draft)
     if draft.case.stage == Stage.STAGE_RESOLVED:
         talk.told(draft, Purpose.PURPOSE_RESULT, draft.case.channel)
     draft.add(Confirmed())
@@ -79,11 +81,7 @@ def rate(draft: Draft, command: Rate) -> None:
     late = draft.case.stage == Stage.STAGE_CLOSED and draft.case.closure.how == Closure.HOW_UNRATED
     if not late:
         draft.require_stage(Stage.STAGE_TOLD, Stage.STAGE_CONFIRMED)
-    if draft.case.satisfaction.verdict == Satisfaction.VERDICT_SATISFIED:
-        raise Rejected(
-            RefusalReason.REFUSAL_REASON_ALREADY_SO,
-            f"the customer of {draft.case.case_id} has said so; reopen it when that is true no more",
-        )
+    _require_unsaid(draft)
     body = Rated(satisfied=command.satisfied, score=command.score, words=command.words)
     if command.HasField("recommend"):
         body.recommend = command.recommend
@@ -241,6 +239,15 @@ def _survey(draft: Draft) -> None:
     talk.tell(draft, Purpose.PURPOSE_SURVEY)
 
 
+def _require_unsaid(draft: Draft) -> None:
+    """Refuse a second verdict of a customer who is satisfied: each round counts one."""
+    if draft.case.satisfaction.verdict == Satisfaction.VERDICT_SATISFIED:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_ALREADY_SO,
+            f"the customer of {draft.case.case_id} has said so; reopen it when that is true no more",
+        )
+
+
 def _judge(draft: Draft, body: Rated) -> None:
     draft.add(body)
     if body.satisfied:
@@ -255,6 +262,11 @@ def _dissatisfied(draft: Draft) -> None:
 
 
 def _reopen(draft: Draft, why: str, *, repeat_contact: bool = False) -> None:
+    if any(effect.HasField("merge") for effect in draft.case.pending_effects):
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_NOT_YET,
+            f"{draft.case.case_id} is being merged into {draft.case.merged_into}, where it goes on",
+        )
     waiting.end(draft, "a new round begins")
     promises.end_round(draft, "a new round begins")
     draft.add(Reopened(round=draft.case.round + 1, why=why, repeat_contact=repeat_contact))

@@ -604,6 +604,26 @@ def test_a_case_that_was_withdrawn_while_it_was_to_be_merged_can_be_merged_after
     assert investigated.agent().merge("CASE-2") == ["MergeRequested"]
 
 
+@pytest.mark.parametrize("how", ["reopened", "reviewed"])
+def test_a_case_that_is_being_merged_begins_no_new_round_before_that_is_decided(told: Story, how: str) -> None:
+    if how == "reviewed":
+        told.customer().confirm(satisfied=False)
+    told.agent().merge("CASE-2")
+    again = told.customer().reopen if how == "reopened" else told.supervisor().review_dissatisfaction
+    with refused("NOT_YET", match="being merged into CASE-2"):
+        again("But")
+    told.outcome("merge", merge_refused={"why": "another customer"})
+    assert "Reopened" in again("But")
+
+
+def test_a_satisfied_customer_is_counted_once(told: Story) -> None:
+    told.customer().rate(satisfied=True)
+    for verdict in (True, False):
+        with refused("ALREADY_SO", match="has said so"):
+            told.customer().confirm(satisfied=verdict)
+    assert told.customer().confirm() == ["Confirmed"]
+
+
 def test_a_silent_case_can_be_merged_too(story: Story) -> None:
     story.open("complaint", silent=True)
     story.agent().merge("CASE-2")
