@@ -58,7 +58,7 @@ def name_it(lines: list[Line]) -> None:
     lines.insert(behind, named | {name: case[name] for name in ("case_id", "opened", "seq", "leaf_hash")})
 
 
-def restored(position: int) -> Callable[[list[Line]], None]:
+def restored(position: int | None) -> Callable[[list[Line]], None]:
     """Name it as archived once, beside the line of the case that it is again."""
 
     def name(lines: list[Line]) -> None:
@@ -88,6 +88,16 @@ def archived_and_gone_on(world: World) -> None:
             seq=last["seq"], leaf_hash=leaf(stored(last)).hex()
         )
     )
+
+
+def archived_and_kept(world: World) -> None:
+    archived(world)
+    world.write_down()
+
+
+def archived_and_listed(world: World) -> None:
+    archived(world)
+    world.changes = [restored(None)]
 
 
 def agreed_to_otherwise(change: Callable[[World], object]) -> Callable[[World], None]:

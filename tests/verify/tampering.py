@@ -19,6 +19,8 @@ from tests.verify.archiving import (
     approval_of_another,
     approval_too_late,
     archived_and_gone_on,
+    archived_and_kept,
+    archived_and_listed,
     archived_by_one,
     archived_line,
     archived_otherwise,
@@ -214,6 +216,24 @@ def with_seal_line(world: World) -> None:
     world.changes.append(lambda lines: lines.insert(1, seal))
 
 
+def with_two_seal_lines(world: World) -> None:
+    def do(lines: list[Line]) -> None:
+        at = next(n for n, line in enumerate(lines) if line["kind"] == "seal")
+        lines.insert(at, lines[at] | {"cases": 7})
+
+    world.changes.append(do)
+
+
+def with_two_envelopes(world: World) -> None:
+    """One is hashed, and another is there for people to read."""
+    row = world.rows[16]
+    world.changes.append(
+        lambda lines: next(line for line in lines if line.get("pos") == row["pos"]).update(
+            envelope_base64=b64(row["envelope"].encode()), envelope=row["envelope"].replace("mei", "amy")
+        )
+    )
+
+
 def seal_without_payload(world: World) -> None:
     world.changes.append(lambda lines: next(line for line in lines if line.get("pos") == 20).update(payload=None))
 
@@ -380,6 +400,13 @@ def changed_from_an_old_key(world: World) -> None:
     world.notes[-1] = (43, note(world.rows, 43, *world.witnesses, key=THIRD_KEY))
 
 
+def gone_on_from_an_old_key(world: World) -> None:
+    """Whoever holds the first key, which the log has changed since, changes it to one of their own instead."""
+    changed_key(key_change(LOG_KEY, THIRD_KEY))(world)
+    world.notes[-1] = (41, note(world.rows, 41, *world.witnesses, key=THIRD_KEY))
+    world.log_keys = [LOG_KEY, NEXT_KEY]
+
+
 def changed_key(draft: Draft) -> Callable[[World], None]:
     """Write down a change of key, and go on with the old one."""
 
@@ -462,6 +489,18 @@ def listed_twice(world: World) -> None:
     def do(lines: list[Line]) -> None:
         at = next(n for n, line in enumerate(lines) if line.get("case_id") == "INQ-2" and line["kind"] == "case")
         lines.insert(at, lines[at])
+
+    world.changes.append(do)
+
+
+def listed_log(world: World) -> None:
+    row = world.rows[19]
+    case = {"kind": "case", "case_id": "@log", "opened": 20, "seq": 1, "leaf_hash": row["leaf_hash"]}
+    body = b64(listed("@log", [row]))
+
+    def do(lines: list[Line]) -> None:
+        at = next(n for n, line in enumerate(lines) if line["kind"] == "case")
+        lines.insert(at, case | {"body": body, "columns": {}})
 
     world.changes.append(do)
 
@@ -592,6 +631,8 @@ TAMPERINGS = [
     Tampering("an archived case with another end", Check.ARCHIVE_WRONG, REMOVED, archived_line(seq=3)),
     Tampering("an archived case with another beginning", Check.ARCHIVE_WRONG, REMOVED, archived_line(opened=3)),
     Tampering("an archived case that has gone on", Check.ARCHIVE_WRONG, REMOVED, archived_and_gone_on),
+    Tampering("an archived case whose payloads are still there", Check.ARCHIVE_WRONG, REMOVED, archived_and_kept),
+    Tampering("an archived case that is still listed", Check.ARCHIVE_WRONG, REMOVED, archived_and_listed),
     Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),
     Tampering(
         "envelope, a value",
@@ -605,6 +646,7 @@ TAMPERINGS = [
         17,
         lambda world: world.rows[16].update(envelope=world.rows[16]["envelope"][:-1]),
     ),
+    Tampering("an envelope in two ways", Check.EXPORT_MALFORMED, 0, with_two_envelopes),
     # Rows
     Tampering("two events swapped", Check.POSITION_WRONG, 11, swapped),
     Tampering("an event deleted", Check.POSITION_WRONG, 25, deleted),
@@ -765,6 +807,12 @@ TAMPERINGS = [
     Tampering(
         "a change to a witness's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, COSIGNING_KEY))
     ),
+    Tampering(
+        "an old key goes on to a third where the second is known",
+        Check.KEY_CHANGE_WRONG,
+        41,
+        gone_on_from_an_old_key,
+    ),
     Tampering("the old key after its change", Check.CHECKPOINT_UNSIGNED, 41, old_key_after_change),
     Tampering("an extract of a log that nobody signed", Check.TAIL_UNSIGNED, 1, unsigned_extract),
     Tampering("an extract of a case with something before its beginning", Check.CHAIN_BROKEN, 2, begun_elsewhere),
@@ -782,6 +830,7 @@ TAMPERINGS = [
     Tampering("a seal under another day's key, with the key", Check.SEAL_WRONG, 20, sealed_under_another_day),
     Tampering("a seal of which the payload is gone", Check.SEAL_WRONG, 20, seal_without_payload),
     Tampering("a seal that is a change of key besides, with the key", Check.SEAL_WRONG, 20, sealed_and_more),
+    Tampering("a seal that is announced twice", Check.SEAL_UNANNOUNCED, 20, with_two_seal_lines),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
     Tampering("a case listed as it once was", Check.CASE_WRONG, 2, listed_as_it_once_was),
@@ -829,6 +878,7 @@ TAMPERINGS = [
     ),
     Tampering("a case listed twice", Check.CASE_WRONG, 2, listed_twice),
     Tampering("a case that is listed and has no events", Check.CASE_WRONG, 41, listed_without_events),
+    Tampering("the log itself listed as a case", Check.CASE_WRONG, 20, listed_log),
     Tampering("a case that is not listed", Check.CASE_WRONG, 2, unlisted_case),
     Tampering("a policy changed", Check.POLICY_CHANGED, 0, changed_policy),
     Tampering("a policy taken out", Check.POLICY_MISSING, 1, missing_policy),

@@ -7,7 +7,7 @@ import pytest
 
 from casetrail_verify import Check, Report, verify
 from casetrail_verify.faults import Fault, Faults
-from tests.verify.forging import World, b64, leaf, listed, receipt, stored
+from tests.verify.forging import LOG_KEY, NEXT_KEY, World, b64, leaf, listed, receipt, stored
 
 MISSING = Fault(Check.POSITION_WRONG, "position 7 is missing", 7)
 BROKEN = Fault(Check.CHAIN_BROKEN, "`prev` is wrong", 9, "INQ-1", 1200)
@@ -143,12 +143,12 @@ def test_a_case_whose_beginning_an_extract_leaves_out_is_not_folded(tmp_path: Pa
 
 
 def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:
-    """A receipt of a server that signed none; one without a proof of inclusion, whose tree an extract cannot show."""
+    """A receipt of a server that signed none; those of trees that the extract is not of."""
     world = World().write_down()
     unsigned, unrooted, alone = (receipt(world.rows, *of) for of in ((6, 12), (6, 35), (1, 1)))
     unsigned["receipt"] = {name: unsigned["receipt"][name] for name in ("position", "hash")}
     del unrooted["receipt"]["inclusion"]
-    world.kept_receipts = [unsigned, unrooted, alone]
+    world.receipts, world.kept_receipts = [], [unsigned, unrooted, alone, receipt(world.rows, 6, 40)]
     world.positions = [1, 6, 11]
 
     report = verify(world.evidence(tmp_path))
@@ -156,4 +156,36 @@ def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:
     assert report.holds, report.words
     assert report.checked["receipts: signatures, roots, events"] == 4
     assert "1 receipts without a signature: only their events were compared" in report.open
-    assert "1 receipts whose tree only the whole log can show" in report.open
+    assert "2 receipts whose tree or event only the whole log can show" in report.open
+
+
+def test_receipts_of_events_that_an_extract_has_not_are_shown_by_their_proof_alone(tmp_path: Path) -> None:
+    """Whoever has a checkpoint can write a receipt without a proof, for anything: its signature says nothing of it."""
+    world = World(positions=[1, 6, 11]).write_down()
+    proven, invented, unsigned = (receipt(world.rows, 25, 40) for _ in range(3))
+    invented["receipt"] |= {"hash": "ab" * 32, "inclusion": []}
+    unsigned["receipt"] = {name: unsigned["receipt"][name] for name in ("position", "hash")}
+    world.receipts = []
+    for kept, unshown in (([proven], 0), ([proven, invented], 1), ([proven, invented, unsigned], 2)):
+        world.kept_receipts = kept
+
+        report = verify(world.evidence(tmp_path))
+
+        assert report.holds, report.words
+        said = f"{unshown} receipts whose tree or event only the whole log can show"
+        assert (said in report.open) == bool(unshown)
+
+
+def test_keys_that_a_log_never_had_are_named(tmp_path: Path) -> None:
+    """It may be from before its change of key, or written again by whoever holds the key of before."""
+    world = World(log_keys=[LOG_KEY, NEXT_KEY]).write_down()
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+    never = f"whether an older key has written the log again: it never had {NEXT_KEY.verifier.short}"
+    assert never in report.open
+    world.positions = [1, 6, 11]
+    of_an_extract = verify(world.evidence(tmp_path)).open
+    assert never not in of_an_extract
+    assert any("an extract is believed by any" in each for each in of_an_extract)

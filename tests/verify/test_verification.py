@@ -26,6 +26,7 @@ from tests.verify.forging import (
     THIRD_KEY,
     WITNESS,
     Draft,
+    Line,
     World,
     b64,
     key_change,
@@ -206,7 +207,14 @@ def test_a_number_that_json_may_round_is_text_and_no_other_is(row: int) -> None:
 def test_an_envelope_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     world = World().write_down()
     row = world.rows[1]
-    row["envelope_base64"] = b64(stored(row).replace(b"mei", b"m\xffi"))
+    stands = b64(stored(row).replace(b"mei", b"m\xffi"))
+
+    def change(lines: list[Line]) -> None:
+        line = next(line for line in lines if line.get("pos") == row["pos"])
+        line["envelope_base64"] = stands
+        del line["envelope"]
+
+    world.changes.append(change)
 
     assert faults(verify(world.evidence(tmp_path)))[Check.ENVELOPE_MALFORMED] == (2, 1)
 
@@ -460,6 +468,25 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     world.end = lambda text: text.replace(b'"origin":"origin"', rb'"origin":"\ud800"')
 
     assert faults(verify(world.evidence(tmp_path))) == {Check.EXPORT_MALFORMED: (0, 1)}
+
+
+@pytest.mark.parametrize("at", [0, 3, 60])
+def test_a_line_without_an_end_is_not_held_in_memory(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_LONGEST", 1 << 16)
+    monkeypatch.setattr(export, "_AT_ONCE", 1 << 12)
+    world = World().write_down()
+
+    def end(text: bytes) -> bytes:
+        whole = text.splitlines(keepends=True)
+        return b"".join([*whole[:at], b"{" * (1 << 17), *whole[at:]])
+
+    world.end = end
+
+    report = verify(world.evidence(tmp_path))
+
+    assert "is longer than any that there is" in next(
+        fault.message for fault in report.faults if fault.check is Check.EXPORT_MALFORMED
+    )
 
 
 @pytest.mark.parametrize("processes", [1, 2])

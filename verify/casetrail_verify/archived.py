@@ -4,10 +4,11 @@ An export names every case that was ever archived. For each event that says so (
 many as it says, with the root that two people agreed to; nothing else excuses that a payload is gone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from casetrail_verify import lines
+from casetrail_verify.export import Header
 from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
@@ -126,20 +127,26 @@ class Archives:
         """The cases that only an archive has."""
         return frozenset(case.case_id for case in self._named if case.restored is None)
 
-    def finish(self, gone: Mapping[str, Gone], *, excused: bool, whole: bool) -> None:
+    def finish(self, gone: Mapping[str, Gone], listed: Container[str], *, excused: bool, header: Header) -> None:
         """Check all that was archived, and that no other payload is gone, once all lines have been read.
 
         Args:
             gone: The payloads that are gone, by case.
-            excused: Whether the auditor allows others to be gone.
-            whole: Whether the export is of the whole log, so that it has every checkpoint.
+            listed: The cases that the projection has.
+            excused: Whether the auditor allows other payloads to be gone.
+            header: What the export says of itself: only the whole log has every checkpoint, and what it leaves out may
+                say that a case was restored.
         """
+        whole = header.tree.whole
         for said in self.removals.values():
             if whole and said.proven_by and said.proven_by not in self._signed:
                 message = f"the checkpoint of {said.proven_by} events, by which {said.archive_id} is proven, is gone"
                 self._found.add(Check.CHECKPOINT_MISSING, message, position=said.proven_by)
         for position, words in self._faults():
             self._found.add(Check.ARCHIVE_WRONG, words, position=position)
+        if whole and header.log_size <= header.tree.size:
+            for position, words in self._kept(gone, listed):
+                self._found.add(Check.ARCHIVE_WRONG, words, position=position)
         alone = self.alone
         for case_id, missing in gone.items():
             if case_id in alone or excused:
@@ -192,6 +199,15 @@ class Archives:
                 yield position, f"{said.archive_id} was withdrawn, and carried out all the same"
         for case in self._named:
             yield from self._wrong_case(case)
+
+    def _kept(self, gone: Mapping[str, Gone], listed: Container[str]) -> Iterator[tuple[int, str]]:
+        for case in self._named:
+            if case.restored is not None:
+                continue
+            payloads = case.seq - gone.get(case.case_id, Gone(0, 0)).times
+            if payloads or case.case_id in listed:
+                where = f"its place in the list of cases, or {payloads} of its payloads"
+                yield case.removed, f"only {case.archive_id} is said to have {case.case_id}, and the log has {where}"
 
     def _was_agreed_to(self, said: Removal, position: int) -> bool:
         proposed, approved = self._proposals.get(said.archive_id), self._approvals.get(said.archive_id)

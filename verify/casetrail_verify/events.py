@@ -138,6 +138,8 @@ def _row(line: Line, found: Faults) -> Row:
 def _stored(line: Line) -> tuple[bytes, str]:
     """The envelope's bytes, and the text that they are; empty where they are none."""
     if "envelope_base64" in line:
+        if "envelope" in line:
+            raise LineError("it has its envelope twice")
         stored = lines.data(line, "envelope_base64")
         try:
             return stored, stored.decode()

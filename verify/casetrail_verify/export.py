@@ -17,6 +17,7 @@ from casetrail_verify.stretches import Stretch
 
 _VERSION: Final = 1
 _AT_ONCE: Final = 4 * 2**20  # bytes in a stretch, and the rest of its last line
+_LONGEST: Final = 64 * 2**20  # bytes of a line; the service itself takes no message that is as long
 _BLOCK: Final = 256 * 2**10  # bytes that are hashed at once: as many as are near the processor
 
 _AFTER_EVENTS: Final = ("policy", "case", "archived", "checkpoint", "receipt", "end")
@@ -168,8 +169,14 @@ class Export:
         return size + len(self._take_line())
 
     def _take_line(self) -> bytes:
-        """Read the next line, or the rest of one."""
-        line = self._file.readline()
+        """Read the next line, or the rest of one.
+
+        Raises:
+            LineError: It has no end that can be waited for.
+        """
+        line = self._file.readline(_LONGEST)
+        if len(line) == _LONGEST:
+            raise LineError(f"line {self.lines + 1} is longer than any that there is")
         self._note(line)
         return line
 
@@ -183,7 +190,7 @@ class Export:
 
     def _next_if(self, kind: str) -> Line | None:
         start = self._file.tell()
-        raw = self._file.readline()
+        raw = self._file.readline(_LONGEST)
         self._file.seek(start)
         try:
             line = lines.parse(raw)

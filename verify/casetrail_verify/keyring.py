@@ -20,7 +20,11 @@ class _ChangeError(Exception):
 
 
 class Keyring:
-    """The log's keys in the order of its changes."""
+    """The log's keys in the order of its changes.
+
+    Attributes:
+        unused_names: Of those that are known from elsewhere and that the log never had; in words, or empty.
+    """
 
     def __init__(
         self, origin: str, known: Sequence[VerifierKey], own: Iterable[OwnEvent], *, whole: bool, found: Faults
@@ -44,6 +48,13 @@ class Keyring:
                 self._change(event)
             except (_ChangeError, NoteError, WireError) as error:
                 found.add(Check.KEY_CHANGE_WRONG, f"the change of key does not hold: {error}", position=event.pos)
+        had = [key for _, key in self._periods] or self._known[:1]
+        self.unused_names = " or ".join(key.short for key in self._known if key not in had)
+        unknown = next(((start, key) for start, key in self._periods if key not in self._known), None)
+        if whole and self.unused_names and unknown is not None:
+            start, key = unknown
+            message = f"the log goes on with {key.short}, which is not known, and never had {self.unused_names}"
+            found.add(Check.KEY_CHANGE_WRONG, message, position=start)
 
     def of(self, size: int) -> list[VerifierKey]:
         """The keys that may have signed a tree of this size: one, where all of the log's own events are known."""

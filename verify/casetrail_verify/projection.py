@@ -16,7 +16,8 @@ class Projection:
     """The cases as the export lists them.
 
     Attributes:
-        cases: How many it lists.
+        listed: The cases that it lists.
+        cases: How many of these there are.
         policies: How many policies.
         folded: How many of the cases are what their events make of them, as far as the fold goes.
         partial: How many cases the extract has not all events of.
@@ -27,7 +28,7 @@ class Projection:
         self._whole = whole
         self._found = found
         self._actual = cases
-        self._listed: set[str] = set()
+        self.listed: set[str] = set()
         self._policies: set[Value] = set()  # digests as events have them: hex, in bytes
 
     def policy(self, line: Line, number: int) -> None:
@@ -50,7 +51,7 @@ class Projection:
         if not self._whole:
             return
         for case_id, state in self._actual.items():
-            if case_id not in self._listed and case_id not in archived and case_id != LOG_ITSELF:
+            if case_id not in self.listed and case_id not in archived and case_id != LOG_ITSELF:
                 self._wrong(case_id, state.opened, "the case has events and is not listed")
             policies = state.folded.policies if state.folded is not None else ()
             for policy in policies:
@@ -66,10 +67,13 @@ class Projection:
         """Check a case."""
         case_id, opened, seq = listed.case_id, listed.opened, listed.seq
         self.cases += 1
-        if case_id in self._listed:
+        if case_id in self.listed:
             self._wrong(case_id, opened, "the case is listed twice")
             return
-        self._listed.add(case_id)
+        if case_id == LOG_ITSELF:
+            self._wrong(case_id, opened, "the log itself is listed as a case")
+            return
+        self.listed.add(case_id)
         state = self._actual.get(case_id)
         if state is None:
             self._wrong(case_id, opened, "the case is listed and has no events")

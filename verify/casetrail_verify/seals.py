@@ -56,9 +56,13 @@ class Seals:
                     lines.integer(line, "cases"),
                     lines.hashed(line, "root").hex(),
                 )
-                self._announced[lines.integer(line, "position")] = seal
+                position = lines.integer(line, "position")
             except LineError as error:
                 found.add(Check.EXPORT_MALFORMED, f"a line that announces a seal: {error}")
+                continue
+            if position in self._announced:
+                found.add(Check.SEAL_UNANNOUNCED, "two seals are announced in one place", position=position)
+            self._announced[position] = seal
         self.sizes: Sequence[int] = sorted({seal.size for seal in self._announced.values()})
 
     def reached(self, size: int, cases: Mapping[str, CaseState]) -> None:

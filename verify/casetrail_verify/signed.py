@@ -53,7 +53,7 @@ class Signed:
         checkpoints: How many were looked at.
         receipts: How many were.
         unsigned: How many of the receipts carry no signature, as old servers gave them.
-        unrooted: How many name a tree whose root cannot be known from an extract.
+        unshown: How many an extract cannot show: it is not of their tree, or has neither their event nor a proof of it.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Signed:
             root: The root of the first so many events; None where that is not known.
             found: Where to note what is wrong.
         """
-        self.checkpoints = self.receipts = self.unsigned = self.unrooted = 0
+        self.checkpoints = self.receipts = self.unsigned = self.unshown = 0
         self._tree: Tree = header.tree
         self._origin = header.origin
         self._keyring = keyring
@@ -128,6 +128,9 @@ class Signed:
         else:
             self.unsigned += 1
         self._compare(receipt, events, where)
+        if not self._tree.whole and receipt.size <= self._tree.size:
+            placed = receipt.inclusion or events.at(receipt.position) is not None
+            self.unshown += not placed or (receipt.size > 0 and self._root(receipt.size) is None)
 
     def finish(self) -> None:
         """Say which part of the log nobody vouches for, once all has been looked at."""
@@ -143,12 +146,16 @@ class Signed:
                 position=1 if not self._tree.whole else self._signed_to + 1,
             )
         for witness, seen in self._seen_to.items():
-            if seen < size:
-                self._found.add(
-                    Check.TAIL_UNWITNESSED,
-                    f"the witness {witness.name} has signed nothing that covers what follows position {seen}",
-                    position=1 if not self._tree.whole else seen + 1,
+            if seen == size:
+                continue
+            if self._tree.whole:
+                message = f"the witness {witness.name} has signed nothing that covers what follows position {seen}"
+            else:
+                message = (
+                    f"the witness {witness.name} has not signed the tree of {size} events that these are from; "
+                    "if it came to the log later, only the whole log shows what it has seen"
                 )
+            self._found.add(Check.TAIL_UNWITNESSED, message, position=1 if not self._tree.whole else seen + 1)
 
     @property
     def _doubt(self) -> str:
@@ -252,8 +259,6 @@ class Signed:
             return
         self._compare_root(receipt.size, receipt.root, where)
         if not receipt.inclusion and receipt.size > 1:
-            if self._root(receipt.size) is None and receipt.size <= self._tree.size:
-                self.unrooted += 1
             return
         try:
             reached = root_by_inclusion(receipt.leaf, receipt.position - 1, receipt.size, receipt.inclusion)

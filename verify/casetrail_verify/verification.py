@@ -73,7 +73,8 @@ class _Verification:
         spool.check_keys(self._found)
         if self._header.tree.whole:
             seals.check(self._joined.own)
-        signed, events = self._signed(spool), spool.events()
+        keyring = self._keyring()
+        signed, events = self._signed(keyring, spool), spool.events()
         projection = Projection(self._joined.cases, whole=self._header.tree.whole, found=self._found)
         archives = Archives(self._joined.own, self._joined.cases, self._found)
         if first_behind is not None:
@@ -81,11 +82,11 @@ class _Verification:
         self._read_elsewhere(events, signed)
         if export.finish():  # else the other cases may stand in what was cut off
             projection.finish(archives.alone)
-        archives.finish(self._joined.gone, excused=self._evidence.archived, whole=self._header.tree.whole)
+        archives.finish(self._joined.gone, projection.listed, excused=self._evidence.archived, header=self._header)
         signed.finish()
         if self._folder is not None:
             self._folder.check(self._header.tree, self._joined.cases, self._joined.events)
-        return self._report(seals, signed, projection, archives)
+        return self._report(seals, keyring, signed, projection, archives)
 
     def _check_identity(self) -> None:
         """Check that the export is of the log whose key is known."""
@@ -123,7 +124,16 @@ class _Verification:
             behind = behind or bool(checked.rest)
             yield from checked.rest
 
-    def _signed(self, spool: Spool) -> Signed:
+    def _keyring(self) -> Keyring:
+        return Keyring(
+            self._header.origin,
+            self._evidence.log_keys,
+            self._joined.own,
+            whole=self._header.tree.whole,
+            found=self._found,
+        )
+
+    def _signed(self, keyring: Keyring, spool: Spool) -> Signed:
         header, tree = self._header, spool.tree()
 
         def root(size: int) -> bytes | None:
@@ -131,9 +141,6 @@ class _Verification:
                 return header.tree.root if size == header.tree.size else None
             return tree.root(size) if size <= tree.size else None
 
-        keyring = Keyring(
-            header.origin, self._evidence.log_keys, self._joined.own, whole=header.tree.whole, found=self._found
-        )
         return Signed(header, keyring, self._evidence.witness_keys, root, self._found)
 
     def _read_behind(
@@ -200,7 +207,9 @@ class _Verification:
                     if raw.endswith(b"\n"):
                         self._found.add(check, f"{where}: {error}")
 
-    def _report(self, seals: Seals, signed: Signed, projection: Projection, archives: Archives) -> Report:
+    def _report(
+        self, seals: Seals, keyring: Keyring, signed: Signed, projection: Projection, archives: Archives
+    ) -> Report:
         tree = self._header.tree
         scope = "the whole log" if tree.whole else "an extract"
         if self._folder is not None:
@@ -220,10 +229,10 @@ class _Verification:
                 **archived,
             },
             faults=self._found.in_order(),
-            open=self._open(signed, projection, archives),
+            open=self._open(keyring, signed, projection, archives),
         )
 
-    def _open(self, signed: Signed, projection: Projection, archives: Archives) -> Sequence[str]:
+    def _open(self, keyring: Keyring, signed: Signed, projection: Projection, archives: Archives) -> Sequence[str]:
         """What these files cannot show."""
         evidence, whole = self._evidence, self._header.tree.whole
         later = self._header.log_size - self._header.tree.size
@@ -243,7 +252,15 @@ class _Verification:
             (not whole, "what is not in the extract, and seals: only the whole log shows that no event was left out"),
             (projection.partial > 0, f"{projection.partial} cases of which the extract has not all events"),
             (signed.unsigned > 0, f"{signed.unsigned} receipts without a signature: only their events were compared"),
-            (signed.unrooted > 0, f"{signed.unrooted} receipts whose tree only the whole log can show"),
+            (signed.unshown > 0, f"{signed.unshown} receipts whose tree or event only the whole log can show"),
+            (
+                whole and keyring.unused_names != "",
+                f"whether an older key has written the log again: it never had {keyring.unused_names}",
+            ),
+            (
+                not whole and len(evidence.log_keys) > 1,
+                "which of the log's keys was in force: an extract is believed by any that was given",
+            ),
             (
                 archives.gone > 0,
                 f"what {archives.gone:,} events said whose payloads are gone; that they happened, and when, holds",
