@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.drill_injects import DrillInjects
     from activities.drill_observation import DrillObservation
     from activities.drills import Drills
+    from activities.staff import Staff
     from casetrail.v1.workflow_pb2 import CaseRun, PendingEffect
 
 from workflows.clockwork import Clockwork, Process
@@ -41,6 +42,8 @@ PROCESSES: Final[dict[str, Process]] = {
     "move": one_errand(Drills.move),
     "restoration": one_errand(DrillInjects.restore),
     "clearance": one_errand(Drills.clear),
+    # Nobody has looked back at the drill in time.
+    "staff_alert": one_errand(Staff.alert_staff),
 }
 """By the name of the demand."""
 

@@ -229,11 +229,17 @@ def _scenario() -> Scenario:
         return scenario_file.load(file)
 
 
-async def drill_that_runs_to_its_end(one: World) -> str:
+async def drill_that_nobody_has_looked_back_at(one: World) -> str:
     """All kinds of injects, an expectation that is met and one that nobody meets."""
     start = Command(request_id="drill", actor=ERIN, open=script.opening(_scenario(), _SCALE))
     drill_id = (await one.engine.execute(start)).case.case_id
     await one.until(drill_id, "drill_cleared")
+    return drill_id
+
+
+async def drill_that_runs_to_its_end(one: World) -> str:
+    """Played, and looked back at."""
+    drill_id = await drill_that_nobody_has_looked_back_at(one)
     await one.do(drill_id, actor=ERIN, remark_drill={"problem": "Nobody answered the calls."})
     await one.wake(drill_id)
     await one.ended(drill_id)
