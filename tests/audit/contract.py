@@ -1,9 +1,10 @@
 """What every store of the log keeps to. Subclassed once for each database, which gives the `log` fixture."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -344,6 +345,18 @@ class LogContract:
             await writer.write(reply(), note(), key="r2")
             assert [(e.case_id, e.seq) for e in await following] == [("INQ-1", 3), ("INQ-1", 4)]
 
+    async def test_a_follower_that_reads_slowly_has_at_most_a_hundred_events_held(
+        self, log: Log, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await (await opened(log, "INQ-1")).write(*[note() for _ in range(250)], key="r1")
+        held: list[int] = []
+        for name in ("scan", "events"):
+            monkeypatch.setattr(log, name, _counted(getattr(log, name), held))
+        for following in (log.follow(after_position=0), log.follow_case("INQ-1", after_seq=0)):
+            async with aclosing(following):
+                await take(following, 1)
+        assert held == [100, 100]
+
     async def test_many_followers_miss_nothing_while_many_write(self, log: Log) -> None:
         async def write(number: int) -> None:
             writer = await opened(log, f"INQ-{number}")
@@ -675,6 +688,17 @@ class LogContract:
         (stored,) = await log.events("INQ-1")
         assert stored == written.events[0]
         assert [stored.HasField(name) for name in ("due", "reason", "actor")] == [False] * 3
+
+
+def _counted(read: Callable[..., Awaitable[Sequence[Event]]], counts: list[int]) -> Callable[..., Awaitable[Any]]:
+    """Reads, and notes how many events came of it."""
+
+    async def reading(*args: object, **options: object) -> Sequence[Event]:
+        events = await read(*args, **options)
+        counts.append(len(events))
+        return events
+
+    return reading
 
 
 async def pages(log: Log, case_filter: CaseFilter, *, page_size: int) -> list[list[str]]:

@@ -13,17 +13,23 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo  # type: ignore[i
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # likewise
 from grpc_status import rpc_status
 
-from casetrail.v1 import incident_service_pb2
+from casetrail.v1 import drill_service_pb2, incident_service_pb2
 from casetrail.v1.audit_service_pb2_grpc import AuditServiceServicer, add_AuditServiceServicer_to_server
 from casetrail.v1.case_service_pb2_grpc import CaseServiceServicer, add_CaseServiceServicer_to_server
+from casetrail.v1.drill_service_pb2_grpc import DrillServiceServicer, add_DrillServiceServicer_to_server
 from casetrail.v1.incident_service_pb2_grpc import IncidentServiceServicer, add_IncidentServiceServicer_to_server
 
 UNARY = {
     "OpenCase", "Execute", "BatchExecute", "GetCase", "ListCases", "ListEvents", "ReplayCase", "VerifyCase",
 }  # fmt: skip
-STREAMS = {"WatchCase", "WatchEvents", "WatchIncident", "WhatIf", "CrossCheck", "ExportLog"}
+STREAMS = {"WatchCase", "WatchEvents", "WatchDrill", "WatchIncident", "WhatIf", "CrossCheck", "ExportLog"}
 UNARY |= {
-    method.name for method in incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"].methods
+    method.name
+    for service in (
+        drill_service_pb2.DESCRIPTOR.services_by_name["DrillService"],
+        incident_service_pb2.DESCRIPTOR.services_by_name["IncidentService"],
+    )
+    for method in service.methods
 } - STREAMS
 
 
@@ -116,6 +122,7 @@ class Service:
         server = grpc.aio.server()
         add_CaseServiceServicer_to_server(type("Cases", (CaseServiceServicer,), methods)(), server)
         add_AuditServiceServicer_to_server(type("Audit", (AuditServiceServicer,), methods)(), server)
+        add_DrillServiceServicer_to_server(type("Drills", (DrillServiceServicer,), methods)(), server)
         add_IncidentServiceServicer_to_server(type("Incidents", (IncidentServiceServicer,), methods)(), server)
         self.address = f"127.0.0.1:{server.add_insecure_port(self.address or '127.0.0.1:0')}"
         await server.start()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 
 from casetrail.cli import app
 from casetrail.cli.failure import tell
+from casetrail.cli.options import attachment
 from casetrail.errors import Unavailable
 from casetrail.v1.audit_service_pb2 import Fault, ListEventsResponse, ReplayCaseResponse, VerifyCaseResponse
 from casetrail.v1.case_pb2 import Case, Customer, OrderFacts
@@ -280,6 +282,18 @@ async def test_an_action_sends_what_can_be_said_with_every_action(
     assert command.request_id == "r-1"
     assert command.HasField("expected_seq")
     assert command.actor.role == Role.ROLE_TEAM_LEAD
+
+
+def test_evidence_of_any_size_is_digested_without_being_held(tmp_path: Path) -> None:
+    film, size = tmp_path / "film.mp4", 32 * 1024 * 1024
+    with film.open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    attached = attachment(str(film))
+    _, held = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert attached.sha256 == hashlib.sha256(bytes(size)).hexdigest()
+    assert held < size // 16
 
 
 async def test_events_are_printed_one_json_object_a_line(service: Service, casetrail: Casetrail) -> None:
