@@ -70,6 +70,12 @@ def given_up(draft: Draft, clock: Clock) -> None:
     talk.tell(draft, Purpose.PURPOSE_OFFER, f"{parcel.carrier} {parcel.tracking_no}")
 
 
+def forget(draft: Draft, parcel_id: str) -> None:
+    """Ask nobody about a parcel any more: a person knows that it is there."""
+    for name in ("logistics_stall", "logistics_loss"):
+        promises.cancel(draft, "the goods have arrived", name=name, subject=parcel_id)
+
+
 def _can_be_made_good(draft: Draft, parcel: Parcel) -> bool:
     """Whether the parcel's loss leaves the customer of a return without what is owed."""
     if draft.case.kind != Kind.KIND_RETURN:

@@ -28,8 +28,6 @@ from domain.words import words
 
 _BY_HAND = frozenset({RemedyKind.REMEDY_KIND_REPAIR, RemedyKind.REMEDY_KIND_OTHER})
 _MONEY = frozenset({RemedyKind.REMEDY_KIND_REFUND, RemedyKind.REMEDY_KIND_COMPENSATION})
-# Asked of the shop, or sent off by it.
-_WITH_THE_SHOP = frozenset({Settlement.STATE_CARRYING_OUT, Settlement.STATE_CARRIED_OUT})
 # Faults that are ours: the goods may stay with the customer when they are worth little.
 _OUR_FAULT = frozenset(
     {
@@ -69,14 +67,22 @@ def choose_alternative(draft: Draft, command: ChooseAlternative) -> None:
 
 
 def carry_out(draft: Draft, command: CarryOut) -> None:
-    """A person has carried the remedy out: a repair, an apology, or by hand what the shop refused."""
+    """A person has carried the remedy out: a repair, an apology, or by hand what the shop refused.
+
+    Or knows that other goods have arrived, of which the carrier says nothing any more.
+    """
     draft.require_stage(Stage.STAGE_CARRYING_OUT)
-    if draft.case.settlement.state in _WITH_THE_SHOP:
+    replacements = {parcel.parcel_id for parcel in draft.case.parcels if parcel.replacement}
+    followed = any(effect.tracking.parcel_id in replacements for effect in draft.case.pending_effects)
+    if draft.case.settlement.state == Settlement.STATE_CARRYING_OUT or followed:
         raise Rejected(
             RefusalReason.REFUSAL_REASON_NOT_YET,
             f"the shop's systems are carrying out the remedy of {draft.case.case_id}",
         )
-    _carried_out(draft)
+    if draft.case.settlement.state != Settlement.STATE_CARRIED_OUT:
+        _carried_out(draft)
+    for parcel_id in sorted(replacements):
+        parcels.forget(draft, parcel_id)
     closing.resolved(draft, command.words, solution=words(RemedyKind, draft.case.settlement.remedy.kind))
 
 

@@ -510,6 +510,17 @@ def test_a_lost_replacement_is_refunded_or_sent_again(exchanging: Story, instead
         exchanging.customer().choose_alternative({"kind": instead})
 
 
+def test_other_goods_that_the_carrier_does_not_know_have_arrived_when_a_person_says_so(exchanging: Story) -> None:
+    exchanging.outcome("exchange", exchange_dispatched={"sku": "MUG-02", "carrier": "sf", "tracking_no": "SF9"})
+    with refused("NOT_YET"):
+        exchanging.agent().carry_out("It is there")
+    exchanging.outcome("tracking", tracking_failed={"why": "UNKNOWN_PARCEL"})
+    types = exchanging.agent().carry_out("It is there")
+    assert "Resolved" in types
+    assert "RemedyCarriedOut" not in types, "it was sent once"
+    assert not {"logistics_stall", "logistics_loss"} & set(exchanging.clocks())
+
+
 def test_a_refund_that_the_shop_refuses_is_proposed_anew_or_paid_by_hand(received: Story) -> None:
     received.agent().inspect(passed=True)
     received.outcome("refund", refund_failed={"why": "ALREADY_REFUNDED"})
