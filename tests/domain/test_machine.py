@@ -1,7 +1,9 @@
 """Whatever is done to a case, and however long it waits: what must always hold, holds."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from domain.awaited import SETTLED_TASKS, waits_for
 from domain.clocks import is_open
 from domain.decide import ACTIONS
 from domain.effects import DEMANDS, PROGRESS
-from domain.instants import Instant
+from domain.instants import Instant, from_datetime
 from domain.lifecycles.outcomes import _RESULTS
 from tests.domain.story import CUSTOMER, DELIVERED, RETURN, RULES, Story, rules_with, type_of
 
@@ -32,6 +34,13 @@ def _stricter(policy: Policy) -> None:
     policy.calendars["desk"].CopyFrom(policy.calendars["business"])
     policy.calendars["business"].ClearField("sunday")
     policy.calendars["business"].monday[0].begins = "09:30"
+    # A lunch break, and clocks that are put forward and back.
+    policy.calendars["berlin"].CopyFrom(policy.calendars["business"])
+    policy.calendars["berlin"].time_zone = "Europe/Berlin"
+    policy.calendars["berlin"].holidays = "DE"
+    policy.calendars["berlin"].tuesday[0].ends = "12:00"
+    policy.calendars["berlin"].tuesday.add(begins="13:00", ends="24:00")
+    policy.region_calendars["eu"] = "berlin"
     policy.ladders["short"].CopyFrom(policy.ladders["direction"])
     for name in ("direction", "team"):
         del policy.ladders[name]
@@ -48,13 +57,22 @@ def _stricter(policy: Policy) -> None:
 
 
 POLICIES = (RULES, rules_with(_stricter, "stricter-1"))
+# An ordinary week; a leap day; New Year; the Spring Festival; both changes of the clock in Europe.
+WEEKS = [
+    from_datetime(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Asia/Shanghai")))
+    for day in ("2026-04-13", "2028-02-27", "2026-12-29", "2026-02-13", "2026-03-26", "2026-10-22")
+]
 
 texts = st.sampled_from(["", "Hello", "I see"])
 said = st.sampled_from(["Hello", "I see"])
 amounts = st.sampled_from([0, 1, 5000, 20_000, 20_001, 60_000, 3_000_000])
 flags = st.booleans()
 remedies = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["refund", "exchange", "repair", "compensation", "other"]), "amount_minor": amounts}
+    {
+        "kind": st.sampled_from(["refund", "exchange", "repair", "compensation", "other"]),
+        "amount_minor": amounts,
+        "currency": st.sampled_from(["", "", "JPY"]),
+    }
 )
 departments = st.sampled_from(["operations", "legal"])
 task_ids = st.sampled_from(["T1", "T2", "T3", "T4", "T5"])
@@ -78,7 +96,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "note": {"words": said},
     "wait": {
         "cause": st.sampled_from(["customer", "vendor", "carrier", "department"]),
-        "at_most": st.sampled_from(["1s", "1h", "30h"]),
+        "at_most": st.sampled_from([None, "1s", "1h", "30h"]),
     },
     "resume": {},
     "prioritize": {"priority": st.sampled_from(["low", "normal", "high", "urgent"])},
@@ -114,7 +132,7 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "inspect": {"passed": flags, "words": texts},
     "track_parcel": {"parcel": parcels},
     "resolve": {"words": texts},
-    "confirm": {},
+    "confirm": {"satisfied": st.sampled_from([None, True, False])},
     "rate": {"satisfied": flags, "score": st.integers(0, 5)},
     "record_callback": {"result": st.sampled_from(["satisfied", "dissatisfied", "not_reached"])},
     "answer_dissatisfaction": {"words": said},
@@ -283,6 +301,7 @@ class Machine(RuleBasedStateMachine):
         silent=st.sampled_from([False, False, True]),
         source=st.sampled_from(["", "", "INC1"]),
         drill_id=st.sampled_from(["", "", "DRL-1"]),
+        week=st.sampled_from(WEEKS),
         hour=st.integers(0, 200),
         depth=st.sampled_from([*range(13), 20, 40]),
     )
@@ -296,10 +315,11 @@ class Machine(RuleBasedStateMachine):
         silent: bool,
         source: str,
         drill_id: str,
+        week: Instant,
         hour: int,
         depth: int,
     ) -> None:
-        self.story.now += hour * HOUR
+        self.story.now = week + hour * HOUR
         if kind == "incident":
             declared = data.draw(st.fixed_dictionaries(DECLARATION))
             self.story.declare(declared.pop("level"), drill_id=drill_id, **declared)
@@ -386,7 +406,8 @@ class Machine(RuleBasedStateMachine):
         assert wake is None or wake > until
 
     def _do(self, data: st.DataObject, action: str, role: str) -> None:
-        self._try(action, role, data.draw(st.fixed_dictionaries(ARGUMENTS[action])))
+        fields = data.draw(st.fixed_dictionaries(ARGUMENTS[action]))
+        self._try(action, role, {name: value for name, value in fields.items() if value is not None})
 
     def _try(self, action: str, role: str, fields: dict[str, Any]) -> None:
         case, was = self.story.case, self.story.case.SerializeToString(deterministic=True)
@@ -549,6 +570,17 @@ class Machine(RuleBasedStateMachine):
         assert missing <= OF_A_ROUND | OF_A_MATTER, missing
         surplus = {demand for effect_id, demand in pending.items() if effect_id not in open_demands}
         assert surplus <= {"link", "merge"}, "a silent case demands nothing outside"
+
+    @invariant()
+    def a_satisfied_customer_is_counted_once_a_round(self) -> None:
+        if self.story.told is None:
+            return
+        satisfied: list[int] = [0]
+        for event in self.story.events:
+            satisfied[-1] += event.HasField("rated") and event.rated.satisfied
+            if event.HasField("reopened"):
+                satisfied.append(0)
+        assert max(satisfied) <= 1
 
     @invariant()
     def totals_are_those_of_the_events(self) -> None:
