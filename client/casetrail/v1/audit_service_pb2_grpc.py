@@ -128,7 +128,8 @@ class AuditServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def VerifyCase(self, request, context):
-        """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold.
+        """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold; of the
+        whole log the tree, what it has published and the signatures besides.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

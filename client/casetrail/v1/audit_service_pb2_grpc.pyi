@@ -358,7 +358,9 @@ class AuditServiceStub(typing.Generic[_AuditServiceListEventsType, _AuditService
     """The case as it was after one of its events, or at an instant."""
 
     VerifyCase: _AuditServiceVerifyCaseType
-    """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold."""
+    """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold; of the
+    whole log the tree, what it has published and the signatures besides.
+    """
 
     GetCheckpoint: _AuditServiceGetCheckpointType
     """What the log has signed and published of its tree: the newest, or the first that holds an event."""
@@ -475,7 +477,9 @@ class AuditServiceServicer(metaclass=abc.ABCMeta):
         request: casetrail.v1.audit_service_pb2.VerifyCaseRequest,
         context: _ServicerContext,
     ) -> typing.Union[casetrail.v1.audit_service_pb2.VerifyCaseResponse, collections.abc.Awaitable[casetrail.v1.audit_service_pb2.VerifyCaseResponse]]:
-        """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold."""
+        """Checks hashes, chain and numbering of one case, or of the whole log, and that the projection is their fold; of the
+        whole log the tree, what it has published and the signatures besides.
+        """
 
     @abc.abstractmethod
     def GetCheckpoint(

@@ -136,7 +136,7 @@ class Case(google.protobuf.message.Message):
 
     @property
     def decision(self) -> Global___DecisionRequest:
-        """Decisions that were asked for above the owner's authority and are not yet told to the customer."""
+        """The decision that was asked for above the owner's authority, until the customer is told."""
 
     @property
     def settlement(self) -> Global___Settlement:

@@ -318,6 +318,8 @@ Global___GetCaseResponse: typing_extensions.TypeAlias = GetCaseResponse
 
 @typing.final
 class CaseFilter(google.protobuf.message.Message):
+    """Which cases: those that fit every field that is set; of several values one is enough."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     KINDS_FIELD_NUMBER: builtins.int
@@ -354,7 +356,9 @@ class CaseFilter(google.protobuf.message.Message):
     @property
     def priorities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[casetrail.v1.types_pb2.Priority.ValueType]: ...
     @property
-    def opened_from(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
+    def opened_from(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Opened at this instant or later, and before that one, in case time."""
+
     @property
     def opened_before(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     def __init__(

@@ -1239,7 +1239,9 @@ class Rate(google.protobuf.message.Message):
     WORDS_FIELD_NUMBER: builtins.int
     satisfied: builtins.bool
     score: builtins.int
+    """1 to 5; 0 when none is given."""
     recommend: builtins.int
+    """0 to 10; absent when none is given."""
     @property
     def words(self) -> casetrail.v1.types_pb2.Words: ...
     def __init__(

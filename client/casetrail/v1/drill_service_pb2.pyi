@@ -180,6 +180,7 @@ class DrillCall(google.protobuf.message.Message):
     ON_BEHALF_OF_FIELD_NUMBER: builtins.int
     case_id: builtins.str
     request_id: builtins.str
+    """Chosen by the caller; the same request is carried out once, however often it is sent."""
     @property
     def on_behalf_of(self) -> casetrail.v1.types_pb2.Actor:
         """Who acts, where the caller may act for others."""
@@ -207,10 +208,13 @@ class DrillWritten(google.protobuf.message.Message):
     RECEIPT_FIELD_NUMBER: builtins.int
     REPEATED_REQUEST_FIELD_NUMBER: builtins.int
     repeated_request: builtins.bool
+    """The request had been carried out before; this is its first outcome."""
     @property
     def drill(self) -> casetrail.v1.case_pb2.Case: ...
     @property
-    def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.event_pb2.Event]: ...
+    def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[casetrail.v1.event_pb2.Event]:
+        """What this request wrote: what time owed first, then what the command meant."""
+
     @property
     def receipt(self) -> casetrail.v1.case_service_pb2.Receipt: ...
     def __init__(
@@ -418,6 +422,7 @@ class DrillSchedule(google.protobuf.message.Message):
     title: builtins.str
     paused: builtins.bool
     note: builtins.str
+    """Why it rests, or goes on."""
     @property
     def next(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[google.protobuf.timestamp_pb2.Timestamp]:
         """The next times at which it starts one."""
@@ -454,6 +459,7 @@ class ScheduleDrillRequest(google.protobuf.message.Message):
     TIME_ZONE_FIELD_NUMBER: builtins.int
     schedule_id: builtins.str
     scale: builtins.float
+    """Case seconds per real second; the scenario's when left out."""
     at: builtins.str
     """HH:MM; 10:00 when left out."""
     time_zone: builtins.str
@@ -665,6 +671,7 @@ class SimulateDrillResponse(google.protobuf.message.Message):
     score_p50: builtins.float
     score_p90: builtins.float
     seconds: builtins.float
+    """How long the runs took, in real time."""
     @property
     def expectations(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___SimulatedExpectation]: ...
     @property

@@ -1775,7 +1775,9 @@ class DrillCleared(google.protobuf.message.Message):
     LEFT_CASE_IDS_FIELD_NUMBER: builtins.int
     effect_id: builtins.str
     @property
-    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those that it ended, and those that are left to a person."""
+
     @property
     def left_case_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(

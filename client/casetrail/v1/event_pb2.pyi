@@ -218,7 +218,7 @@ class Event(google.protobuf.message.Message):
     key: builtins.str
     """The request, or the clock and its due time, that this event can be written for only once."""
     previous_hash: builtins.str
-    """Hex SHA-256 of the previous envelope of the case, and of this one; see AuditService."""
+    """Hex, of the previous envelope of the case (empty for the first), and of this one; docs/proof.md says how."""
     hash: builtins.str
     source_activity: builtins.str
     """Of the first event that a step of another log led to: what the step is called there."""
@@ -1911,7 +1911,7 @@ Global___CallbackMade: typing_extensions.TypeAlias = CallbackMade
 
 @typing.final
 class CallbackAbandoned(google.protobuf.message.Message):
-    """The customer was not reached as often as the policy asks for."""
+    """The customer was called as often as the policy asks for, and never reached."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -2319,7 +2319,9 @@ Global___CaseRestored: typing_extensions.TypeAlias = CaseRestored
 
 @typing.final
 class CustomerErased(google.protobuf.message.Message):
-    """Of the log itself: the keys of a customer's personal data were destroyed, so that nobody can read it any more."""
+    """The keys of a customer's personal data were destroyed, so that nobody can read it any more. An event of the log
+    itself, in no case.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -342,7 +342,7 @@ class IncidentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CloseIncident(self, request, context):
-        """Ends it; a level 1 or 2 only with its report.
+        """Ends it; where the policy asks for its report, only with that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -779,7 +779,7 @@ class IncidentServiceStub(typing.Generic[_IncidentServiceDeclareIncidentType, _I
     """Files what the report needs from a person."""
 
     CloseIncident: _IncidentServiceCloseIncidentType
-    """Ends it; a level 1 or 2 only with its report."""
+    """Ends it; where the policy asks for its report, only with that."""
 
     DismissIncident: _IncidentServiceDismissIncidentType
     """It was none."""
@@ -1100,7 +1100,7 @@ class IncidentServiceServicer(metaclass=abc.ABCMeta):
         request: casetrail.v1.incident_service_pb2.CloseIncidentRequest,
         context: _ServicerContext,
     ) -> typing.Union[casetrail.v1.incident_service_pb2.CloseIncidentResponse, collections.abc.Awaitable[casetrail.v1.incident_service_pb2.CloseIncidentResponse]]:
-        """Ends it; a level 1 or 2 only with its report."""
+        """Ends it; where the policy asks for its report, only with that."""
 
     @abc.abstractmethod
     def DismissIncident(

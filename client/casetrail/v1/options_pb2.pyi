@@ -14,5 +14,6 @@ PERSONAL_FIELD_NUMBER: builtins.int
 personal: google.protobuf.internal.extension_dict._ExtensionFieldDescriptor[google.protobuf.descriptor_pb2.FieldOptions, builtins.bool]
 """Marks a field that can hold personal data.
 
-Such a field never appears in an envelope, a log line, a span, a workflow or a search attribute.
+Such a field is encrypted where it is stored and on its way through Temporal, and is in no envelope, log line, span or
+search attribute.
 """
