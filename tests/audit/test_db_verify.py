@@ -16,6 +16,7 @@ from google.protobuf.json_format import MessageToDict
 
 from audit import db_verify
 from audit.checkpoint_folder import CheckpointFolder
+from audit.erasure import erase
 from audit.log import LogUnavailableError
 from audit.publishing import Publisher
 from audit.signing import Notary
@@ -24,6 +25,8 @@ from audit.verification import from_tables, processes
 from audit.verification.kept_outside import KeptOutside
 from audit.verification.signatures import Signers
 from casetrail.proof.note import WITNESS_KEY, SigningKey
+from casetrail.v1.event_pb2 import CaseClosed
+from casetrail.v1.types_pb2 import Actor, Role
 from tests.audit.given import Writer, note, opening
 from tests.audit.past_the_guards import change_file, change_server
 from tests.postgres_server import PostgresServer
@@ -33,6 +36,8 @@ HOLDS = (
     "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection, "
     "the signatures of 1 checkpoint. All hold.\n"
 )
+
+ERASED = HOLDS.replace("6 events of 2 cases", "7 events of 2 cases")
 
 WITHOUT_KEYS = (
     "6 events of 2 cases checked: every hash, every chain, the numbering, the tree, the projection, "
@@ -62,6 +67,17 @@ async def write(url: str, data: Path, outside: Path | None = None) -> dict[str, 
     await log.close()
     answer: dict[str, object] = MessageToDict(found.answer)
     return answer
+
+
+async def write_and_erase(url: str, data: Path) -> None:
+    """Two cases, of which the first one's customer is erased."""
+    log = await open_log(url, KeySettings.read({}, data, url))
+    for case_id in ("INQ-1", "INQ-2"):
+        await Writer(log, case_id).write(opening(customer=case_id), note(), CaseClosed(), key="open")
+    admin = Actor(name="root", role=Role.ROLE_ADMIN)
+    await erase(log, "INQ-1", why="asked for by letter", request_id="erase-1", actor=admin)
+    await Publisher(log, await Notary.open(log, data / "keys")).publish()
+    await log.close()
 
 
 class DbVerifyContract:
@@ -128,6 +144,29 @@ class DbVerifyContract:
         assert list(elsewhere.iterdir()) == []
         change("UPDATE event SET ordinal = 7 WHERE pos = 3")
         assert Ran(url, elsewhere, "--without-keys").status == 1
+
+    def test_an_erased_customers_cases_hold_with_the_keys_and_without_and_a_wrong_key_is_told_from_a_destroyed_one(
+        self, url: str, tmp_path: Path
+    ) -> None:
+        asyncio.run(write_and_erase(url, tmp_path))
+        with_keys, without = Ran(url, tmp_path), Ran(url, tmp_path, "--without-keys")
+        assert (with_keys.status, with_keys.out, with_keys.err) == (0, ERASED, "")
+        assert (without.status, without.out) == (
+            0,
+            ERASED.replace("checkpoint.", "checkpoint, but for personal fields."),
+        )
+
+        kek = tmp_path / "kek"
+        version, name, _ = kek.read_text().split()
+        kek.write_text(f"{version} {name} {'A' * 43}=\n")
+
+        assert Ran(url, tmp_path, "--without-keys").status == 0
+        with_others = Ran(url, tmp_path)
+        assert (with_others.status, with_others.out) == (1, "")
+        assert re.match(
+            rf"LOG_DAMAGED: the key .* customer:INQ-2 cannot be opened with {name} in .*kek\n", with_others.err
+        )
+        assert "INQ-1" not in with_others.err
 
     def test_signatures_are_checked_without_the_subjects_keys_where_the_public_keys_are(
         self, url: str, tmp_path: Path
