@@ -24,6 +24,7 @@ LOG = "0f3c2b1a00112233445566778899aabb"
 OTHER_LOG = "ffffffff00112233445566778899aabb"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 POLICY = b"the policy"
+_DAY = b"\x0a\x0a2026"  # how a seal's body begins
 ABSENT = object()
 """Instead of a member's value: there is none."""
 
@@ -392,7 +393,7 @@ class World:
             ]
         lines = [
             header,
-            *[{"kind": "seal", "position": row["pos"], **announced(row)} for row in rows if row["type"] == "LogSealed"],
+            *[{"kind": "seal", "position": row["pos"], **announced(row)} for row in rows if is_sealed(row)],
             *events,
             {"kind": "policy", "digest": hashlib.sha256(POLICY).hexdigest(), "policy_id": "p", "body": b64(POLICY)},
             *case_lines(events),
@@ -450,11 +451,16 @@ def case_lines(events: Sequence[Line]) -> list[Line]:
     ]
 
 
+def is_sealed(row: Line) -> bool:
+    """Whether it is a seal that `sealed` made."""
+    return row["type"] == "LogSealed" and _DAY in base64.b64decode(row["payload"])
+
+
 def announced(row: Line) -> Line:
-    """What a seal says, read back from the payload that `sealed` made."""
+    """What a seal says, read back."""
     payload = base64.b64decode(row["payload"])
     found: dict[int, Any] = {}
-    at = payload.index(b"\x0a\x0a2026")
+    at = payload.index(_DAY)
     body = payload[at:]
     while body:
         number, wire = body[0] >> 3, body[0] & 7
