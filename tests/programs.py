@@ -73,9 +73,9 @@ class Program:
 _COMMAND_LINE: Final = [entry.partition(":")[0] for entry in _COMMANDS.values()]
 _TYPER: Final = ("typer._adapters", "typer.rich_utils")
 
-CASETRAIL: Final = Program("casetrail", "casetrail.cli:main", [*_COMMAND_LINE, *_TYPER])
+CASETRAIL: Final = Program("casetrail", "casetrail.starting:main", ["casetrail.cli", *_COMMAND_LINE, *_TYPER])
 CASETRAIL_DB: Final = Program("casetrail-db", "audit.db:main")
-CASETRAIL_VERIFY: Final = Program("casetrail-verify", "casetrail_verify.command:main")
+CASETRAIL_VERIFY: Final = Program("casetrail-verify", "casetrail_verify.starting:main", ["casetrail_verify.command"])
 CASETRAIL_WITNESS: Final = Program(
     "casetrail-witness", "casetrail.witness.starting:main", ["casetrail.witness.command"]
 )

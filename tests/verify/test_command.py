@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import suppress
 from pathlib import Path
 
@@ -182,7 +182,22 @@ def test_a_log_that_needs_more_memory_than_there_is_is_not_judged(folder: Path) 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "casetrail-verify: there is not enough memory\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+async def test_ctrl_c_while_it_is_being_loaded_ends_it_without_a_word(folder: Path) -> None:
+    begun = folder / "begun"
+    (folder / "rfc8785.py").write_text(f"import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(60)")
+    command = [str(CASETRAIL_VERIFY.installed), "export.jsonl", "--log-key", "log.vkey"]
+    running = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, stderr=PIPE, env={**os.environ, "PYTHONPATH": str(folder)}
+    )
+    await until(begun.exists)
+
+    running.send_signal(signal.SIGINT)
+
+    _, said = await running.communicate()
+    assert (running.returncode, said) == (130, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 async def test_when_it_is_ended_its_processes_end_and_what_it_can_remove_is_removed(
     number: signal.Signals, folder: Path
 ) -> None:

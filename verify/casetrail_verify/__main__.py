@@ -1,6 +1,6 @@
 """`python -m casetrail_verify` is `casetrail-verify`."""
 
-from casetrail_verify.command import main
+from casetrail_verify.starting import main
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,6 @@ from casetrail_verify.parallel import ProcessesError
 from casetrail_verify.verification import verify
 
 _BY_SIGNAL = 128  # and its number, as shells say it
-_INTERRUPTED = _BY_SIGNAL + signal.SIGINT
 _MOST_PROCESSES = 64
 
 
@@ -51,8 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         what = f"{error.filename} cannot be read" if error.filename else "its temporary files cannot be written"
         _cannot(f"{what}: {error.strerror}")
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
     _tell(f"{report.json if given.json else report.words}\n")
     sys.exit(0 if report.holds else 1)
 

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from casetrail.cli.unread import end_when_unread
+from casetrail.starting import INTERRUPTED
 
 _COMMANDS = {
     "open": "casetrail.cli.opening:open_case",
@@ -68,10 +69,6 @@ def _casetrail() -> None:
     """Customer-service cases: open them, drive them, read them, prove them."""
 
 
-# As shells say it, and how typer ends after Ctrl-C: 1 would be a verdict of `verify`.
-_INTERRUPTED = 130
-
-
 def main() -> None:
     """Run the command line; whatever goes wrong is said in words."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # ours: gRPC's lines on stderr are for its developers
@@ -79,7 +76,7 @@ def main() -> None:
     try:
         app(prog_name="casetrail")
     except SystemExit as end:
-        if end.code != _INTERRUPTED:
+        if end.code != INTERRUPTED:
             raise
         typer.echo("Interrupted. What was asked for may have happened all the same.", err=True)
         raise

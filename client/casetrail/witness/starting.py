@@ -2,11 +2,14 @@
 
 import sys
 
+from casetrail.starting import loading
+
 
 def main() -> None:
     """Run the command line, or say what is missing."""
     try:
-        from casetrail.witness import command  # noqa: PLC0415 - it may not be possible
+        with loading():
+            from casetrail.witness import command  # noqa: PLC0415 - it may not be possible
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] != "cryptography":
             raise
