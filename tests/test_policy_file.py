@@ -639,3 +639,8 @@ def test_any_yaml_of_the_contracts_names_is_read_or_refused(file: Path, content:
 @given(st.integers(0, len(SMALL)), st.integers(0, 40), st.text(max_size=6) | st.sampled_from(["\n", ":", "- ", "*a"]))
 def test_any_damaged_policy_is_read_or_refused(file: Path, at: int, cut: int, put: str) -> None:
     is_read_or_refused(file, SMALL[:at] + put + SMALL[at + cut :])
+
+
+def test_a_file_without_an_end_is_refused_by_its_size() -> None:
+    with pytest.raises(PolicyError, match=r"^/dev/zero has more than 4,194,304 bytes$"):
+        policy_file.load(Path("/dev/zero"))

@@ -26,6 +26,7 @@ from casetrail.single_values import nothing, scalar
 M = TypeVar("M", bound=Message)
 
 _MOST_VALUES = 100_000
+_MOST_BYTES = 4 << 20
 _NO_HINTS: Mapping[str, str] = MappingProxyType({})
 _NULL = "tag:yaml.org,2002:null"
 _WRITTEN_AS_ONE_VALUE: dict[str, Callable[[str], Message]] = {
@@ -244,9 +245,12 @@ def _compose(path: Path) -> Node:
         return FileError([Problem(str(path), line, column, "", message)])
 
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise failure(f"cannot be read: {error.strerror}") from error
+    if len(content) > _MOST_BYTES:
+        raise failure(f"has more than {_MOST_BYTES:,} bytes")
     try:
         text = content.decode("utf-8-sig")
         root: Node | None = YAML(typ="safe", pure=True).compose(text)
