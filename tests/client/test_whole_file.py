@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import BinaryIO
 
 import pytest
 
 from casetrail.cli.whole_file import write_whole
 from casetrail.v1.incident_service_pb2 import GetReportResponse
-from tests.client.scripted import Service
+from tests.client.scripted import Service, Silence
 from tests.programs import CASETRAIL
+from tests.waiting import until
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -59,4 +61,24 @@ async def test_a_report_for_which_there_is_no_room_leaves_no_part_of_it(service:
     )
     _, said = await process.communicate()
     assert (process.returncode, said) == (1, b"Failed: r.html: File too large.\n")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_an_export_that_is_ended_leaves_no_part_of_it(
+    number: signal.Signals, service: Service, tmp_path: Path
+) -> None:
+    service.script("ExportLog", [Silence()])
+    process = await asyncio.create_subprocess_exec(
+        *(CASETRAIL.installed, "export", "--format", "jsonl", "log.jsonl"),
+        cwd=tmp_path,
+        env={**os.environ, "CASETRAIL_ADDRESS": service.address, "CASETRAIL_TOKEN": "secret"},
+        stderr=DEVNULL,
+    )
+    await until(lambda: bool(service.requests("ExportLog")))
+    assert [part.suffix for part in files_in(tmp_path)] == [".part"]
+
+    process.send_signal(number)
+
+    assert await process.wait() == 128 + number
     assert files_in(tmp_path) == []
