@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from casetrail.counting import counted
 from casetrail.sentences import Weight
 from casetrail.styles import STYLES
 from casetrail.timeline import local_time, printable, tell
@@ -291,4 +292,4 @@ def _is_late(case: Case) -> bool:
 
 
 def _cases(count: int) -> str:
-    return "1 customer’s case" if count == 1 else f"{count} customers’ cases"
+    return counted(count, "customer’s case", "customers’ cases")

@@ -220,21 +220,17 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "MergeRefused": _one(_WARNING, "{into_case_id} does not take this case over[: {why:quote}]"),
     "LinkAccepted": _one(_QUIET, "{case_id} has noted the link"),
     "LinkFailed": _one(_WARNING, "{case_id} could not note the link[: {why:quote}]"),
-    "LogSealed": _one(_QUIET, "{day} sealed: {cases} cases in the first {size} events, root {root}"),
+    "LogSealed": _one(_QUIET, "{day} sealed: {cases:cases} in the first {size:events}, root {root}"),
     "SigningKeyChanged": _one(_PLAIN, "the log signs from here on with {new_key}"),
     "CustomerErased": _one(
         _WARNING,
-        "a customer's personal data erased, {cases} cases: {why:quote}[; {readable_events} events keep it]",
+        "a customer's personal data erased, {cases:cases}: {why:quote}[; still in {readable_events:events}]",
     ),
-    "ArchiveProposed": _one(
-        _PLAIN, "archive {archive_id} proposed: {cases} closed cases with {events} events[: {why:quote}]"
-    ),
-    "ArchiveApproved": _one(_PLAIN, "archive {archive_id} approved: {cases} cases"),
+    "ArchiveProposed": _one(_PLAIN, "archive {archive_id} proposed: {cases:cases} with {events:events}[: {why:quote}]"),
+    "ArchiveApproved": _one(_PLAIN, "archive {archive_id} approved: {cases:cases}"),
     "ArchiveWithdrawn": _one(_PLAIN, "archive {archive_id} withdrawn: {why:quote}"),
-    "CasesArchived": _one(
-        _PLAIN, "{cases} cases with {events} events are in {archive_id} ({location}) and removed here"
-    ),
-    "CaseRestored": _one(_PLAIN, "{restored_case_id} restored from {archive_id}: {events} events[: {why:quote}]"),
+    "CasesArchived": _one(_PLAIN, "{cases:cases} with {events:events} moved into {archive_id} ({location})"),
+    "CaseRestored": _one(_PLAIN, "{restored_case_id} restored from {archive_id}: {events:events}[: {why:quote}]"),
     "NatureConfirmed": _one(_GOOD, "answered, and known for what it is[: {nature:quote}]"),
     "IncidentGraded": (
         Sentence(
@@ -302,5 +298,5 @@ SENTENCES: dict[str, tuple[Sentence, ...]] = {
     "MoveFailed": _one(_WARNING, "{move_id:participant} could not answer {move_id:answered}: {why}"),
     "SystemRestored": _one(_GOOD, "what {inject_id} made fail answers again"),
     "RestorationFailed": _one(_BAD, "what {inject_id} made fail could not be restored: {why}"),
-    "DrillCleared": _one(_QUIET, "what the drill left open is ended[: {case_ids:count} cases]"),
+    "DrillCleared": _one(_QUIET, "what the drill left open is ended[: {case_ids:cases}]"),
 }

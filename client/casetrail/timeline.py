@@ -1,7 +1,7 @@
 """A case as a person reads it: a heading, and a line for each event. Pure: events in, lines out."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import reduce
@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from casetrail.counting import counted
 from casetrail.money import format_amount
 from casetrail.sentences import SENTENCES, Sentence, Weight
 from casetrail.short_forms import duration_text
@@ -245,7 +246,9 @@ _WHY = {
 _SHAPES: Mapping[str, Callable[[_Leaf], str]] = {
     "amount": _amount,
     "answered": lambda leaf: printable(leaf.value.rsplit("/", 2)[-1]),
+    "cases": lambda leaf: counted(_how_many(leaf.value), "case"),
     "count": lambda leaf: str(len(leaf.value)),
+    "events": lambda leaf: counted(leaf.value, "event"),
     "left": _left,
     "mark": lambda _: "",
     "name": lambda leaf: spaced(leaf.value),
@@ -257,6 +260,10 @@ _SHAPES: Mapping[str, Callable[[_Leaf], str]] = {
     "why": lambda leaf: _WHY.get(leaf.value, "for a reason that a newer version knows"),
 }
 """How a sentence can show a field: `{path:shape}`. `mark` shows nothing: the words beside it say it."""
+
+
+def _how_many(value: int | Sequence[str]) -> int:
+    return value if isinstance(value, int) else len(value)
 
 
 def _since(seconds: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from casetrail.counting import counted
 from casetrail.timeline import printable
 from casetrail.v1.audit_service_pb2 import Fault, VerifyCaseResponse
 
@@ -23,13 +24,9 @@ def fault_line(fault: Fault) -> str:
 
 def verdict(checked: VerifyCaseResponse, all_of: str, left_out: Sequence[str] = ()) -> str:
     """How much was checked, and whether it holds."""
-    what = f"{checked.events:,} events of {_counted(checked.cases, 'case')} checked"
+    what = f"{counted(checked.events, 'event')} of {counted(checked.cases, 'case')} checked"
     if not checked.whole:
-        return f"{what}: {len(checked.faults)} do not hold."
-    signed = f", the signatures of {_counted(checked.checkpoints, 'checkpoint')}" if checked.checkpoints else ""
+        return f"{what}: {counted(len(checked.faults), 'does not hold', 'do not hold')}."
+    signed = f", the signatures of {counted(checked.checkpoints, 'checkpoint')}" if checked.checkpoints else ""
     but = f", but for {' and '.join(left_out)}" if left_out else ""
     return f"{what}: {all_of}{signed}{but}. All hold."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -100,7 +100,7 @@ class DbVerifyContract:
         assert (ran.status, ran.out) == (1, "")
         assert ran.err == (
             "COLUMN_CHANGED: ordinal is 7, not 2 (position 3, INQ-1 event 3)\n"
-            "6 events of 2 cases checked: 1 do not hold.\n"
+            "6 events of 2 cases checked: 1 does not hold.\n"
         )
 
     @pytest.mark.parametrize(

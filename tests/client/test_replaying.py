@@ -221,7 +221,7 @@ async def test_an_event_that_the_case_does_not_have_is_refused(
     service.script("ListEvents", ListEventsResponse(events=story.events))
     ran = await casetrail("why", "CASE-1", "99")
     assert ran.code == 1
-    assert ran.err == f"Refused: CASE-1 has events 1 to {len(story.events)}, and no event 99\n"
+    assert ran.err == f"Refused: CASE-1 has {len(story.events)} events, and no event 99\n"
 
 
 async def test_a_reason_says_of_which_year_it_is(service: Service, casetrail: Casetrail, story: Recorded) -> None:

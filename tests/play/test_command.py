@@ -115,7 +115,7 @@ async def test_activities_that_no_rule_enters_are_named(tmp_path: Path) -> None:
     async with served(ToyEngine()) as address:
         ran = await casetrail(file, "--mapping", mapping, "--backfill", "--json", address=address)
 
-    assert "no rule enters `Lack`: its 2 rows are kept as they are" in ran.err
+    assert "no rule enters `Lack`: 2 rows kept without a meaning" in ran.err
     assert json.loads(ran.out)["notes"] == 2
 
 

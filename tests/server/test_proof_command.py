@@ -34,7 +34,7 @@ async def test_a_line_that_a_crash_cut_off_is_no_receipt(running: Running, tmp_p
     await casetrail(running, "open", "inquiry", "--customer", "C-1", "--subject", "Hello", "--keep-receipts", str(kept))
     kept.write_text(f'{kept.read_text()}{{"caseId":"INQ')
     await running.proving.publisher.publish()
-    assert (await casetrail(running, "proof", "receipts", str(kept))).out.startswith("1 receipts hold")
+    assert (await casetrail(running, "proof", "receipts", str(kept))).out.startswith("1 receipt holds; the log of ")
 
 
 async def test_a_log_without_checkpoint_says_so(running: Running) -> None:

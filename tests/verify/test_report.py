@@ -7,6 +7,7 @@ import pytest
 
 from casetrail_verify import Check, Report, verify
 from casetrail_verify.faults import Fault, Faults
+from casetrail_verify.report import counted
 from tests.verify.forging import LOG_KEY, NEXT_KEY, World, b64, leaf, listed, receipt, stored
 
 MISSING = Fault(Check.POSITION_WRONG, "position 7 is missing", 7)
@@ -126,7 +127,7 @@ def test_cases_of_which_an_extract_has_a_part_are_counted(tmp_path: Path) -> Non
     report = verify(world.evidence(tmp_path))
 
     assert report.holds, report.words
-    assert "1 cases of which the extract has not all events" in report.open
+    assert "1 case of which the extract has not all events" in report.open
 
 
 def test_a_case_whose_beginning_an_extract_leaves_out_is_not_folded(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_receipts_that_show_less_are_counted(tmp_path: Path) -> None:
 
     assert report.holds, report.words
     assert report.checked["receipts: signatures, roots, events"] == 4
-    assert "1 receipts without a signature: only their events were compared" in report.open
+    assert "1 receipt without a signature: only the events were compared" in report.open
     assert "2 receipts whose tree or event only the whole log can show" in report.open
 
 
@@ -172,7 +173,7 @@ def test_receipts_of_events_that_an_extract_has_not_are_shown_by_their_proof_alo
         report = verify(world.evidence(tmp_path))
 
         assert report.holds, report.words
-        said = f"{unshown} receipts whose tree or event only the whole log can show"
+        said = f"{counted(unshown, 'receipt')} whose tree or event only the whole log can show"
         assert (said in report.open) == bool(unshown)
 
 

@@ -13,6 +13,7 @@ from casetrail_verify.faults import Check, Fault, Faults
 from casetrail_verify.joining import CaseState
 from casetrail_verify.lines import Line, LineError
 from casetrail_verify.payload import body_of
+from casetrail_verify.report import counted
 from casetrail_verify.seals import root_over
 from casetrail_verify.stretches import Gone, OwnEvent
 from casetrail_verify.wire import WireError
@@ -230,7 +231,8 @@ class Archives:
 def _wrong(said: Removal | None, cases: list[_Case]) -> str:
     """What is wrong with what was archived at once; empty when nothing is."""
     if said is None:
-        return f"{len(cases)} cases are said to be archived, {cases[0].case_id} among them, and no event says so"
+        what = f"{counted(len(cases), 'case')}, {cases[0].case_id} among them"
+        return f"listed as archived, and no event says so: {what}"
     if any(not 0 <= case.seq < 1 << 63 for case in cases):
         return f"cases of {said.archive_id} have numbers that no case has"
     root = root_over((case.case_id, case.seq, case.leaf) for case in cases)

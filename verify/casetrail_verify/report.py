@@ -68,8 +68,13 @@ class Report:
             return "The log holds: nothing that was checked is wrong."
         positions = [fault.position for fault in self.faults if fault.position]
         first = f", the first at position {min(positions)}" if positions else ""
-        kinds = "1 kind of fault" if len(self.faults) == 1 else f"{len(self.faults)} kinds of fault"
+        kinds = counted(len(self.faults), "kind of fault", "kinds of fault")
         return f"THE LOG DOES NOT HOLD: {kinds}{first}."
+
+
+def counted(number: int, what: str, many: str = "") -> str:
+    """A number and what it counts: `1 case`, `1,024 cases`."""
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
 
 
 def _words(fault: Fault) -> Sequence[str]:

@@ -19,7 +19,7 @@ from casetrail_verify.listed import Listed
 from casetrail_verify.notes import Checkpoint, NoteError
 from casetrail_verify.parallel import in_order
 from casetrail_verify.projection import Projection
-from casetrail_verify.report import Report
+from casetrail_verify.report import Report, counted
 from casetrail_verify.seals import Seals
 from casetrail_verify.signed import Signed, Source
 from casetrail_verify.spool import Events, Spool
@@ -216,7 +216,8 @@ class _Verification:
             scope = f"the archive {self._folder.archive_id}"
         archived = {"archived cases: what was agreed to, by whom, last hash": archives.cases} if archives.cases else {}
         return Report(
-            log=f"{self._header.origin}: {scope} as of {tree.size:,} events, exported at {self._header.exported_at}",
+            log=f"{self._header.origin}: {scope} as of {counted(tree.size, 'event')}, "
+            f"exported at {self._header.exported_at}",
             checked={
                 "events: envelopes, columns, hashes, payloads, positions, keys": self._joined.events,
                 "cases: numbering and chains": sum(case_id != stretches.LOG_ITSELF for case_id in self._joined.cases),
@@ -243,16 +244,25 @@ class _Verification:
                 "whether the cases' clocks, settlements, parcels, … are their fold (`casetrail verify` folds all)",
             ),
             (True, "members that are there for reading only, as `columns`: payload and envelope count"),
-            (later > 0, f"the {later:,} newest events that the log had by its own account: the export leaves them out"),
+            (
+                later > 0,
+                f"the {counted(later, 'newest event')} that the log says it had, which the export leaves out",
+            ),
             (
                 not evidence.checkpoints,
                 "a rewritten or shortened log: no checkpoints that were kept elsewhere were given",
             ),
             (not evidence.witness_keys, "whether others were shown another log: no witness's key was given"),
             (not whole, "what is not in the extract, and seals: only the whole log shows that no event was left out"),
-            (projection.partial > 0, f"{projection.partial} cases of which the extract has not all events"),
-            (signed.unsigned > 0, f"{signed.unsigned} receipts without a signature: only their events were compared"),
-            (signed.unshown > 0, f"{signed.unshown} receipts whose tree or event only the whole log can show"),
+            (projection.partial > 0, f"{counted(projection.partial, 'case')} of which the extract has not all events"),
+            (
+                signed.unsigned > 0,
+                f"{counted(signed.unsigned, 'receipt')} without a signature: only the events were compared",
+            ),
+            (
+                signed.unshown > 0,
+                f"{counted(signed.unshown, 'receipt')} whose tree or event only the whole log can show",
+            ),
             (
                 whole and keyring.unused_names != "",
                 f"whether an older key has written the log again: it never had {keyring.unused_names}",
@@ -263,7 +273,7 @@ class _Verification:
             ),
             (
                 archives.gone > 0,
-                f"what {archives.gone:,} events said whose payloads are gone; that they happened, and when, holds",
+                f"what {counted(archives.gone, 'event')} without payload said; that it happened, and when, holds",
             ),
         ]
         return [*(words for applies, words in said if applies), *self._about_archives(archives)]

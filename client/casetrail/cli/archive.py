@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from casetrail.cli import output
 from casetrail.cli.options import Why, moment
 from casetrail.cli.terms import KeepTerms, RequestId, Terms, call, spread
+from casetrail.counting import counted
 from casetrail.v1.retention_service_pb2 import (
     Archive,
     ArchiveStep,
@@ -122,7 +123,7 @@ def restore(
         return
     for case_id in answer.case_ids:
         typer.echo(case_id)
-    typer.echo(f"{len(answer.case_ids):,} cases with {answer.events:,} events are in the database again.")
+    typer.echo(f"In the database again: {_cases_with_events(len(answer.case_ids), answer.events)}.")
 
 
 @app.command("list")
@@ -157,7 +158,7 @@ def cases(archive: ArchiveArgument, *, terms: Terms) -> None:
         output.print_json(ListArchivedCasesResponse(cases=found))
         return
     for each in found:
-        typer.echo(f"{each.case_id:<22} {each.events:>5} events{'  restored' if each.restored else ''}")
+        typer.echo(f"{each.case_id:<22} {counted(each.events, 'event'):>12}{'  restored' if each.restored else ''}")
 
 
 def _id(archive: str) -> str:
@@ -167,7 +168,11 @@ def _id(archive: str) -> str:
 
 def _say_what(archive: Archive, *, indent: str = "") -> None:
     before = archive.closed_before.ToJsonString()
-    typer.echo(f"{indent}{archive.cases:,} cases with {archive.events:,} events, closed before {before}")
+    typer.echo(f"{indent}{_cases_with_events(archive.cases, archive.events)}, closed before {before}")
+
+
+def _cases_with_events(cases: int, events: int) -> str:
+    return f"{counted(cases, 'case')} with {counted(events, 'event')}"
 
 
 def _say_step(what: str, step: ArchiveStep, why: str = "") -> None:

@@ -17,6 +17,7 @@ from casetrail.cli.options import word_of_enum
 from casetrail.cli.reading import AnyCaseArgument
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.short_forms import duration_text
 from casetrail.v1.audit_service_pb2 import CaseRerun, ClockEnd, ComparedClock
 from casetrail.v1.case_service_pb2 import CaseFilter
@@ -133,9 +134,8 @@ class Tally:
 
     def summary(self, policy_id: str) -> Iterator[str]:
         """What to make of it."""
-        many = "" if self.cases == 1 else "s"
         yield (
-            f"{self.cases:,} case{many} ({self.events:,} events) run again under {policy_id}: "
+            f"{counted(self.cases, 'case')} ({counted(self.events, 'event')}) run again under {policy_id}: "
             f"clocks of {self.differing:,} would have ended differently."
         )
         for reason, times in sorted(self.remarks.items()):
@@ -236,6 +236,6 @@ def _verdict_lines(checked: Counter[str]) -> Iterable[str]:
     cases, workflows, differing = checked["cases"], checked["workflows"], checked["differing"]
     if not cases:
         return ["No case is open."]
-    compared = f"{cases:,} case{'' if cases == 1 else 's'} compared, {workflows:,} of them with a workflow"
-    rest = f"{differing:,} differ." if differing else "log, projection and workflows agree."
+    compared = f"{counted(cases, 'case')} compared, {workflows:,} of them with a workflow"
+    rest = f"{counted(differing, 'differs', 'differ')}." if differing else "log, projection and workflows agree."
     return [f"{compared}: {rest}"]

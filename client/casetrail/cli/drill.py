@@ -14,6 +14,7 @@ from casetrail.cli.options import Why
 from casetrail.cli.scenario import FileArgument, Scale, read_scenario
 from casetrail.cli.terms import Terms, WriteTerms, call, follow, spread
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.scenario_file import load
 from casetrail.timeline import tell
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
@@ -26,7 +27,7 @@ from casetrail.v1.drill_service_pb2 import (
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.scenario_pb2 import Scenario
 from casetrail.v1.types_pb2 import Role
-from casetrail.words import word_of
+from casetrail.words import spaced, spoken, word_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(drill_injects.app, name="inject")
@@ -50,7 +51,10 @@ def check(
 
 def _praise(scenario: Scenario) -> str:
     points = sum(expectation.score for expectation in scenario.expectations)
-    expected = f"{len(scenario.injects)} injects, {len(scenario.expectations)} expectations, {points} points"
+    expected = (
+        f"{counted(len(scenario.injects), 'inject')}, "
+        f"{counted(len(scenario.expectations), 'expectation')}, {counted(points, 'point')}"
+    )
     return f"scenario {scenario.id} is fine: {expected}."
 
 
@@ -192,7 +196,7 @@ def _print_drill(found: GetDrillResponse) -> None:
     for head in ("expected", "by", "result", "score"):
         table.add_column(head)
     for expectation, judged in zip(found.scenario.expectations, drill.expectations, strict=True):
-        roles = ", ".join(word_of(Role.DESCRIPTOR, role) for role in expectation.by)
+        roles = ", ".join(spoken(Role.DESCRIPTOR, role) for role in expectation.by)
         verdict = word_of(DrillExpectation.Verdict.DESCRIPTOR, judged.verdict)
         table.add_row(Text(expectation.title), roles, verdict, f"{judged.score}/{expectation.score}")
     output.wide_console.print(table)
@@ -201,7 +205,7 @@ def _print_drill(found: GetDrillResponse) -> None:
 
 
 def _print_simulation(found: SimulateDrillResponse) -> None:
-    typer.echo(f"{found.runs} runs in {found.seconds:.1f} s")
+    typer.echo(f"{counted(found.runs, 'run')} in {found.seconds:.1f} s")
     typer.echo(
         f"score: {found.score_p50:.0%} in the middle, {found.score_p10:.0%} the worst tenth, "
         f"{found.score_p90:.0%} the best"
@@ -219,9 +223,9 @@ def _print_simulation(found: SimulateDrillResponse) -> None:
         table.add_column(head)
     for clock in found.clocks:
         steps = ", ".join(
-            f"{word_of(Role.DESCRIPTOR, step.role)} {step.climbed} ({step.unanswered})" for step in clock.steps
+            f"{spoken(Role.DESCRIPTOR, step.role)} {step.climbed} ({step.unanswered})" for step in clock.steps
         )
-        table.add_row(clock.name, f"{1 - clock.breached / clock.started:.0%}", str(clock.stuck), steps)
+        table.add_row(spaced(clock.name), f"{1 - clock.breached / clock.started:.0%}", str(clock.stuck), steps)
     output.wide_console.print(table)
 
 

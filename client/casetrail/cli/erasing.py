@@ -6,6 +6,7 @@ import typer
 
 from casetrail.cli import output
 from casetrail.cli.terms import KeepTerms, RequestId, call, spread
+from casetrail.counting import counted
 
 
 @spread
@@ -28,10 +29,10 @@ def erase(
     if terms.as_json:
         output.print_json(erased)
         return
-    cases = f"{erased.cases:,} case{'' if erased.cases == 1 else 's'}"
+    cases = counted(erased.cases, "case")
     typer.echo(f"The personal data of {customer} in {cases} is erased; event {erased.position:,} says so.")
     if erased.readable_events:
         typer.echo(
-            f"{erased.readable_events:,} event{'' if erased.readable_events == 1 else 's'} were written before "
-            "personal fields were encrypted: they stay readable."
+            f"{counted(erased.readable_events, 'event')} from before personal fields were encrypted: "
+            "what is written there stays readable."
         )

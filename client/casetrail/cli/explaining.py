@@ -13,6 +13,7 @@ from casetrail.cli import output
 from casetrail.cli.reading import CaseArgument
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.timeline import Line, event_type, local_time, tell
 from casetrail.v1.event_pb2 import Event
 
@@ -34,7 +35,7 @@ def why(
 
     history = call(terms, read)
     if not 1 <= seq <= len(history):
-        there = f"has events 1 to {len(history)}, and no event {seq}" if history else "has no events yet"
+        there = f"has {counted(len(history), 'event')}, and no event {seq}" if history else "has no events yet"
         output.refuse(f"{case} {there}")
     asked = history[seq - 1]
     if terms.as_json:

@@ -10,6 +10,7 @@ import typer
 from casetrail.cli import output
 from casetrail.cli.terms import KeepTerms, RequestId, Terms, call, spread
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.proof.tree import check_consistency, check_inclusion
 from casetrail.v1.audit_service_pb2 import (
     Checkpoint,
@@ -47,7 +48,7 @@ def _print_checkpoint(found: GetCheckpointResponse) -> None:
     for key in found.keys:
         typer.echo(f"key       {key}")
     for witness in found.witnesses:
-        state = witness.trouble or f"has signed {witness.size:,} events"
+        state = witness.trouble or f"has signed {counted(witness.size, 'event')}"
         typer.echo(f"witness   {witness.key}: {state}")
     if found.trouble:
         typer.echo(f"trouble   {found.trouble}")
@@ -82,7 +83,7 @@ def inclusion(position: PositionArgument, size: SizeOption = 0, *, terms: Terms)
     if terms.as_json:
         output.print_json(proof)
     else:
-        typer.echo(f"event {proof.position:,} ({proof.hash}) is in the tree of {proof.tree_size:,} events")
+        typer.echo(f"event {proof.position:,} ({proof.hash}) is in the tree of {counted(proof.tree_size, 'event')}")
         typer.echo(f"with the root {proof.root}")
 
 
@@ -100,7 +101,7 @@ def consistency(
     if terms.as_json:
         output.print_json(proof)
     else:
-        typer.echo(f"the tree of {proof.size:,} events ({proof.root})")
+        typer.echo(f"the tree of {counted(proof.size, 'event')} ({proof.root})")
         typer.echo(f"is that of {proof.old_size:,} ({proof.old_root}) with events added at its end")
 
 
@@ -122,7 +123,10 @@ def receipts(
     if terms.as_json:
         typer.echo(json.dumps(asdict(checked)))
         return
-    typer.echo(f"{checked.receipts:,} receipts hold; the log of {checked.size:,} events continues all of their trees")
+    typer.echo(
+        f"{counted(checked.receipts, 'receipt holds', 'receipts hold')}; "
+        f"the log of {counted(checked.size, 'event')} continues each tree that was signed"
+    )
     if not log_key:
         typer.echo("The keys were the log's own word: give those that you learnt from elsewhere with --log-key.")
 

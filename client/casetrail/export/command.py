@@ -13,6 +13,7 @@ from casetrail.cli.comparing import CasesOption, KindsOption
 from casetrail.cli.terms import Terms, call, spread
 from casetrail.cli.whole_file import write_whole
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.export import jsonl, ocel, parquet, xes
 from casetrail.export.selection import Selection
 from casetrail.receipts import LOG_ITSELF
@@ -116,7 +117,7 @@ def export(  # noqa: PLR0913 - a command's options are its function's arguments
         proof = _as_json(proven) if proven else {}
         typer.echo(json.dumps({"events": count} | left_out | proof, separators=(",", ":")))
         return
-    output.console.print(f"{count:,} event{'' if count == 1 else 's'} written to {file}", markup=False)
+    output.console.print(f"{counted(count, 'event')} written to {file}", markup=False)
     if archived:
         one = "1 archived case is not in it: only its archive has what it said."
         many = f"{archived:,} archived cases are not in it: only their archives have what they said."

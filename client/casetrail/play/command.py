@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from casetrail.cli.failure import tell
 from casetrail.cli.terms import KeepTerms, call, spread
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.errors import CasetrailError
 from casetrail.file_problems import FileError, Problem
 from casetrail.play.log_file import EventLog, LogCase, read_log
@@ -85,7 +86,7 @@ def play(  # noqa: PLR0913 - a command's options are its function's arguments
         _say_problems(error)
         raise typer.Exit(1) from None
     for activity, rows in score.unmapped.most_common():
-        _errors.print(f"{mapping}: no rule enters `{activity}`: its {rows:,} rows are kept as they are")
+        _errors.print(f"{mapping}: no rule enters `{activity}`: {counted(rows, 'row')} kept without a meaning")
     try:
         summary = call(terms, lambda client: _perform(client, score, style, concurrency, quiet=terms.as_json))
     except Stopped as answer:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from casetrail.client import Client
+from casetrail.counting import counted
 from casetrail.play.playback import Playback
 from casetrail.v1.case_pb2 import Case
 
@@ -80,7 +81,8 @@ class Summary:
         archived = f"\n  left out     {self.archived:>9,}  cases that were archived" if self.archived else ""
         skipped = f"\n  skipped      {self.skipped:>9,}  rows that could not be read" if self.skipped else ""
         return (
-            f"{self.cases:,} cases, {self.rows:,} rows in {self.seconds:.1f} s ({self.rate:,.0f} rows/s)\n"
+            f"{counted(self.cases, 'case')}, {counted(self.rows, 'row')} "
+            f"in {self.seconds:.1f} s ({self.rate:,.0f} rows/s)\n"
             f"  events       {self.events:>9,}  {self.written:,} of them written now\n"
             f"  refused      {self.refused:>9,}  rows that the lifecycle did not allow, kept as they are\n"
             f"  notes        {self.notes:>9,}  rows that mean no action, kept as they are{skipped}\n"
