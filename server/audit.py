@@ -28,6 +28,7 @@ from server import page_tokens
 from server.calls import Stream, Unary
 from server.principals import Principal
 from server.proving import Proving
+from server.turns import Turns
 
 _PAGE: Final = 200
 
@@ -39,6 +40,7 @@ class AuditServicer:
         """Read this log, and check it with what makes it provable."""
         self._log = log
         self._proving = proving
+        self._of_whole_log = Turns(1, "verifications of the whole log")
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -133,14 +135,15 @@ class AuditServicer:
         """Check one case, or the whole log.
 
         Raises:
-            Rejected: No such case.
+            Rejected: No such case, or the whole log is being verified.
         """
         if request.case_id and not await self._has(request.case_id):
             raise unknown_case(request.case_id)
         if request.case_id:
             return (await self._log.verify(request.case_id)).answer
-        outside = await asyncio.to_thread(KeptOutside, self._proving.publisher.folder, self._proving.signers)
-        return (await self._log.verify(outside=outside)).answer
+        with self._of_whole_log.one():
+            outside = await asyncio.to_thread(KeptOutside, self._proving.publisher.folder, self._proving.signers)
+            return (await self._log.verify(outside=outside)).answer
 
     async def _has(self, case_id: str) -> bool:
         """Whether there is such a case, here or in an archive."""

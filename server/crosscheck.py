@@ -21,6 +21,7 @@ from server.calls import Stream, Unary
 from server.lookup import known_case
 from server.principals import Principal
 from server.temporal import Temporal
+from server.turns import Turns
 
 _PAGE: Final = 100
 # Cases whose workflows are asked side by side.
@@ -39,6 +40,7 @@ class CrossCheckServicer:
         self._engine = engine
         self._log = log
         self._temporal = temporal
+        self._of_all_cases = Turns(2, "comparisons of all cases")
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -48,14 +50,15 @@ class CrossCheckServicer:
         """Answer how each case stands, in the order in which they are listed.
 
         Raises:
-            Rejected: The case that was named is unknown.
+            Rejected: The case that was named is unknown, or others compare all cases.
         """
         if request.case_id:
             yield await self._compare(request.case_id)
             return
-        async for case_ids in self._open_cases():
-            for answer in await asyncio.gather(*(self._compare(case_id) for case_id in case_ids)):
-                yield answer
+        with self._of_all_cases.one():
+            async for case_ids in self._open_cases():
+                for answer in await asyncio.gather(*(self._compare(case_id) for case_id in case_ids)):
+                    yield answer
 
     async def _open_cases(self) -> AsyncIterator[Sequence[str]]:
         token = ""

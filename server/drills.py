@@ -45,6 +45,7 @@ from server.principals import Principal
 from server.reporting import written
 from server.scenarios import require_sound
 from server.simulating import simulate
+from server.turns import Turns
 
 CONTRACT: Final = drill_service_pb2.DESCRIPTOR.services_by_name["DrillService"]
 
@@ -67,6 +68,7 @@ class DrillServicer:
         self._log = log
         self._engine = engine
         self._schedules = schedules
+        self._simulations = Turns(1, "simulations")
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -176,12 +178,12 @@ class DrillServicer:
         """Run a scenario through the rules alone.
 
         Raises:
-            Rejected: The scenario is wrong.
+            Rejected: The scenario is wrong, or another is being simulated.
         """
         require_sound(request.scenario, 0)
-        return await simulate(
-            request.scenario, self._engine.newest_rules.policy, runs=request.runs or _RUNS, seed=request.seed
-        )
+        policy = self._engine.newest_rules.policy
+        with self._simulations.one():
+            return await simulate(request.scenario, policy, runs=request.runs or _RUNS, seed=request.seed)
 
     async def _write(self, call: DrillCall, command: Command, principal: Principal) -> DrillWritten:
         await self._drill(call.case_id)

@@ -62,6 +62,7 @@ CODES: Final[Mapping[RefusalReason.ValueType, grpc.StatusCode]] = {
     RefusalReason.REFUSAL_REASON_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
     RefusalReason.REFUSAL_REASON_INTERNAL: grpc.StatusCode.INTERNAL,
     RefusalReason.REFUSAL_REASON_BAD_PAGE_TOKEN: grpc.StatusCode.INVALID_ARGUMENT,
+    RefusalReason.REFUSAL_REASON_BUSY: grpc.StatusCode.UNAVAILABLE,
     RefusalReason.REFUSAL_REASON_STOPPING: grpc.StatusCode.UNAVAILABLE,
     RefusalReason.REFUSAL_REASON_WORKFLOW_NOT_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
 }

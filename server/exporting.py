@@ -31,6 +31,7 @@ from server.export_lines import (
 from server.lookup import known_case
 from server.principals import Principal
 from server.proving import Proving
+from server.turns import Turns
 from server.witnessed import PATIENCE, ending
 
 _PAGE: Final = 500
@@ -47,6 +48,7 @@ class ExportServicer:
         """Export this log."""
         self._log = log
         self._proving = proving
+        self._turns = Turns(2, "exports")
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -58,7 +60,7 @@ class ExportServicer:
         """Answer the lines in chunks.
 
         Raises:
-            Rejected: A case that was named is unknown, or the caller may not take personal data away.
+            Rejected: A case that was named is unknown, the caller may not take personal data away, or others export.
         """
         if request.open_personal and not principal.roles & _MAY_OPEN:
             raise Rejected(
@@ -69,11 +71,12 @@ class ExportServicer:
         for case_id in request.case_ids:
             await known_case(self._log, case_id)
         chunk = bytearray()
-        async for line in self._lines(_Wanted(request, self._log)):
-            chunk += written(line)
-            if len(chunk) >= _CHUNK_BYTES:
-                yield ExportLogResponse(lines=bytes(chunk))
-                chunk.clear()
+        with self._turns.one():
+            async for line in self._lines(_Wanted(request, self._log)):
+                chunk += written(line)
+                if len(chunk) >= _CHUNK_BYTES:
+                    yield ExportLogResponse(lines=bytes(chunk))
+                    chunk.clear()
         if chunk:
             yield ExportLogResponse(lines=bytes(chunk))
 

@@ -20,6 +20,7 @@ from domain.instants import Instant, instant
 from server.calls import Stream, Unary
 from server.lookup import known_case
 from server.principals import Principal
+from server.turns import Turns
 
 
 class WhatIfServicer:
@@ -28,6 +29,7 @@ class WhatIfServicer:
     def __init__(self, log: Log) -> None:
         """Read this log."""
         self._log = log
+        self._turns = Turns(2, "runs under another policy")
 
     def methods(self) -> Mapping[str, Unary | Stream]:
         """What it offers, by the names of the contract."""
@@ -37,16 +39,17 @@ class WhatIfServicer:
         """Answer each case as it is done: those that are named in their order, else the newest first.
 
         Raises:
-            Rejected: The policy cannot be used, or a case that was named is unknown.
+            Rejected: The policy cannot be used, a case that was named is unknown, or others are at it.
         """
         rules = _compiled(request.policy)
         known = _RecordedPolicies(self._log)
-        async for case in self._chosen(request):
-            events = await history(self._log, case.case_id)
-            await known.learn(events)
-            # Off the loop: a long case must not keep other callers waiting.
-            rerun = await asyncio.to_thread(what_if, events, rules, known.of, _until(case, events))
-            yield WhatIfResponse(rerun=rerun)
+        with self._turns.one():
+            async for case in self._chosen(request):
+                events = await history(self._log, case.case_id)
+                await known.learn(events)
+                # Off the loop: a long case must not keep other callers waiting.
+                rerun = await asyncio.to_thread(what_if, events, rules, known.of, _until(case, events))
+                yield WhatIfResponse(rerun=rerun)
 
     async def _chosen(self, request: WhatIfRequest) -> AsyncIterator[Case]:
         named = {case_id: await known_case(self._log, case_id) for case_id in request.case_ids}

@@ -25,11 +25,13 @@ from audit.verification.from_tables import Select, snapshot
 from audit.verification.processes import Place
 
 _SELDOM: Final = 100_000  # objects between looks for garbage: there are many, and next to none in circles
+_NICENESS: Final = 10  # commands go first
 _PATIENCE: Final = 5.0  # seconds for another process's transaction
 
 
 def main() -> None:
     """Answer until nobody asks any more."""
+    os.nice(_NICENESS)
     gc.freeze()
     gc.set_threshold(_SELDOM)
     with Connection(os.dup(0)) as pipe, suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -188,6 +188,21 @@ async def test_a_whole_log_verifies(running: Running) -> None:
     assert (one.whole, one.cases) == (True, 1)
 
 
+async def test_the_whole_log_is_verified_once_at_a_time_and_single_cases_beside(running: Running) -> None:
+    first, _ = await two_cases(running)
+    everything = [running.audit.VerifyCase(VerifyCaseRequest(), metadata=token("shop")) for _ in range(9)]
+    one = running.audit.VerifyCase(VerifyCaseRequest(case_id=first), metadata=token("shop"))
+
+    answers = await asyncio.gather(*everything, one, return_exceptions=True)
+
+    refused = [refusal(each) for each in answers if isinstance(each, grpc.aio.AioRpcError)]
+    assert {(each.code, each.reason) for each in refused} == {(grpc.StatusCode.UNAVAILABLE, "BUSY")}
+    assert 1 <= len(refused) < len(everything)
+    assert not isinstance(answers[-1], BaseException)
+    async with Client(running.address, "shop-secret") as client:  # who tries again gets the turn
+        assert all(each.whole for each in await asyncio.gather(*(client.verify() for _ in range(3))))
+
+
 @pytest.mark.parametrize("method", ["ListEvents", "ReplayCase", "VerifyCase"])
 async def test_an_unknown_case_is_not_found(running: Running, method: str) -> None:
     request = {

@@ -89,6 +89,8 @@ class _RefusalReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """INVALID_ARGUMENT: the page token is of another query."""
     REFUSAL_REASON_STOPPING: _RefusalReason.ValueType  # 46
     """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
+    REFUSAL_REASON_BUSY: _RefusalReason.ValueType  # 57
+    """UNAVAILABLE: this server does as much work of this kind as it may beside commands; ask again in a moment."""
     REFUSAL_REASON_UNKNOWN_CHECKPOINT: _RefusalReason.ValueType  # 48
     """NOT_FOUND: no such checkpoint has been published."""
     REFUSAL_REASON_UNKNOWN_ARCHIVE: _RefusalReason.ValueType  # 49
@@ -174,6 +176,8 @@ REFUSAL_REASON_BAD_PAGE_TOKEN: RefusalReason.ValueType  # 45
 """INVALID_ARGUMENT: the page token is of another query."""
 REFUSAL_REASON_STOPPING: RefusalReason.ValueType  # 46
 """UNAVAILABLE: this server is stopping; go on with the next from where this one was."""
+REFUSAL_REASON_BUSY: RefusalReason.ValueType  # 57
+"""UNAVAILABLE: this server does as much work of this kind as it may beside commands; ask again in a moment."""
 REFUSAL_REASON_UNKNOWN_CHECKPOINT: RefusalReason.ValueType  # 48
 """NOT_FOUND: no such checkpoint has been published."""
 REFUSAL_REASON_UNKNOWN_ARCHIVE: RefusalReason.ValueType  # 49
