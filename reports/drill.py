@@ -18,34 +18,12 @@ from domain.instants import instant
 from reports.document import Block, Document, Paragraph, Section, Table
 from reports.words import LANGUAGES, Language, moment
 
-_VERDICTS: Final = {
-    DrillExpectation.VERDICT_OPEN: ("open", "待评"),
-    DrillExpectation.VERDICT_EXPIRED: ("being judged", "评定中"),
-    DrillExpectation.VERDICT_MET: ("met in time", "按时达成"),
-    DrillExpectation.VERDICT_LATE: ("late", "超时达成"),
-    DrillExpectation.VERDICT_MISSED: ("missed", "未达成"),
-    DrillExpectation.VERDICT_DROPPED: ("dropped", "取消"),
-}
 _INJECTS: Final = {
     DrillInject.STATE_PLANNED: ("planned", "计划中"),
     DrillInject.STATE_DUE: ("under way", "进行中"),
     DrillInject.STATE_MADE: ("made", "已实施"),
     DrillInject.STATE_FAILED: ("failed", "失败"),
     DrillInject.STATE_DROPPED: ("dropped", "取消"),
-}
-_PHASES: Final = {
-    Phase.PHASE_DETECTION: ("Detection", "发现与定级"),
-    Phase.PHASE_RESPONSE: ("Response", "响应与处置"),
-    Phase.PHASE_COMMUNICATION: ("Communication", "沟通与公告"),
-    Phase.PHASE_RECOVERY: ("Recovery", "控制与恢复"),
-    Phase.PHASE_FOLLOW_UP: ("Follow-up", "跟进与复盘"),
-}
-_KINDS: Final = {
-    Kind.KIND_INQUIRY: ("inquiry", "咨询"),
-    Kind.KIND_COMPLAINT: ("complaint", "投诉"),
-    Kind.KIND_RETURN: ("return", "退换货"),
-    Kind.KIND_INCIDENT: ("incident", "突发事件"),
-    Kind.KIND_DRILL: ("drill", "应急演练"),
 }
 _ANYBODY: Final = Role.ROLE_UNSPECIFIED
 _WHATS: Final = {
@@ -187,7 +165,7 @@ class _Writer:
         alike: dict[tuple[str, str, str, str], list[str]] = {}
         for case in self._cases:
             stage = self._language.enum(Stage.DESCRIPTOR, case.stage)
-            key = (case.inject_id, self._say(_KINDS[case.kind]), stage, case.subject)
+            key = (case.inject_id, self._language.enum(Kind.DESCRIPTOR, case.kind), stage, case.subject)
             alike.setdefault(key, []).append(case.case_id)
         head = (("Cases", "工单"), ("Kind", "类型"), ("Stage", "阶段"), ("Subject", "主题"))
         rows = [(self._first_and_more(numbers), *texts) for (_, *texts), numbers in alike.items()]
@@ -215,7 +193,7 @@ class _Writer:
                 self._roles(expectation.by),
                 self._language.span(instant(judged.due_at) - self._begins(self._drill, expectation)),
                 self._took(self._drill, expectation, judged),
-                self._say(_VERDICTS[judged.verdict]),
+                self._language.enum(DrillExpectation.Verdict.DESCRIPTOR, judged.verdict),
                 _score(judged.score, expectation.score),
                 self._first_and_more(judged.event_ids),
             )
@@ -233,7 +211,7 @@ class _Writer:
         return self._language.span(instant(judged.met_at) - self._begins(drill, expectation))
 
     def _by_phase(self) -> Block:
-        rows = ((self._say(_PHASES[phase]), tally) for phase, tally in by_phase(self._drill).items())
+        rows = ((self._phase(phase).capitalize(), tally) for phase, tally in by_phase(self._drill).items())
         return self._tallies(("Phase", "阶段"), rows)
 
     def _by_role(self) -> Block:
@@ -270,9 +248,9 @@ class _Writer:
         improvements = [remark.improvement for remark in self._drill.remarks if remark.improvement]
         for phase, tally in by_phase(self._drill).items():
             if tally.score < tally.max_score:
-                name = self._say(_PHASES[phase])
+                name = self._phase(phase)
                 lost = tally.max_score - tally.score
-                texts = (f"Practise {name.lower()}: {lost} points were lost there.", f"加强“{name}”：失 {lost} 分。")
+                texts = (f"Practise {name}: {lost} points were lost there.", f"加强“{name}”：失 {lost} 分。")
                 improvements.append(self._say(texts))
         yield from self._listed(improvements, ("None is asked for.", "无。"))
 
@@ -306,7 +284,7 @@ class _Writer:
         if judged is None:
             return "–"
         took = self._took(drill, script.expectation_of(drill, judged.id), judged)
-        return self._language.beside(self._say(_VERDICTS[judged.verdict]), took)
+        return self._language.beside(self._language.enum(DrillExpectation.Verdict.DESCRIPTOR, judged.verdict), took)
 
     def _first_and_more(self, names: Sequence[str]) -> str:
         more = len(names) - 1
@@ -317,6 +295,9 @@ class _Writer:
 
     def _what(self, inject: Inject) -> str:
         return self._say(_WHATS[inject.WhichOneof("what") or "message"])
+
+    def _phase(self, phase: Phase.ValueType) -> str:
+        return self._language.enum(Phase.DESCRIPTOR, phase)
 
     def _roles(self, roles: Sequence[Role.ValueType]) -> str:
         return self._language.listed([self._role(role) for role in roles]) or self._role(_ANYBODY)
