@@ -196,7 +196,8 @@ def owe_callback(draft: Draft) -> None:
     """Owe the customer a follow-up call."""
     rules = draft.rules.policy.closing
     body = CallbackScheduled()
-    body.not_before.seconds = draft.at + rules.callback_not_before.seconds
+    # A second at least: that the call may be made is written once for each instant.
+    body.not_before.seconds = draft.at + max(1, rules.callback_not_before.seconds)
     if target := draft.rules.target("follow_up", draft.case):
         body.due_at.seconds = draft.rules.calendar(target.calendar).add(draft.at, target.seconds)
     draft.add(body)

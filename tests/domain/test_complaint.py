@@ -391,6 +391,23 @@ def test_a_complaint_that_is_reopened_owes_no_call_of_the_last_round(told: Story
     assert "follow_up" not in told.clocks()
 
 
+def test_a_call_that_may_be_made_at_once_is_announced_once_at_an_instant() -> None:
+    story = Story(rules_with(lambda policy: policy.closing.callback_not_before.Clear()))
+    story.open("complaint", customer={"customer_id": "c-1"})
+    story.agent().accept("We look at it")
+    story.agent().investigate()
+    for _ in range(2):
+        story.agent().resolve("Unfounded")
+        story.agent().inform("result")
+        story.customer().reopen("No")
+    story.agent().resolve("Unfounded")
+    story.agent().inform("result")
+    story.wait("1s")
+    keys = [event.key for event in story.events if event.HasField("callback_opened")]
+    assert keys == list(dict.fromkeys(keys)), "the log takes a key once"
+    assert keys
+
+
 def test_only_a_result_that_is_told_owes_a_call(investigated: Story) -> None:
     investigated.agent().resolve("It was like this")
     investigated.agent().inform("offer")
