@@ -34,10 +34,7 @@ def ask(
 ) -> None:
     """Request a decision; the customer is to be told of it within the promised time."""
     if draft.case.HasField("decision"):
-        raise Rejected(
-            RefusalReason.REFUSAL_REASON_NOT_YET,
-            f"a decision about {draft.case.case_id} is pending; it comes first",
-        )
+        raise _comes_first(draft)
     amount = amount or Money(0, "")
     request = DecisionRequest(
         question=question,
@@ -61,6 +58,17 @@ def ask(
         },
     )
     alert(draft, needed, "a decision is needed")
+
+
+def require_no_remedy_asked(draft: Draft) -> None:
+    """Refuse while somebody is to grant the remedy of a return: it would be granted of another one.
+
+    Raises:
+        Rejected: NOT_YET.
+    """
+    request = draft.case.decision
+    if request.state == DecisionRequest.STATE_ASKED and request.subject == DecisionRequest.SUBJECT_REMEDY:
+        raise _comes_first(draft)
 
 
 def decide(draft: Draft, command: Decide) -> None:
@@ -101,6 +109,13 @@ def acknowledge(draft: Draft, command: Acknowledge) -> None:
         )
     for clock in climbing:
         draft.add(EscalationAcknowledged(clock_id=clock.clock_id, why=command.why))
+
+
+def _comes_first(draft: Draft) -> Rejected:
+    return Rejected(
+        RefusalReason.REFUSAL_REASON_NOT_YET,
+        f"a decision about {draft.case.case_id} is pending; it comes first",
+    )
 
 
 def _what_it_takes(draft: Draft, request: DecisionRequest) -> str:

@@ -11,7 +11,7 @@ from domain.draft import Draft
 from domain.drills import lifecycle as drill
 from domain.instants import Instant, timestamp
 from domain.kinds import CUSTOMERS
-from domain.lifecycles import incident, parcels, talk, waiting
+from domain.lifecycles import decisions, incident, parcels, talk, waiting
 from domain.refusal import Rejected
 from domain.rulebook import Rulebook
 
@@ -75,6 +75,7 @@ def reclassify(draft: Draft, command: Reclassify) -> None:
         promises.rebase(draft)
         return
     draft.require_stage(*_BEFORE_A_SOLUTION)
+    decisions.require_no_remedy_asked(draft)
     waiting.end(draft, "reclassified")
     body.kind = becomes
     if becomes == Kind.KIND_RETURN:

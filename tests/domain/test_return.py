@@ -209,6 +209,15 @@ def test_a_refund_whose_sum_nobody_knows_is_decided_by_whoever_has_no_limit(
     assert story.pending("refund")
 
 
+def test_a_return_whose_remedy_is_to_be_granted_becomes_no_other_case_before(story: Story) -> None:
+    accepted(story, item_state="used", order={"paid_minor": 60_000})
+    story.agent().decide_eligibility(eligible=True)
+    with refused("NOT_YET", match="it comes first"):
+        story.agent().reclassify("complaint")
+    story.supervisor().decide(granted=False)
+    assert "Reclassified" in story.agent().reclassify("complaint")
+
+
 def test_a_named_sum_needs_no_price(story: Story) -> None:
     story.open("return", return_request=RETURN | {"wanted": {"kind": "refund", "amount_minor": 20_000}})
     story.agent().accept("We look at it")
