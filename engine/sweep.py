@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import random
 from time import monotonic
 from typing import Final
 
@@ -21,6 +22,9 @@ from casetrail.v1.types_pb2 import Kind
 from engine.nudge import SOON, TemporalWaker
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_AT_ONCE: Final = 8
+"""Signals under way: every worker sweeps, and a Temporal that is slow must not get more from them than it answers."""
 
 _TEMPORAL: Final = "temporal"
 _CHANGING: Final = "changing to "
@@ -39,16 +43,18 @@ class Pace:
         wake_grace: How late a timer may be.
         effect_grace: How long an effect may be pending without any look at the case, such as a call owed next week.
         limit: Cases a round looks at; more while all of these have been woken already and none was served.
+        round: How long a round goes on waking; what is most urgent by then comes first in the next one.
     """
 
     every: float = 1.0
     first: float = 2.0
     unhurried: float = 10.0
     again: float = 10.0
-    longest: float = 120.0
+    longest: float = 900.0
     wake_grace: float = 5.0
     effect_grace: float = 900.0
     limit: int = 1000
+    round: float = 5.0
 
 
 @dataclass(slots=True)
@@ -108,7 +114,9 @@ class Sweep:
             await _until(stop, self._pace.every)
 
     async def round(self) -> int:
-        """Wake what needs it and has waited long enough; returns how many cases that were.
+        """Wake what needs it and has waited long enough; returns how many cases were woken.
+
+        The first one that cannot be woken ends the round: Temporal has no time for the others either.
 
         Raises:
             RPCError: Temporal cannot be asked.
@@ -123,8 +131,29 @@ class Sweep:
         )
         due = self._due(found)
         self._look_further(full=len(found) == self._limit, idle=not due)
-        await asyncio.gather(*(self._wake(case) for case in due))
-        return len(due)
+        return await self._wake_all(due)
+
+    async def _wake_all(self, due: Sequence[Unserved]) -> int:
+        until = monotonic() + self._pace.round
+        waiting = iter(due)
+        woken = 0
+
+        async def wake_some() -> None:
+            nonlocal woken
+            for case in waiting:
+                self._note_attempt(case)
+                await self._wake(case)
+                woken += 1
+                if monotonic() > until:
+                    return
+
+        try:
+            async with asyncio.TaskGroup() as waking:
+                for _ in range(_AT_ONCE):
+                    waking.create_task(wake_some())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return woken
 
     async def _wake(self, case: Unserved) -> None:
         level = 0
@@ -155,7 +184,9 @@ class Sweep:
         served = self._watched.keys() - {case.case_id for case in found}
         for case_id in served:
             del self._watched[case_id]
-        return [case for case in found if self._is_due(case, moment)]
+        due = [case for case in found if self._is_due(case, moment)]
+        # Incidents first. The rest in an order of this worker's own: not every worker should wake the same cases.
+        return sorted(due, key=lambda case: (case.kind != Kind.KIND_INCIDENT, random()))  # noqa: S311 - no secret
 
     def _look_further(self, *, full: bool, idle: bool) -> None:
         """Cases that nothing serves must not hide those behind them."""
@@ -169,11 +200,12 @@ class Sweep:
         if watched is None:
             first = self._pace.first if self._is_urgent(case) else self._pace.unhurried
             watched = self._watched[case.case_id] = _Watched(moment + first, self._pace.again)
-        if moment < watched.wake_at:
-            return False
-        watched.wake_at = moment + watched.then
+        return moment >= watched.wake_at
+
+    def _note_attempt(self, case: Unserved) -> None:
+        watched = self._watched[case.case_id]
+        watched.wake_at = monotonic() + watched.then
         watched.then = min(2 * watched.then, self._pace.longest)
-        return True
 
     def _is_urgent(self, case: Unserved) -> bool:
         soon = case.effects or case.wake is None or case.wake <= self._now() + SOON

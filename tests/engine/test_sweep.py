@@ -2,16 +2,18 @@
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
+import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from audit.sqlite import SqliteLog
-from casetrail.v1.types_pb2 import Channel
+from casetrail.v1.types_pb2 import Channel, Kind
 from embedded import ports
 from engine.engine import Engine
 from engine.naming import CRITICAL_QUEUE, TASK_QUEUE, workflow_id
@@ -147,6 +149,68 @@ async def test_cases_that_nothing_serves_do_not_hide_those_behind_them(
         assert woken == [0, 1, 0, 1]
         for case_id in cases:
             assert (await client.get_workflow_handle(workflow_id(case_id)).describe()).run_id
+
+
+class _Gate(TemporalWaker):
+    """Wakes nothing, and takes note: a call lasts until the gate is open, or fails at once where Temporal is down."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.open = asyncio.Event()
+        self.down = False
+        self.under_way = 0
+        self.most = 0
+        self.asked: list[str] = []
+
+    async def wake(self, case_id: str, kind: Kind.ValueType, *, level: int = 0, new: bool = False) -> None:
+        self.asked.append(case_id)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            if self.down:
+                raise RPCError("too much to do", RPCStatusCode.UNAVAILABLE, b"")
+            await self.open.wait()
+        finally:
+            self.under_way -= 1
+
+
+async def test_a_temporal_that_is_slow_is_asked_for_a_few_cases_at_a_time_until_the_round_is_over(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    cases = {(await engine.execute(opening())).case.case_id for _ in range(20)}
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
+        gate = _Gate(client)
+        sweep = Sweep(log, client, gate, pace=replace(AT_ONCE, round=0.0), now=clock.now)
+        slow = asyncio.create_task(_round(sweep))
+        await until(lambda: gate.under_way == 8)
+        gate.open.set()
+        assert await slow == gate.most == 8
+        assert [await sweep.round() for _ in range(3)] == [8, 4, 0]
+        assert set(gate.asked) == cases
+
+
+async def test_a_temporal_that_does_not_answer_ends_the_round_and_the_next_one_goes_on(
+    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+) -> None:
+    cases = {(await engine.execute(opening())).case.case_id for _ in range(20)}
+    (port,) = ports.free(1)
+    async with with_memory(port, tmp_path / "temporal.db"):
+        client = await Client.connect(f"127.0.0.1:{port}")
+        gate = _Gate(client)
+        sweep = Sweep(log, client, gate, pace=AT_ONCE, now=clock.now)
+        assert await _round(Sweep(log, client, gate, now=clock.now)) == 0, "the server answers; nothing is due yet"
+        gate.down = True
+        with pytest.raises(RPCError, match="too much to do"):
+            await sweep.round()
+        assert len(gate.asked) <= 8
+        assert gate.under_way == 0
+        gate.down = False
+        gate.open.set()
+        await sweep.round()
+        assert set(gate.asked) == cases
+        assert len(gate.asked) == len(cases), "who was tried is given its time"
 
 
 async def test_the_sweep_outlives_a_log_that_is_damaged_and_says_why(
