@@ -58,6 +58,7 @@ from tests.verify.forging import (
     proto,
     root,
     rows_of,
+    seal_root,
     sealed,
     story,
 )
@@ -238,6 +239,17 @@ def seal_without_payload(world: World) -> None:
     world.changes.append(lambda lines: next(line for line in lines if line.get("pos") == 20).update(payload=None))
 
 
+def second_seal_wrong(world: World) -> None:
+    """Of the first 31 events, and made of the first 30."""
+
+    def payload(rows: list[Line]) -> bytes:
+        cases, over = seal_root(rows[:30])
+        return proto((192, proto((1, "2026-11-22"), (2, 31), (3, cases), (4, over))))
+
+    world.drafts.append(Draft("@log", "LogSealed", "seal 2026-11-22", payload=payload))
+    write_again(world, signed=True, trusting=True)
+
+
 def sealed_with_itself(world: World) -> None:
     """The seal says that it stands in the part of the log that it seals."""
     world.drafts[19] = sealed("2026-11-21", 20)
@@ -314,6 +326,15 @@ def second_header(world: World) -> None:
 
 def unknown_line(world: World) -> None:
     world.changes.append(lambda lines: lines.append({"kind": "rumour"}))
+
+
+def policies_last(world: World) -> None:
+    def do(lines: list[Line]) -> None:
+        policy = next(line for line in lines if line["kind"] == "policy")
+        lines.remove(policy)
+        lines.insert(next(n for n, line in enumerate(lines) if line["kind"] == "checkpoint"), policy)
+
+    world.changes.append(do)
 
 
 def late_event(world: World) -> None:
@@ -449,6 +470,17 @@ def receipt_by_nobody(receipt: Line) -> None:
 
 def receipt_of_other_key(receipt: Line) -> None:
     receipt["receipt"]["keyId"] = NEXT_KEY.hash.hex()
+
+
+def receipt_without(name: str) -> Callable[[Line], None]:
+    return lambda receipt: receipt["receipt"].pop(name)
+
+
+def receipt_of_smaller_tree(world: World) -> None:
+    """A signature that stands under an earlier receipt, and no proof."""
+    signed, later = (each["receipt"] for each in world.kept_receipts)
+    of_tree = {name: signed[name] for name in ("treeSize", "root", "signature", "keyId", "origin")}
+    later |= of_tree | {"inclusion": []}
 
 
 def receipt_with_other_proof(receipt: Line) -> None:
@@ -588,6 +620,7 @@ TAMPERINGS = [
     Tampering("column seq beyond any", Check.EXPORT_MALFORMED, 0, column("seq", 1 << 64)),
     Tampering("column key", Check.COLUMN_CHANGED, 17, flipped("key")),
     Tampering("column ordinal", Check.ORDINAL_WRONG, 17, column("ordinal", 2)),
+    Tampering("column ordinal of the first", Check.ORDINAL_WRONG, 2, column("ordinal", 1, 2)),
     Tampering("column ordinal beyond any", Check.EXPORT_MALFORMED, 0, column("ordinal", (1 << 63) - 1)),
     Tampering("column event_id", Check.COLUMN_CHANGED, 17, flipped("event_id")),
     Tampering("column type", Check.COLUMN_CHANGED, 17, flipped("type")),
@@ -823,6 +856,9 @@ TAMPERINGS = [
     Tampering("a receipt with another proof", Check.RECEIPT_WRONG, 7, kept_receipt(receipt_with_other_proof)),
     Tampering("a receipt that nobody signed", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_by_nobody)),
     Tampering("a receipt that names another key", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_of_other_key)),
+    Tampering("a receipt without its signature", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_without("signature"))),
+    Tampering("a receipt without its tree", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_without("treeSize"))),
+    Tampering("a receipt of a tree that cannot hold its event", Check.RECEIPT_WRONG, 33, receipt_of_smaller_tree),
     Tampering("a receipt of another form", Check.RECEIPT_MALFORMED, 0, kept_receipt(receipt_without_number)),
     # What was made of the events
     Tampering("a seal that is not announced", Check.SEAL_UNANNOUNCED, 20, without_seal_line),
@@ -830,6 +866,7 @@ TAMPERINGS = [
     Tampering("a seal under another day's key, with the key", Check.SEAL_WRONG, 20, sealed_under_another_day),
     Tampering("a seal of which the payload is gone", Check.SEAL_WRONG, 20, seal_without_payload),
     Tampering("a seal that is a change of key besides, with the key", Check.SEAL_WRONG, 20, sealed_and_more),
+    Tampering("the second of two seals of another number, with the key", Check.SEAL_WRONG, 41, second_seal_wrong),
     Tampering("a seal that is announced twice", Check.SEAL_UNANNOUNCED, 20, with_two_seal_lines),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),
@@ -886,6 +923,7 @@ TAMPERINGS = [
     # The file
     Tampering("two exports in one file", Check.EXPORT_MIXED, 0, second_header),
     Tampering("a line of an unknown kind", Check.EXPORT_MALFORMED, 0, unknown_line),
+    Tampering("a case before the policies", Check.EXPORT_MALFORMED, 0, policies_last),
     Tampering("an event behind the others", Check.EXPORT_MALFORMED, 0, late_event),
     Tampering("an event without a column", Check.EXPORT_MALFORMED, 0, torn_event),
     Tampering("a second end", Check.EXPORT_MALFORMED, 0, second_end),

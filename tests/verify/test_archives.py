@@ -11,7 +11,16 @@ import pytest
 from casetrail_verify import Check, EvidenceError, Report, verify
 from casetrail_verify.archived import Removal, _Case, _wrong
 from casetrail_verify.seals import root_over
-from tests.verify.archiving import ARCHIVE, CASE, REMOVED, archived, folder_of, payload_changed, restored
+from tests.verify.archiving import (
+    ARCHIVE,
+    CASE,
+    REMOVED,
+    archived,
+    archived_and_kept,
+    folder_of,
+    payload_changed,
+    restored,
+)
 from tests.verify.forging import Draft, World, proto
 
 
@@ -100,6 +109,16 @@ def test_what_was_archived_at_once_is_what_two_people_agreed_to(
 ) -> None:
     assert words in _wrong(said, cases)
     assert bool(words) == bool(_wrong(said, cases))
+
+
+def test_a_case_may_be_restored_in_what_an_export_leaves_out(tmp_path: Path) -> None:
+    """Its payloads are there again, and the event that says so is not."""
+    world = World(header={"log_size": REMOVED + 1}).write_down()
+    archived_and_kept(world)
+
+    report = judged(world, tmp_path)
+
+    assert report.holds, report.words
 
 
 def test_an_extract_need_not_have_the_checkpoint_that_proves_an_archive(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ def test_cases_of_which_an_extract_has_a_part_are_counted(tmp_path: Path) -> Non
 
     assert report.holds, report.words
     assert "1 case of which the extract has not all events" in report.open
+    world.positions = [row["pos"] for row in rows]
+    assert not any("has not all events" in each for each in verify(world.evidence(tmp_path)).open)
 
 
 def test_a_case_whose_beginning_an_extract_leaves_out_is_not_folded(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from tests.verify.forging import (
     path,
     receipt,
     root,
+    sealed,
     stored,
 )
 from tests.verify.tampering import TAMPERINGS, Tampering, deleted_alone
@@ -279,6 +280,46 @@ def test_an_extract_that_has_the_change_of_key_holds_by_either_key(tmp_path: Pat
     report = verify(world.evidence(tmp_path))
 
     assert report.holds, report.words
+
+
+def test_an_extract_that_has_one_of_two_changes_of_key_holds_by_the_keys_that_are_known(tmp_path: Path) -> None:
+    """Its own events are not all there: that the first key is in none of them says nothing."""
+    world = World(log_keys=[LOG_KEY, NEXT_KEY])
+    world.drafts += [key_change(LOG_KEY, NEXT_KEY), key_change(NEXT_KEY, THIRD_KEY)]
+    world.write_down()
+    world.positions = [42]
+    world.notes, world.receipts = [(42, note(world.rows, 42, WITNESS, key=THIRD_KEY))], []
+    world.kept, world.kept_receipts = [], []
+
+    report = verify(world.evidence(tmp_path))
+
+    assert report.holds, report.words
+
+
+def test_the_seals_of_several_days_are_each_recomputed(tmp_path: Path) -> None:
+    world = World()
+    world.drafts += [sealed("2026-11-22", 30), Draft("INQ-1", key="later"), sealed("2026-11-23", 42)]
+
+    report = verify(world.write_down().evidence(tmp_path))
+
+    assert report.holds, report.words
+    assert report.checked["seals, recomputed"] == 3
+
+
+def test_a_column_that_was_changed_is_named(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.rows[16]["type"] = "Replied"
+
+    (fault,) = verify(world.evidence(tmp_path)).faults
+
+    assert fault.message == "type is 'Replied', and the envelope says 'NoteAdded'"
+
+
+def test_what_begins_like_no_export_is_not_said_to_be_cut_off(tmp_path: Path) -> None:
+    world = World().write_down()
+    world.end = lambda _: b"rumour"
+
+    assert faults(verify(world.evidence(tmp_path))) == {Check.EXPORT_MALFORMED: (0, 1)}
 
 
 def test_an_empty_log_holds(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ class Archives:
                 self._found.add(Check.CHECKPOINT_MISSING, message, position=said.proven_by)
         for position, words in self._faults():
             self._found.add(Check.ARCHIVE_WRONG, words, position=position)
-        if whole and header.log_size <= header.tree.size:
+        if header.log_size <= header.tree.size:
             for position, words in self._kept(gone, listed):
                 self._found.add(Check.ARCHIVE_WRONG, words, position=position)
         alone = self.alone

@@ -182,7 +182,7 @@ def _judge(said: dict[str, Any], always: "_Forms", sometimes: "_Forms") -> None:
 def _canonical(said: dict[str, Any]) -> bytes | None:
     try:
         return rfc8785.dumps(said)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+    except rfc8785.CanonicalizationError:
         return None
 
 

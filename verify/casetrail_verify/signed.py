@@ -128,7 +128,7 @@ class Signed:
         else:
             self.unsigned += 1
         self._compare(receipt, events, where)
-        if not self._tree.whole and receipt.size <= self._tree.size:
+        if not self._tree.whole:
             placed = receipt.inclusion or events.at(receipt.position) is not None
             self.unshown += not placed or (receipt.size > 0 and self._root(receipt.size) is None)
 
