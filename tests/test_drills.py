@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -316,7 +317,7 @@ async def test_a_schedule_is_made_listed_paused_triggered_and_ended(
             "--yearly",
             "03-15",
             "--on",
-            "2030-11-01",
+            f"{datetime.now(UTC).year + 1}-11-01",
             "--json",
         )
     )["schedule"]

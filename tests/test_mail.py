@@ -226,7 +226,7 @@ async def test_mailbox_that_ends_hangs_up() -> None:
     async with DemoMailbox.start() as mailbox:
         reader, writer = await asyncio.open_connection(mailbox.smtp_host, mailbox.smtp_port)
         assert (await reader.readline()).startswith(b"220 ")
-    assert await asyncio.wait_for(reader.read(), 2) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
     writer.close()
 
 

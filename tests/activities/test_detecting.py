@@ -15,6 +15,7 @@ from engine.rulebooks import Rulebooks
 from tests.asked import DANIEL, command, opening
 from tests.fakes import NotedNudges
 from tests.policies import shipped_policy
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ async def look(engine: Engine, log: SqliteLog) -> int:
 async def test_a_worker_that_stops_is_not_held_up(engine: Engine, log: SqliteLog) -> None:
     environment = ActivityEnvironment()
     environment.worker_shutdown()
-    async with timeout(5):
+    async with timeout(PATIENCE):
         await environment.run(Detecting(engine, log).watch_log, 600.0)
 
 
 async def test_a_look_takes_no_longer_than_it_is_told(engine: Engine, log: SqliteLog) -> None:
     await complaints(engine, 2)
-    async with timeout(1):
+    async with timeout(PATIENCE):
         await look(engine, log)
 
 

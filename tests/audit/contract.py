@@ -402,7 +402,7 @@ class LogContract:
             log.verify(),
         ):
             with pytest.raises(LogUnavailableError, match="is closed"):
-                await asyncio.wait_for(ask, 5)
+                await asyncio.wait_for(ask, 30)
 
     # Listing
 

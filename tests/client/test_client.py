@@ -220,7 +220,7 @@ async def test_what_does_not_pass_within_the_patience_is_unavailable(service: Se
     service.script("GetCase", *[BUSY] * 1000)
     patience = Patience(overall=0.3, attempt=0.1, first_pause=0.01, longest_pause=0.02)
     async with Client(service.address, patience=patience) as client:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             with pytest.raises(casetrail.Unavailable, match="the log is busy"):
                 await client.get("INQ-1")
     assert len(service.asked) > 2
@@ -229,7 +229,7 @@ async def test_what_does_not_pass_within_the_patience_is_unavailable(service: Se
 async def test_what_may_take_long_is_not_tried_again_for_as_long(service: Service) -> None:
     service.script("VerifyCase", *[BUSY] * 1000)
     patience = Patience(overall=0.3, first_pause=0.01, longest_pause=0.02)
-    async with asyncio.timeout(3), Client(service.address, patience=patience) as client:
+    async with asyncio.timeout(10), Client(service.address, patience=patience) as client:
         with pytest.raises(casetrail.Unavailable, match="the log is busy"):
             await client.verify(within=600)
     assert len(service.asked) > 2
@@ -238,7 +238,7 @@ async def test_what_may_take_long_is_not_tried_again_for_as_long(service: Servic
 async def test_a_service_that_is_silent_is_left_after_the_patience(service: Service) -> None:
     service.script("GetCase", *[Silence()] * 100)
     async with Client(service.address, patience=Patience(overall=0.3, attempt=0.1, first_pause=0.01)) as client:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             with pytest.raises(casetrail.Unavailable) as gone:
                 await client.get("INQ-1")
     assert gone.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
@@ -257,7 +257,7 @@ async def test_what_the_service_said_before_it_fell_silent_is_told(service: Serv
 async def test_nobody_there_is_told_at_once() -> None:
     (port,) = ports.free(1)
     address = f"127.0.0.1:{port}"
-    async with asyncio.timeout(3), Client(address) as client:
+    async with asyncio.timeout(10), Client(address) as client:
         with pytest.raises(casetrail.Unavailable, match=address) as gone:
             await client.connect()
     assert gone.value.reason == "UNREACHABLE"
@@ -351,7 +351,7 @@ async def test_a_watch_that_is_refused_ends_with_the_refusal(service: Service, c
 async def test_a_watch_gives_up_when_the_service_stays_away(service: Service) -> None:
     service.script("WatchCase", *[[BUSY]] * 1000)
     patience = Patience(overall=0.3, first_pause=0.01, longest_pause=0.02)
-    async with asyncio.timeout(3), Client(service.address, patience=patience) as client:
+    async with asyncio.timeout(10), Client(service.address, patience=patience) as client:
         with pytest.raises(casetrail.Unavailable):
             await first(1, client.watch("INQ-1"))
 

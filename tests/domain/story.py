@@ -75,6 +75,16 @@ def refused(code: str, match: str | None = None) -> Iterator[None]:
     assert caught.value.code == code, caught.value.message
 
 
+@contextmanager
+def left_as_it_is(case: Case | None) -> Iterator[None]:
+    """Decisions are pure: whatever comes of one, even a refusal, the case that it was about is not changed."""
+    before = case and case.SerializeToString(deterministic=True)
+    try:
+        yield
+    finally:
+        assert (case and case.SerializeToString(deterministic=True)) == before
+
+
 class Speaker:
     """Somebody who acts: `story.agent("amy").reply("Good morning")`.
 
@@ -113,7 +123,9 @@ class Story:
     def wait(self, how_long: str) -> list[str]:
         """Let time pass, and look at the case at its end."""
         self.now += seconds(how_long)
-        return self._write(expire(self.case, self.now, self.rules))
+        with left_as_it_is(self.told):
+            events = expire(self.case, self.now, self.rules)
+        return self._write(events)
 
     def agent(self, name: str = "amy") -> Speaker:
         return self.acting("agent", name)
@@ -165,13 +177,17 @@ class Story:
     def carry_out(self, actor: Actor, action: str, *first: object, **fields: object) -> list[str]:
         """Carry a command out as the engine does: what time owes first, then the command."""
         command = self.command(actor, action, *first, **fields)
-        return self._write(act(self.told, command, self.now, self.rules))
+        with left_as_it_is(self.told):
+            events = act(self.told, command, self.now, self.rules)
+        return self._write(events)
 
     def change_policy(self, rules: Rulebook) -> list[str]:
         """Put the case under another policy."""
         actor = Actor(name="sue", role=Role.ROLE_SUPERVISOR)
         command = self.command(actor, "change_policy", rules.ref.policy_id)
-        types = self._write(act(self.told, command, self.now, self.rules, rules_after=rules))
+        with left_as_it_is(self.told):
+            events = act(self.told, command, self.now, self.rules, rules_after=rules)
+        types = self._write(events)
         self.rules = rules
         return types
 

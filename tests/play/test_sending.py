@@ -74,7 +74,7 @@ async def test_live_each_row_comes_when_its_time_comes(tmp_path: Path) -> None:
         ("A", "Fertig", "2026-06-18T09:00", "", "J", "K"),
         ("B", "Annahme", "2026-06-18T08:30", "", "J", "K"),
     ]
-    engine = ToyEngine(now=int(time.time()))
+    engine = ToyEngine(now=int(time.time()) + 1)  # the next whole second
     playbacks = [Playback(plan, live=True) for plan in plans(*workshop(tmp_path, rows), Style(scale=3600))]
     sent: dict[str, float] = {}
     began = time.monotonic()
@@ -82,12 +82,13 @@ async def test_live_each_row_comes_when_its_time_comes(tmp_path: Path) -> None:
         f"{command.case_id} {command.WhichOneof('action')}", time.monotonic() - began
     )
 
-    async with served(engine) as address, Client(address) as client:
+    async with asyncio.timeout(30), served(engine) as address, Client(address) as client:
         await send_live(client, playbacks, 3600, 8, ignore)
 
     assert list(sent) == ["A open", "B open", "A resolve", "A confirm"]
     assert sent["B open"] - sent["A open"] <= sent["A resolve"] - sent["A open"]
-    assert 0 < sent["A resolve"] < 2
+    assert sent["B open"] >= 0.5
+    assert sent["A resolve"] >= 1
 
 
 async def test_a_live_playing_that_was_interrupted_goes_on_without_waiting_for_what_was_missed() -> None:
