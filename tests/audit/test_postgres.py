@@ -387,6 +387,22 @@ async def test_a_process_that_hangs_while_it_holds_the_lock_is_cut_off(url: str)
     await log.close()
 
 
+@pytest.mark.parametrize(
+    ("configured", "used"), [("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+)
+async def test_a_server_that_would_answer_before_it_is_safe_is_not_believed_and_a_stricter_one_is_left_so(
+    url: str, superuser: psycopg.Connection[Any], configured: str, used: str
+) -> None:
+    database = sql.Identifier(database_of(url))
+    superuser.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = {}").format(database, configured))
+    log = await PostgresLog.open(url, timeouts=QUICK)
+
+    writes = await log._writer._connected()
+
+    assert await (await writes.execute("SHOW synchronous_commit")).fetchone() == (used,)
+    await log.close()
+
+
 async def test_a_database_that_may_only_be_read_takes_nothing(
     log: PostgresLog, url: str, superuser: psycopg.Connection[Any]
 ) -> None:
