@@ -5,21 +5,21 @@ from datetime import datetime, timedelta
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.errors_pb2 import RefusalReason
-from domain.instants import Instant, from_datetime, instant, to_datetime
+from domain.instants import EARLIEST, LATEST, Instant, from_datetime, instant, to_datetime
 from domain.refusal import Rejected
 
 
 def case_now(base: TimeBase, now: datetime) -> Instant:
-    """The case's time at a real moment; for a scaled case `origin + (now - origin) × scale`."""
+    """The case's time at a real moment; for a scaled case `origin + (now - origin) × scale`, until time ends."""
     if base.mode != TimeBase.MODE_SCALED:
         return from_datetime(now)
     origin = to_datetime(instant(base.origin))
-    return instant(base.origin) + int((now - origin).total_seconds() * base.scale)
+    return min(instant(base.origin) + int((now - origin).total_seconds() * base.scale), LATEST)
 
 
 def real_time(base: TimeBase, at: Instant) -> datetime | None:
-    """The first real moment at which the case's time is `at`; None on an importer's clock: real time never moves it."""
-    if base.mode == TimeBase.MODE_IMPORTED:
+    """The first real moment at which the case's time is `at`; None when that never comes, as on an importer's clock."""
+    if base.mode == TimeBase.MODE_IMPORTED or at > LATEST:
         return None
     if base.mode != TimeBase.MODE_SCALED:
         return to_datetime(at)
@@ -34,8 +34,8 @@ def command_time(case: Case, command: Command, now: datetime) -> Instant:
     A live or scaled case takes it from the real clock, which may lag behind what is written: never backwards.
 
     Raises:
-        Rejected: WRONG_TIME when a case on the importer's clock gets no time, or an earlier one than it has, or when
-            any other case gets one.
+        Rejected: WRONG_TIME when a case on the importer's clock gets no time, or an earlier one than it has, or one
+            that nothing can follow, or when any other case gets one.
     """
     reached = instant(case.updated_at)
     if case.time_base.mode != TimeBase.MODE_IMPORTED:
@@ -60,4 +60,20 @@ def command_time(case: Case, command: Command, now: datetime) -> Instant:
             f"time never runs backwards: {case.case_id} has reached {to_datetime(reached):%Y-%m-%dT%H:%M:%SZ}",
             field="at",
         )
-    return instant(command.at)
+    return source_time(command)
+
+
+def source_time(command: Command) -> Instant:
+    """When a command counts that says so itself.
+
+    Raises:
+        Rejected: WRONG_TIME when that is no time of ours, such as the year 1 for none.
+    """
+    at = instant(command.at)
+    if not EARLIEST <= at <= LATEST:
+        raise Rejected(
+            RefusalReason.REFUSAL_REASON_WRONG_TIME,
+            f"{to_datetime(at):%Y-%m-%d} lies before {to_datetime(EARLIEST):%Y} or after {to_datetime(LATEST):%Y}",
+            field="at",
+        )
+    return at

@@ -4,6 +4,7 @@ A promise is kept or broken to the second, so fractions are cut off (towards the
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,6 +13,11 @@ Instant = int
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+
+# Timestamps end with the year 9999, and much is due years after it was promised.
+EARLIEST: Final[Instant] = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+LATEST: Final[Instant] = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+"""Between these, everything that follows from an instant can be written."""
 
 
 def instant(ts: Timestamp) -> Instant:

@@ -20,8 +20,8 @@ from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind, Stage
 from casetrail.v1.workflow_pb2 import Step
 from domain import Rejected, Rulebook, act, expire, fold
-from domain.case_time import case_now, command_time
-from domain.instants import Instant, from_datetime, instant
+from domain.case_time import case_now, command_time, source_time
+from domain.instants import Instant, from_datetime
 from domain.parts import find_effect
 from domain.refusal import unknown_case
 from engine.cases import Cases, Held
@@ -392,7 +392,7 @@ def _opening_time(command: Command, now: datetime) -> Instant:
     """When a case begins: now, or when its source says that it did.
 
     Raises:
-        Rejected: WRONG_TIME when an imported case comes without a time, or any other with one.
+        Rejected: WRONG_TIME when an imported case comes without a possible time, or any other with one.
     """
     imported = bool(command.open.source)
     if imported != command.HasField("at"):
@@ -402,7 +402,7 @@ def _opening_time(command: Command, now: datetime) -> Instant:
             field="at",
         )
     if imported:
-        return instant(command.at)
+        return source_time(command)
     if command.open.HasField("time_base"):
         return case_now(command.open.time_base, now)
     at = from_datetime(now)

@@ -16,7 +16,7 @@ from casetrail.v1.types_pb2 import Cause, Priority
 from casetrail.words import value_of
 from domain import Rejected, Rulebook
 from domain.case_time import case_now, command_time, real_time
-from domain.instants import from_datetime, timestamp
+from domain.instants import LATEST, from_datetime, timestamp
 from domain.rulebook import Target
 from tests.domain.story import OPENED, RULES, Story, refused, rules_with
 
@@ -519,6 +519,12 @@ def test_waiting_until_a_real_moment_is_never_a_second_short(scale: float, later
     moment = real_time(base, OPENED + later)
     assert moment is not None
     assert OPENED + later <= case_now(base, moment) <= OPENED + later + scale / 1_000_000 + 1
+
+
+def test_what_is_due_after_the_end_of_time_wakes_nobody() -> None:
+    base = TimeBase(mode=TimeBase.MODE_SCALED, origin=timestamp(OPENED), scale=1_000_000)
+    assert real_time(base, LATEST) is not None
+    assert real_time(base, LATEST + 1) is None
 
 
 def test_real_time_never_moves_an_imported_case() -> None:

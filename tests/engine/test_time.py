@@ -46,6 +46,23 @@ async def test_an_imported_case_has_its_own_number_and_its_rows_times(engine: En
     assert case.opened_at == _at(MARCH_2016)
 
 
+@pytest.mark.parametrize("year", [1, 1899, 9000, 9999])
+async def test_no_case_is_of_a_year_from_which_nothing_can_be_reckoned(engine: Engine, year: int) -> None:
+    impossible = datetime(year, 12, 31, tzinfo=UTC)
+    assert await _code(engine, _imported(at=impossible)) == "WRONG_TIME"
+    await engine.execute(_imported())
+    later = command("INC0000045", actor=IMPORTER, at=_at(impossible), note={"words": Words(text="x")})
+    assert await _code(engine, later) == "WRONG_TIME"
+
+
+async def test_compressed_time_ends_before_it_cannot_be_written(engine: Engine, clock: SetClock) -> None:
+    case_id = (await engine.execute(opening(scale=1_000_000))).case.case_id
+    await engine.execute(command(case_id, withdraw={"why": "it was nothing"}))
+    clock.pass_(timedelta(days=30))
+    told = (await engine.execute(command(case_id, note={"words": Words(text="x")}))).events[-1]
+    assert told.at.ToDatetime().year == 9000
+
+
 async def test_time_passes_between_rows_as_it_did_then(engine: Engine) -> None:
     await engine.execute(_imported())
     later = command(
