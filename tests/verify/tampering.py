@@ -42,7 +42,9 @@ from tests.verify.forging import (
     OTHER_LOG,
     THIRD_KEY,
     UNDER,
+    WITNESS,
     Draft,
+    Key,
     Line,
     World,
     b64,
@@ -287,6 +289,30 @@ def torn_note(world: World) -> str:
 def with_a_wrong_cosignature(world: World) -> str:
     right = note(world.rows, 20)
     return right + note_of(LOG_KEY.name, 20, leaf(b"else"), *world_witnesses(world)).split("\n")[-2] + "\n"
+
+
+def at_another_time(world: World) -> str:
+    """A day later than the witness saw it."""
+    signed = note(world.rows, 20)
+    _, name, encoded = WITNESS.cosign(body_of(signed)).split()
+    data = base64.b64decode(encoded)
+    later = int.from_bytes(data[4:12], "big") + 86_400
+    return f"{signed}— {name} {b64(data[:4] + later.to_bytes(8, 'big') + data[12:])}\n"
+
+
+def at_no_time(world: World) -> str:
+    """As the witness would sign if it were a log."""
+    signed = note(world.rows, 20)
+    return signed + WITNESS.line(body_of(signed))
+
+
+def body_of(signed: str) -> str:
+    return signed.partition("\n\n")[0] + "\n"
+
+
+def witnessed_by_another(world: World) -> None:
+    world.notes[-1] = (SIZE, note(world.rows, SIZE, Key(WITNESS.name, 4, 9)))
+    world.kept = []
 
 
 def world_witnesses(world: World) -> list[Any]:
@@ -604,6 +630,10 @@ def wrong_header_root(world: World) -> None:
     world.header = {"root": root(leaves_of(world.rows[:39])).hex()}
 
 
+def repeated_in_an_extract(world: World) -> None:
+    world.positions = [1, 6, 6, 11]
+
+
 def unsigned_extract(world: World) -> None:
     """An extract of a log that nobody has signed: its proofs lead to a root that is nobody's word."""
     world.positions = [1, 6, 11]
@@ -808,6 +838,15 @@ TAMPERINGS = [
     Tampering(
         "a co-signature of something else", Check.WITNESS_SIGNATURE_WRONG, 20, checkpoint(20, with_a_wrong_cosignature)
     ),
+    Tampering("a co-signature of another time", Check.WITNESS_SIGNATURE_WRONG, 20, checkpoint(20, at_another_time)),
+    Tampering("a co-signature that says no time", Check.WITNESS_SIGNATURE_WRONG, 20, checkpoint(20, at_no_time)),
+    Tampering("somebody else in the name of the witness", Check.TAIL_UNWITNESSED, 21, witnessed_by_another),
+    Tampering(
+        "a checkpoint that the log has signed twice",
+        Check.CHECKPOINT_UNSIGNED,
+        20,
+        checkpoint(20, lambda world: note(world.rows, 20) + note(world.rows, 20).split("\n")[-2] + "\n"),
+    ),
     Tampering("no witness has seen the end", Check.TAIL_UNWITNESSED, 21, unwitnessed),
     Tampering(
         "a change of key that the new key did not sign",
@@ -849,6 +888,7 @@ TAMPERINGS = [
     Tampering("the old key after its change", Check.CHECKPOINT_UNSIGNED, 41, old_key_after_change),
     Tampering("an extract of a log that nobody signed", Check.TAIL_UNSIGNED, 1, unsigned_extract),
     Tampering("an extract of a case with something before its beginning", Check.CHAIN_BROKEN, 2, begun_elsewhere),
+    Tampering("an extract that has an event twice", Check.POSITION_WRONG, 6, repeated_in_an_extract),
     Tampering("an extract with another proof", Check.INCLUSION_WRONG, 6, wrong_inclusion),
     # Receipts
     Tampering("a receipt for another case", Check.RECEIPT_WRONG, 7, kept_receipt(claim_of_case)),
