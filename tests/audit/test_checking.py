@@ -8,12 +8,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 import pytest_asyncio
 
-from audit.log import Log, LogUnavailableError, Verification
+from audit.log import Log, LogDamagedError, LogUnavailableError, Verification
 from audit.stores import KeySettings, open_log, sqlite_url
 from audit.verification import from_tables, processes
 from audit.verification.processes import Checkers, Place, in_thread
@@ -121,6 +124,15 @@ class CheckingContract:
         assert _checking_processes() == []
 
     @pytest.mark.usefixtures("in_processes")
+    async def test_what_stops_a_process_is_said_as_it_met_it(self, log: Log, key_settings: KeySettings) -> None:
+        version, name, _ = key_settings.kek.read_text().split()
+        key_settings.kek.write_text(f"{version} {name} {'A' * 43}=\n")
+
+        with pytest.raises(LogDamagedError, match=f"cannot be opened with {name}"):
+            await log.verify()
+        assert _checking_processes() == []
+
+    @pytest.mark.usefixtures("in_processes")
     async def test_a_verification_that_is_called_off_leaves_no_process(self, log: Log) -> None:
         verifying = asyncio.create_task(log.verify())
         async with asyncio.timeout(10):
@@ -193,6 +205,20 @@ class TestSqlite(CheckingContract):
             with pytest.raises(LogUnavailableError, match="has answered None"):
                 list(checkers.check([ALL_CASES]))  # before the log's moment was taken
 
+    @pytest.mark.usefixtures("log")
+    def test_a_process_that_nobody_asks_any_more_ends_without_a_word(self, log_url: str) -> None:
+        """Before it is ready, once it has said so, and when that was read."""
+        asked = [_asked(log_url) for _ in range(3)]
+        for pipe, _ in asked[1:]:
+            assert pipe.poll(30)
+        asked[2][0].recv()
+
+        for pipe, _ in asked:
+            pipe.close()
+
+        ended = [(process.communicate(timeout=30)[1], process.returncode) for _, process in asked]
+        assert ended == [(b"", 0)] * 3
+
 
 class TestPostgres(CheckingContract):
     """In a schema apart."""
@@ -208,6 +234,16 @@ class TestPostgres(CheckingContract):
     @pytest.fixture
     def damage(self, log_url: str, postgres: PostgresServer) -> Damage:
         return partial(change_server, postgres.url(log_url.rpartition("/")[2]), *_DAMAGE)
+
+
+def _asked(log_url: str) -> tuple[Connection, Popen[bytes]]:
+    """A process that checks, and the pipe to it."""
+    pipe, its_own = Pipe()
+    with its_own:
+        words = [sys.executable, "-m", "audit.verification.process"]
+        process = Popen(words, stdin=its_own.fileno(), stderr=PIPE, cwd=Path(__file__).parents[2])
+    pipe.send(Place(log_url, "", None))
+    return pipe, process
 
 
 async def _write_without_end(log: Log) -> None:
