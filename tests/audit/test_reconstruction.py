@@ -133,7 +133,7 @@ def an_incident(story: Recorded) -> None:
     story.supervisor().contain_incident("Cash on delivery")
     story.supervisor().reopen_incident()
     story.supervisor().contain_incident("Another provider")
-    story.supervisor().resolve_incident("Paying works")
+    story.director().resolve_incident("Paying works")
     story.agent().draft_notice("It is over", audience="all users")
     story.director().approve_notice("N3")
     story.director().send_notice("N3")
