@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
 from audit.log import Log
+from audit.portions import FIRST, next_portion
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.event_pb2 import Event
 from casetrail.v1.types_pb2 import Kind
 
 _CASES: Final = 500
-_EVENTS: Final = 200  # each can be of some hundred kilobytes
 
 
 async def history(log: Log, case_id: str, *, after_seq: int = 0) -> list[Event]:
@@ -20,9 +20,10 @@ async def history(log: Log, case_id: str, *, after_seq: int = 0) -> list[Event]:
 
 async def pages(log: Log, case_id: str, *, after_seq: int = 0) -> AsyncGenerator[Sequence[Event], None]:
     """The same in pages, for whoever needs only one at a time: a case can be longer than memory is large."""
-    while page := await log.events(case_id, after_seq=after_seq, limit=_EVENTS):
+    portion = FIRST
+    while page := await log.events(case_id, after_seq=after_seq, limit=portion):
         yield page
-        after_seq = page[-1].seq
+        after_seq, portion = page[-1].seq, next_portion(page)
 
 
 async def found_cases(log: Log, case_filter: CaseFilter) -> AsyncIterator[Case]:

@@ -47,6 +47,7 @@ from audit.log import (
     Unserved,
 )
 from audit.merkle import Frontier
+from audit.portions import FIRST, next_portion
 from audit.projection import case_of, milliseconds
 from audit.questions import Answer, Question
 from audit.subject_keys import SubjectKeys, customer_subject, subject_of
@@ -60,7 +61,7 @@ from casetrail.v1.event_pb2 import Event
 from domain.evolve import fold
 from domain.refusal import Rejected
 
-_PAGE: Final = 100  # events read at once while following or catching up: who reads slowly has them held in memory
+_PAGE: Final = 100  # events read at once while catching up
 _AROUND: Final = 100  # events read at once beside a request's
 _ERASURES_EVERY: Final = 1.0  # seconds between looks at what other processes have erased
 _MANY: Final = 50  # events that are better put together in another thread
@@ -254,28 +255,34 @@ class Store(ABC):
     def follow(self, *, after_position: int) -> AsyncGenerator[Event, None]:
         """Every event after a position: what is there, then what comes, from any process."""
         return self._follow(
-            lambda last: self.scan(after_position=last.position if last else after_position, limit=_PAGE)
+            lambda last, most: self.scan(after_position=last.position if last else after_position, limit=most)
         )
 
     def follow_case(self, case_id: str, *, after_seq: int) -> AsyncGenerator[Event, None]:
         """The same of one case, without reading those of others."""
-        return self._follow(lambda last: self.events(case_id, after_seq=last.seq if last else after_seq, limit=_PAGE))
+        return self._follow(
+            lambda last, most: self.events(case_id, after_seq=last.seq if last else after_seq, limit=most)
+        )
 
-    async def _follow(self, read: Callable[[Event | None], Awaitable[Sequence[Event]]]) -> AsyncGenerator[Event, None]:
+    async def _follow(
+        self, read: Callable[[Event | None, int], Awaitable[Sequence[Event]]]
+    ) -> AsyncGenerator[Event, None]:
         """Every event that is there, then what comes, until the log is closed.
 
         Args:
-            read: Reads what is next after the event that was read last; None before the first one. It alone decides
-                what is found; the bell only says when to look.
+            read: Reads what is next after the event that was read last, None before the first one, and at most so
+                many. It alone decides what is found; the bell only says when to look.
         """
         last: Event | None = None
+        portion = FIRST
         with self._bell.listening():
             while not self._closed:
                 heard = self._bell.rings
-                events = await read(last)
+                events = await read(last, portion)
                 for event in events:
                     yield event
                     last = event
+                portion = next_portion(events)
                 if not events:
                     await self._bell.rung_after(heard)
 

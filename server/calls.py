@@ -21,10 +21,14 @@ from domain.refusal import Rejected
 from server import validation
 from server.errors import Refused, explain
 from server.principals import Principal, Principals
+from server.turns import Turns
 from telemetry import observed_call
 
 # The wire takes a little more than a request may have, so that it is us who refuse it, with a reason.
 MAX_MESSAGE_BYTES: Final = 4 * validation.MAX_REQUEST_BYTES
+MOST_STREAMS: Final = 10_000
+"""Answered at a time; each takes some 50 KB."""
+
 # What our own client takes.
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
@@ -52,6 +56,7 @@ class Gate:
         # Streams that wait for something to tell; one that is sending must not be disturbed.
         self._waiting: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._streams = Turns(MOST_STREAMS, "streams")
 
     def end_streams(self) -> None:
         """End what would never end by itself, with a status that sends its caller to the next server."""
@@ -98,9 +103,11 @@ class Gate:
             with observed_call(name, metadata, tracing=self._tracing) as call:
                 try:
                     principal = self._admitted(metadata)
-                    async with aclosing(answer(validation.read(kind, data), principal)) as responses:
-                        async for response in self._until_stopped(responses):
-                            yield _written(response)
+                    request = validation.read(kind, data)
+                    with self._streams.one():
+                        async with aclosing(answer(request, principal)) as responses:
+                            async for response in self._until_stopped(responses):
+                                yield _written(response)
                 except Exception as error:  # noqa: BLE001 - likewise
                     refused = _refuse(name, error)
                     call.code = refused.code

@@ -1,13 +1,14 @@
 """CaseService: starts, drives and reads cases."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from audit.in_full import pages
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.case_service_pb2 import (
@@ -146,10 +147,14 @@ class CaseServicer:
             Rejected: No such case, or it has not come as far as `after_seq`.
         """
         case = Case()
-        async for event in self._history(request.case_id):
-            case = _after(case, event)
-            if event.seq > request.after_seq:
-                yield WatchCaseResponse(case=case, event=event)
+        async with aclosing(pages(self._log, request.case_id)) as there:
+            async for page in there:
+                for event in page:
+                    case = _after(case, event)
+                    if event.seq > request.after_seq:
+                        yield WatchCaseResponse(case=case, event=event)
+        if not case.seq:
+            raise unknown_case(request.case_id)
         if request.after_seq > case.seq:
             raise Rejected(
                 RefusalReason.REFUSAL_REASON_STALE_SEQ,
@@ -160,15 +165,6 @@ class CaseServicer:
             async for event in coming:
                 case = _after(case, event)
                 yield WatchCaseResponse(case=case, event=event)
-
-    async def _history(self, case_id: str) -> AsyncIterator[Event]:
-        seq = 0
-        while events := await self._log.events(case_id, after_seq=seq):
-            for event in events:
-                yield event
-            seq = events[-1].seq
-        if seq == 0:
-            raise unknown_case(case_id)
 
     async def carry_out(self, command: Command, principal: Principal) -> Outcome:
         """Carry out a command for whoever calls.

@@ -14,7 +14,7 @@ from casetrail.v1 import audit_service_pb2, case_service_pb2
 from engine.engine import Engine
 from server.archiving import Archiving
 from server.audit import AuditServicer
-from server.calls import MAX_MESSAGE_BYTES, Gate
+from server.calls import MAX_MESSAGE_BYTES, MOST_STREAMS, Gate
 from server.cases import CaseServicer
 from server.crosscheck import CrossCheckServicer
 from server.drill_schedules import DrillSchedules
@@ -45,6 +45,12 @@ _OPTIONS: Final = (
     # Streams are silent for hours: let clients find out that the way is broken.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # And find out ourselves: a watcher that vanished without a word is let go after 80 seconds.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Who watches comes back at once after a restart, all together; of more than 1,000 gRPC drops some (CANCELLED).
+    ("grpc.server.max_pending_requests", 2 * MOST_STREAMS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_STREAMS),
 )
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
