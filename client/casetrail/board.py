@@ -23,6 +23,8 @@ from casetrail.words import spaced, spoken, word_of
 
 WIDE = 120
 """From so many columns on, two things stand side by side."""
+_NARROW = 60
+"""With fewer columns, what happened has no room for who did it."""
 
 _LEVELS = {1: ("LEVEL 1 CRITICAL", "bold white on red3"), 2: ("LEVEL 2 MAJOR", "bold white on dark_orange3"),
            3: ("LEVEL 3 ORDINARY", "bold black on gold3"), 4: ("LEVEL 4 MINOR", "bold black on grey70")}  # fmt: skip
@@ -170,7 +172,8 @@ def _tasks(case: Case, now: int) -> RenderableType:
     if not case.incident.tasks:
         return _panel("tasks", [Text("none", style="dim")])
     table = Table.grid(padding=(0, 2), expand=True)
-    for _ in range(4):
+    table.add_column(no_wrap=True, min_width=max(len(task.task_id) for task in case.incident.tasks))
+    for _ in range(3):
         table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     due = {clock.subject: clock for clock in case.clocks if clock.name == "task" and clock.state == Clock.STATE_RUNNING}
@@ -212,8 +215,9 @@ def _notices(case: Case, now: int) -> RenderableType:
 
 def _last(view: View) -> RenderableType:
     events = view.events[-_room(view) :] if view.height else view.events
+    who = "<22" if view.width >= _NARROW else ".0"
     lines = [
-        Text.assemble((f"{line.when[-len('00:00:00') :]}  {line.who:<22} ", "dim"), (line.what, STYLES[line.weight]))
+        Text.assemble((f"{line.when[-len('00:00:00') :]}  {line.who:{who}} ", "dim"), (line.what, STYLES[line.weight]))
         for line in tell(events, view.zone, view.case.opened_at)
     ]
     for line in lines:

@@ -10,9 +10,9 @@ from casetrail.board import WIDE, View, frame, is_news
 from casetrail.v1.case_pb2 import Case, TimeBase
 from casetrail.v1.clock_pb2 import Climb, Clock
 from casetrail.v1.effect_pb2 import StaffAlerted, StaffReached
-from casetrail.v1.event_pb2 import ClockBreached, Event, IncidentContained
+from casetrail.v1.event_pb2 import ClockBreached, Event, IncidentContained, NoteAdded
 from casetrail.v1.incident_pb2 import Incident, IncidentNotice, IncidentTask, LinkedCase
-from casetrail.v1.types_pb2 import Actor, Kind, Role, Stage
+from casetrail.v1.types_pb2 import Actor, Kind, Role, Stage, Words
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -123,6 +123,14 @@ def test_a_frame_says_what_its_leader_must_see(width: int) -> None:
         assert word in shown
     assert all(len(line) <= width for line in shown.splitlines())
     assert "\x1b" not in shown
+
+
+def test_on_a_narrow_terminal_a_task_keeps_its_number_and_what_happened_its_words() -> None:
+    happened = Event(at=at(0), actor=Actor(name="amy"), note_added=NoteAdded(words=Words(text="the old one")))
+    shown = drawn(an_incident(), width=40, events=[happened])
+    assert "│ T1  legal" in shown
+    assert "note: “the old one”" in shown
+    assert all(len(line) <= 40 for line in shown.splitlines())
 
 
 def test_a_task_that_was_called_off_stays_on_the_board_with_the_reason() -> None:

@@ -349,6 +349,36 @@ async def test_a_list_cuts_no_number_off(service: Service, casetrail: Casetrail)
     assert case.customer.customer_id in ran.out
 
 
+async def test_on_a_narrow_terminal_no_word_of_a_list_is_broken(service: Service, tmp_path: Path) -> None:
+    case = Case(case_id="RET-7K3-M9Q-XDP", owner="maximiliane", customer=Customer(customer_id="C-4711"))
+    service.script("ListCases", ListCasesResponse(cases=[case]))
+    process = await asyncio.create_subprocess_exec(
+        *(CASETRAIL.installed, "list", "--address", service.address, "--token", "secret"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "40", "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "TERM": "dumb"},
+    )
+    out, _ = await process.communicate()
+    number, *lines = out.decode().splitlines()
+    assert number.strip() == case.case_id
+    assert all(len(line) <= 40 for line in lines)
+    assert "customer C-4711 · with maximiliane · opened" in " ".join(" ".join(lines).split())
+    assert any("maximiliane" in line for line in lines)
+
+
+async def test_what_a_terminal_has_no_letter_for_is_shown_by_its_number(service: Service, tmp_path: Path) -> None:
+    service.script("GetCase", GetCaseResponse(case=Case(case_id="INQ-7K3", subject="Größe 中")))
+    process = await asyncio.create_subprocess_exec(
+        *(CASETRAIL.installed, "get", "INQ-7K3", "--address", service.address, "--token", "secret"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    assert r"\u201cGröße \u4e2d\u201d" in out.decode("latin-1")
+
+
 async def test_a_replay_can_be_told_how_long_after_the_opening(service: Service, casetrail: Casetrail) -> None:
     service.script("GetCase", GetCaseResponse(case=CASE))
     service.script("ReplayCase", ReplayCaseResponse(case=CASE), ReplayCaseResponse(case=CASE))

@@ -77,7 +77,7 @@ def what_if(
     if not tally.cases:
         output.console.print("No case fits.")
         return
-    output.wide_console.print(tally.table())
+    output.print_table(tally.table())
     for line in tally.summary(other.policy_id):
         output.console.print(line, markup=False)
 

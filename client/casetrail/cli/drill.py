@@ -199,7 +199,7 @@ def _print_drill(found: GetDrillResponse) -> None:
         roles = ", ".join(spoken(Role.DESCRIPTOR, role) for role in expectation.by)
         verdict = word_of(DrillExpectation.Verdict.DESCRIPTOR, judged.verdict)
         table.add_row(Text(expectation.title), roles, verdict, f"{judged.score}/{expectation.score}")
-    output.wide_console.print(table)
+    output.print_table(table)
     for case in found.cases:
         typer.echo(f"{case.case_id}  {case.subject}")
 
@@ -217,7 +217,7 @@ def _print_simulation(found: SimulateDrillResponse) -> None:
         shares = (f"{count / found.runs:.0%}" for count in (one.met, one.late, one.missed))
         spans = (short_forms.duration_text(_minutes(seconds)) for seconds in (one.seconds_p50, one.seconds_p90))
         table.add_row(Text(one.title), *shares, *spans)
-    output.wide_console.print(table)
+    output.print_table(table)
     table = Table(box=None, pad_edge=False)
     for head in ("promise", "kept", "nobody ever answered", "ladder: climbed to, unanswered there"):
         table.add_column(head)
@@ -226,7 +226,7 @@ def _print_simulation(found: SimulateDrillResponse) -> None:
             f"{spoken(Role.DESCRIPTOR, step.role)} {step.climbed} ({step.unanswered})" for step in clock.steps
         )
         table.add_row(spaced(clock.name), f"{1 - clock.breached / clock.started:.0%}", str(clock.stuck), steps)
-    output.wide_console.print(table)
+    output.print_table(table)
 
 
 def _minutes(seconds: int) -> int:

@@ -334,7 +334,10 @@ def list_incidents(
     if terms.as_json:
         output.print_json(ListIncidentsResponse(incidents=incidents))
         return
-    output.wide_console.print(_table(incidents) if incidents else "No incident fits.")
+    if incidents:
+        output.print_table(_table(incidents))
+    else:
+        typer.echo("No incident fits.")
 
 
 def _table(incidents: list[Case]) -> Table:

@@ -10,6 +10,8 @@ import typer
 from google.protobuf.json_format import MessageToDict, MessageToJson
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from casetrail.cli.whole_file import write_whole
@@ -23,8 +25,21 @@ from casetrail.v1.incident_service_pb2 import GetReportResponse
 
 console = Console(highlight=False, soft_wrap=True)
 
-# Wider than any terminal, which then breaks the lines of a table itself: no number is cut off.
-wide_console = Console(highlight=False, width=250)
+# Wider than any terminal: no number in a table is cut off.
+_wide_console = Console(highlight=False, width=250)
+
+
+def print_table(table: Table) -> None:
+    """Print a table; each row by itself where the terminal is too narrow for it, so that no word is broken."""
+    if not console.is_terminal or _wide_console.measure(table).maximum <= console.width:
+        _wide_console.print(table)
+        return
+    names = [str(column.header) for column in table.columns]
+    for row, cells in zip(table.rows, zip(*(column.cells for column in table.columns), strict=True), strict=True):
+        first, *rest = (str(cell) for cell in cells)
+        parts = [Text.assemble((name, "dim"), " ", cell) for name, cell in zip(names[1:], rest, strict=True) if cell]
+        console.print(Text(first, style="bold"), style=row.style, soft_wrap=False)
+        console.print(Padding(Text(" · ").join(parts), (0, 0, 0, 2)), style=row.style, soft_wrap=False)
 
 
 def refuse(why: str) -> NoReturn:

@@ -91,7 +91,10 @@ def list_cases(
     if terms.as_json:
         output.print_json(ListCasesResponse(cases=found))
         return
-    output.wide_console.print(_table(found) if found else "No case fits.")
+    if found:
+        output.print_table(_table(found))
+    else:
+        typer.echo("No case fits.")
 
 
 _PAGE = 500

@@ -28,7 +28,7 @@ def _ending(stream: TextIO) -> TextIO:
         # With PYTHONUNBUFFERED there is no buffer.
         io.BufferedWriter(raw) if isinstance(stream.buffer, io.BufferedWriter) else raw,
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace",  # what the terminal has no letter for is shown by its number
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
