@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -21,6 +22,7 @@ from audit.stores import KeySettings, open_log, sqlite_url
 from audit.verification import from_tables, processes
 from audit.verification.processes import Checkers, Place, in_thread
 from audit.verification.snapshot import ALL_CASES
+from tests.audit.archive_contract import agreed, archived, closed, closed_cases
 from tests.audit.given import Writer, note, opening
 from tests.audit.past_the_guards import change_file, change_server
 from tests.postgres_server import PostgresServer
@@ -124,6 +126,15 @@ class CheckingContract:
         assert _checking_processes() == []
 
     @pytest.mark.usefixtures("in_processes")
+    async def test_a_case_that_was_archived_is_missed_by_no_process(self, log: Log) -> None:
+        await closed(log, "INQ-old")
+        cases = await closed_cases(log)
+        await agreed(log, cases)
+        await archived(log, cases)
+
+        assert (await log.verify()).findings == ()
+
+    @pytest.mark.usefixtures("in_processes")
     async def test_what_stops_a_process_is_said_as_it_met_it(self, log: Log, key_settings: KeySettings) -> None:
         version, name, _ = key_settings.kek.read_text().split()
         key_settings.kek.write_text(f"{version} {name} {'A' * 43}=\n")
@@ -168,10 +179,23 @@ async def test_who_calls_it_off_interrupts_what_the_database_is_asked() -> None:
     assert let_go.is_set()
 
 
-def test_a_process_that_cannot_use_the_log_says_why() -> None:
-    with Checkers() as checkers, pytest.raises(LogUnavailableError, match="there is no log at /nowhere"):
-        checkers.start(2, NOWHERE)
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (NOWHERE, "there is no log at /nowhere"),
+        (Place("postgresql://casetrail@127.0.0.1:1/log", "", None), "is not there"),
+    ],
+)
+def test_a_process_that_cannot_use_the_log_says_why(place: Place, words: str) -> None:
+    with Checkers() as checkers, pytest.raises(LogUnavailableError, match=words):
+        checkers.start(2, place)
     assert _checking_processes() == []
+
+
+def test_a_process_that_finds_no_log_in_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log.db").write_bytes(b"no database" * 1000)
+    with Checkers() as checkers, pytest.raises(LogDamagedError, match=r"log\.db"):
+        checkers.start(1, Place(sqlite_url(tmp_path / "log.db"), "", None))
 
 
 def test_a_process_that_cannot_be_started_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +229,15 @@ class TestSqlite(CheckingContract):
             with pytest.raises(LogUnavailableError, match="has answered None"):
                 list(checkers.check([ALL_CASES]))  # before the log's moment was taken
 
+    async def test_a_process_looks_at_the_moment_in_which_it_began(self, log: Log, log_url: str) -> None:
+        with Checkers() as checkers:
+            checkers.start(1, Place(log_url, "", None))
+            checkers.begin()
+            await Writer(log, "INQ-new").write(opening(), key="open")
+            (found,) = checkers.check([ALL_CASES])
+
+        assert found.cases == CASES
+
     @pytest.mark.usefixtures("log")
     def test_a_process_that_nobody_asks_any_more_ends_without_a_word(self, log_url: str) -> None:
         """Before it is ready, once it has said so, and when that was read."""
@@ -234,6 +267,17 @@ class TestPostgres(CheckingContract):
     @pytest.fixture
     def damage(self, log_url: str, postgres: PostgresServer) -> Damage:
         return partial(change_server, postgres.url(log_url.rpartition("/")[2]), *_DAMAGE)
+
+    async def test_a_process_looks_at_the_moment_that_it_was_given(self, log: Log, log_url: str) -> None:
+        with psycopg.connect(log_url) as asking, Checkers() as checkers:
+            asking.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            ((moment,),) = asking.execute("SELECT pg_export_snapshot()").fetchall()
+            await Writer(log, "INQ-new").write(opening(), key="open")
+            checkers.start(1, Place(log_url, moment, None))
+            checkers.begin()
+            (found,) = checkers.check([ALL_CASES])
+
+        assert found.cases == CASES
 
 
 def _asked(log_url: str) -> tuple[Connection, Popen[bytes]]:
