@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -356,10 +357,10 @@ async def test_on_a_narrow_terminal_no_word_of_a_list_is_broken(service: Service
         *(CASETRAIL.installed, "list", "--address", service.address, "--token", "secret"),
         stdout=asyncio.subprocess.PIPE,
         cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "40", "TTY_COMPATIBLE": "1", "NO_COLOR": "1", "TERM": "dumb"},
+        env={**os.environ, "COLUMNS": "40", "TTY_COMPATIBLE": "1", "TERM": "xterm"},
     )
     out, _ = await process.communicate()
-    number, *lines = out.decode().splitlines()
+    number, *lines = re.sub(r"\x1b\[[\d;]*m", "", out.decode()).splitlines()
     assert number.strip() == case.case_id
     assert all(len(line) <= 40 for line in lines)
     assert "customer C-4711 · with maximiliane · opened" in " ".join(" ".join(lines).split())

@@ -25,8 +25,8 @@ from casetrail.v1.incident_service_pb2 import GetReportResponse
 
 console = Console(highlight=False, soft_wrap=True)
 
-# Wider than any terminal: no number in a table is cut off.
-_wide_console = Console(highlight=False, width=250)
+# Wider than any terminal: no number in a table is cut off. On a dumb terminal the width counts only with a height.
+_wide_console = Console(highlight=False, width=250, height=25)
 
 
 def print_table(table: Table) -> None:
