@@ -11,7 +11,7 @@ from typing import Final
 from temporalio import activity
 
 from activities.effects import Errands, refusals_as_failures
-from audit.in_full import cases_of_drill
+from audit.in_full import cases_of_drill, history
 from audit.log import Log
 from casetrail.v1.case_pb2 import Case
 from casetrail.v1.drill_pb2 import Drill, DrillExpectation
@@ -121,13 +121,12 @@ class DrillObservation:
         expectation = script.expectation_of(case.drill, expectation_id)
         planned = script.drill_expectation_of(case.drill, expectation_id)
         begins = instant(script.inject_of(case.drill, expectation.after).due_at)
-        return judge(expectation, planned, begins, await self._histories(case.case_id))
+        return judge(expectation, planned, begins, await histories(self._log, case.case_id))
 
-    async def _histories(self, drill_id: str) -> Sequence[History]:
-        return [
-            History(case.inject_id, await self._log.events(case.case_id))
-            for case in await cases_of_drill(self._log, drill_id)
-        ]
+
+async def histories(log: Log, drill_id: str) -> Sequence[History]:
+    """What happened in the cases of a drill, all of it."""
+    return [History(case.inject_id, await history(log, case.case_id)) for case in await cases_of_drill(log, drill_id)]
 
 
 def _answers_cued(scenario: Scenario, drill: Drill, inject_id: str, event: Event) -> Iterator[str]:
