@@ -22,6 +22,7 @@ from engine.leaving import leave
 from engine.rulebooks import PolicyIdReusedError
 from engine.temporal_settings import connect
 from engine.traffic import Traffic
+from server import open_files
 from server.principals import Principals, PrincipalsError
 from server.proving import Proving
 from server.serving import AddressTakenError, Server
@@ -50,6 +51,7 @@ _EXPECTED = (
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return the exit status."""
+    open_files.take_all()
     telemetry = start("casetrail-server")
     try:
         uvloop.run(_serve(Settings.read(), telemetry))
