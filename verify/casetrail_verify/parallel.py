@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import parent_process
+from multiprocessing import active_children, parent_process
 from threading import Thread
 from typing import Final, TypeVar
 
@@ -36,13 +36,20 @@ def in_order(function: Callable[[Given], Made], inputs: Iterable[Given], process
         yield from map(function, inputs)
         return
     waiting: deque[Future[Made]] = deque()
-    with ProcessPoolExecutor(processes, initializer=_begin) as pool:
-        for each in inputs:
-            waiting.append(_submitted(pool, function, each))
-            if len(waiting) > _AHEAD * processes:
+    others = set(active_children())
+    try:
+        with ProcessPoolExecutor(processes, initializer=_begin) as pool:
+            for each in inputs:
+                waiting.append(_submitted(pool, function, each))
+                if len(waiting) > _AHEAD * processes:
+                    yield _result(waiting.popleft())
+            while waiting:
                 yield _result(waiting.popleft())
-        while waiting:
-            yield _result(waiting.popleft())
+    finally:
+        # A signal while they are started finds a pool that cannot tell them yet, and each would wait for the other.
+        for left in set(active_children()) - others:
+            left.kill()
+            left.join()
 
 
 def _submitted(pool: ProcessPoolExecutor, function: Callable[[Given], Made], each: Given) -> Future[Made]:
