@@ -15,7 +15,7 @@ import pytest
 from casetrail_verify.command import main
 from tests.programs import CASETRAIL_VERIFY
 from tests.verify.forging import FOREIGN_KEY, LOG_KEY, NEXT_KEY, WITNESS, World, note
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ async def test_when_it_is_ended_its_processes_end_and_what_it_can_remove_is_remo
     await until(lambda: processes_of(running.pid) == 3)
 
     running.send_signal(number)
-    status = await running.wait()
+    status = await asyncio.wait_for(running.wait(), PATIENCE)
     await until(lambda: processes_of(running.pid) == 0)
 
     if number is signal.SIGKILL:
