@@ -55,6 +55,12 @@ def put_in_force_first(run: Run, kek_id: str) -> str:
     return kek_in_force(run)
 
 
+def hold_in_force(run: Run) -> str:
+    """The key-encryption key in force, which nobody else changes until the end of the transaction."""
+    run(Question("UPDATE kek SET kek_id = kek_id", {}))
+    return kek_in_force(run)
+
+
 def put_in_force(run: Run, kek_id: str) -> None:
     """Put another key-encryption key in force."""
     run(Question("UPDATE kek SET kek_id = :kek_id", {"kek_id": kek_id}))

@@ -203,12 +203,16 @@ class SubjectKeys:
     def rotate(self) -> int:
         """Wrap all keys with a new key-encryption key; returns how many. The old one is gone afterwards.
 
+        The file is changed only under the lock of the key in force: of two who change it at once, neither writes a file
+        without the key that the other has just wrapped everything with.
+
         Raises:
             LogUnavailableError: It cannot be done; the old one goes on.
         """
-        new = self._keks.add()
 
         def rewrap(run: Run) -> int:
+            key_table.hold_in_force(run)
+            new = self._keks.add()
             key_table.put_in_force(run, new)
             kept = key_table.all_kept(run)
             for each in kept:
@@ -218,9 +222,13 @@ class SubjectKeys:
                 key_table.keep_wrapped(run, each._replace(kek_id=new, wrapped=self._keks.wrap(new, plain, each.about)))
             return sum(each.wrapped is not None for each in kept)
 
+        def let_go(run: Run) -> str:
+            in_force = key_table.hold_in_force(run)
+            self._keks.keep_only(in_force)
+            return in_force
+
         count = self._database.within(rewrap)
-        self._kek_id = new
-        self._keks.keep_only(new)
+        self._kek_id = self._database.within(let_go)
         return count
 
     async def close(self) -> None:

@@ -359,6 +359,21 @@ class ErasureContract:
         assert secrets_of(tuple(await other.events("INQ-2"))) == list(SECRETS)
         await other.close()
 
+    async def test_several_who_change_the_key_encryption_key_at_once_lose_no_key(
+        self, log: Log, log_url: str, key_settings: KeySettings
+    ) -> None:
+        await written(log)
+        changing = [stores.open_keys(key_settings) for _ in range(6)]
+        for keys in changing:
+            keys.begin()
+        assert await asyncio.gather(*(asyncio.to_thread(keys.rotate) for keys in changing)) == [1] * 6
+        for keys in changing:
+            await keys.close()
+        assert len(key_settings.kek.read_text().splitlines()) == 1
+        other = await open_log(log_url, key_settings)
+        assert secrets_of(tuple(await other.events("INQ-1"))) == list(SECRETS)
+        await other.close()
+
     async def test_a_log_from_before_encryption_is_read_and_goes_on_encrypted(
         self, bare_log: Log, log_url: str, key_settings: KeySettings, finds: Find
     ) -> None:
