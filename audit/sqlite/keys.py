@@ -51,11 +51,11 @@ class SqliteKeys:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 done = work(lambda question: reading.change(self._connection, question))
+                self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # SQLite ends it by itself where the disk is full
                     self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
             return done
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import pytest_asyncio
 
-from audit.log import Batch, Log
+from audit.key_table import put_in_force_first
+from audit.log import Batch, Log, LogUnavailableError
 from audit.questions import Question
 from audit.sqlite.keys import SqliteKeys
 from audit.stores import KeySettings, open_log, sqlite_url
@@ -82,6 +83,20 @@ class TestSqlite(ErasureContract):
         extra = 3
         with closing(SqliteKeys(tmp_path / "keys.db")) as keys:
             assert keys.within(lambda run: run(Question("PRAGMA synchronous", {}))).rows == [(extra,)]
+
+    def test_keys_that_somebody_reads_for_long_can_be_written_afterwards(self, tmp_path: Path) -> None:
+        """As a backup does: in a file without a write-ahead log, who reads keeps others from committing."""
+        with (
+            closing(SqliteKeys(tmp_path / "keys.db")) as keys,
+            closing(sqlite.connect(tmp_path / "keys.db", isolation_level=None)) as backup,
+        ):
+            keys._connection.execute("PRAGMA busy_timeout = 10")
+            backup.execute("BEGIN")
+            backup.execute("SELECT * FROM kek").fetchall()
+            with pytest.raises(LogUnavailableError, match="is locked by another process"):
+                keys.within(lambda run: put_in_force_first(run, "a"))
+            backup.execute("COMMIT")
+            assert keys.within(lambda run: put_in_force_first(run, "b")) == "b"
 
 
 class TestPostgres(ErasureContract):
