@@ -34,6 +34,12 @@ class Bell:
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
 
+    def stop(self) -> None:
+        """Ring for the last time: nobody's commits are looked for any more, whoever may still listen."""
+        self.ring()
+        if self._watching is not None:
+            self._watching.cancel()
+
     async def rung_after(self, rings: int) -> None:
         """Wait until it has rung more often than this."""
         while self.rings <= rings:

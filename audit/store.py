@@ -135,6 +135,7 @@ class Store(ABC):
         return await self._append(batch, await self._prepared(batch))
 
     async def _append(self, batch: Batch, prepared: PreparedBatch) -> AppendResult:
+        self._check_open()  # it may have been closed meanwhile, and nobody would answer
         fate = await self._submit(prepared)
         if isinstance(fate, CaseIsArchived):
             await self._refuse_archived(batch.case_id)

@@ -90,7 +90,7 @@ class PostgresLog(Store):
         if self._closed:
             return
         self._closed = True
-        self._bell.ring()
+        self._bell.stop()
         await self._writer.stop()
         await self._readers.close()
         await self._close_keys()

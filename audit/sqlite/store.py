@@ -102,7 +102,7 @@ class SqliteLog(Store):
         if self._closed:
             return
         self._closed = True
-        self._bell.ring()
+        self._bell.stop()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._thread.shutdown)
         self._far.close()

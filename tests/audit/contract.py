@@ -393,11 +393,21 @@ class LogContract:
         async with asyncio.timeout(30):
             assert await following == []
 
+    async def test_nobody_is_watched_for_whoever_has_not_read_to_the_end_when_the_log_is_closed(self, log: Log) -> None:
+        await opened(log, "INQ-1")
+        following = log.follow(after_position=0)
+        assert (await anext(following)).position == 1
+        await log.close()
+        await asyncio.sleep(0)
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "log-follower"]
+        await following.aclose()
+
     async def test_a_closed_log_takes_nothing_and_tells_nothing(self, log: Log) -> None:
         writer = await opened(log, "INQ-1")
         await log.close()
         for ask in (
             log.append(writer.batch(note(), key="r1")),
+            log.archive(writer.batch(note(), key="r1"), "A-1", []),
             log.remember("name", "value"),
             log.read_case("INQ-1"),
             log.verify(),

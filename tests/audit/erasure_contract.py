@@ -359,6 +359,13 @@ class ErasureContract:
         assert secrets_of(tuple(await other.events("INQ-2"))) == list(SECRETS)
         await other.close()
 
+    async def test_a_batch_that_waits_for_its_key_while_the_log_is_closed_is_refused(self, log: Log) -> None:
+        appending = asyncio.create_task(log.append(Writer(log, "INQ-1").batch(opening(), key="open")))
+        await asyncio.sleep(0)
+        await log.close()
+        with pytest.raises(LogUnavailableError, match="is closed"):
+            await asyncio.wait_for(appending, 5)
+
     async def test_several_who_change_the_key_encryption_key_at_once_lose_no_key(
         self, log: Log, log_url: str, key_settings: KeySettings
     ) -> None:
