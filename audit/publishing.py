@@ -112,6 +112,8 @@ class Publisher:
             await self.check_published()
             head = await self._log.tree_head()
             if head.size in (0, self._published.size if self._published else 0):
+                if self._published is not None and self.trouble:
+                    await self.keep_outside(self._published)
                 return None
             note = (await self._notary.sign(head.size, head.root)).note
             checkpoint = Checkpoint(head.size, head.root, note, time.time_ns() // 1000)

@@ -134,6 +134,21 @@ async def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said(
     assert [line["size"] for line in lines_in(outside)] == [3]
 
 
+async def test_the_newest_checkpoint_is_kept_outside_when_that_can_be_done_again_though_nothing_grows(
+    log: SqliteLog, notary: Notary, outside: Path, writer: Writer
+) -> None:
+    publisher = Publisher(log, notary, folder_at(outside))
+    away = shutil.move(outside, outside.with_name("away"))
+    await publisher.publish()
+    assert (publisher.kept, publisher.trouble != "") == (0, True)
+    await publisher.publish()
+    shutil.move(away, outside)
+    for _ in range(2):
+        assert await publisher.publish() is None
+    assert (publisher.kept, publisher.trouble) == (2, "")
+    assert [line["size"] for line in lines_in(outside)] == [2]
+
+
 async def test_a_key_that_cannot_be_used_any_more_stops_nobody(
     log: SqliteLog, notary: Notary, tmp_path: Path, writer: Writer
 ) -> None:
