@@ -60,10 +60,15 @@ def write_public(path: Path, text: str) -> None:
 def _written_beside(path: Path, text: str, mode: int) -> Path:
     """A file with this text, on the disk, under a name that no other process takes, on whatever machine."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        partial.unlink()
+        raise
     return partial
 
 

@@ -1,5 +1,6 @@
 """What was written is there after a loss of power: the file, and every name on the way to it."""
 
+import errno
 import os
 from collections.abc import Callable
 from functools import partial
@@ -70,6 +71,19 @@ def test_a_file_that_another_process_was_faster_to_write_counts(tmp_path: Path) 
     write_private(tmp_path / "key", "ours", anew=True)
 
     assert (tmp_path / "key").read_text(encoding="utf-8") == "theirs"
+
+
+@pytest.mark.parametrize("write", [partial(write_private, anew=True), write_private, write_public])
+def test_what_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "key", "secret")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("write", [partial(write_private, anew=True), write_private, write_public])
