@@ -100,6 +100,22 @@ def archived_and_listed(world: World) -> None:
     world.changes = [restored(None)]
 
 
+def archived_with_another(world: World) -> None:
+    """A case that has no events is named beside it."""
+    archived(world)
+
+    def name_another(lines: list[Line]) -> None:
+        at = next(n for n, line in enumerate(lines) if line["kind"] == "archived")
+        lines.insert(at, lines[at] | {"case_id": "INQ-9"})
+
+    world.changes.append(name_another)
+
+
+def archived_in_silence(world: World) -> None:
+    archived(world)
+    world.rows[REMOVED - 1]["payload"] = None
+
+
 def agreed_to_otherwise(change: Callable[[World], object]) -> Callable[[World], None]:
     """Archive a case, and change what stands before it, as one who has the log's key."""
 

@@ -22,8 +22,10 @@ from tests.verify.archiving import (
     archived_and_kept,
     archived_and_listed,
     archived_by_one,
+    archived_in_silence,
     archived_line,
     archived_otherwise,
+    archived_with_another,
     proposal,
     proposal_of_another,
     replaced,
@@ -217,6 +219,10 @@ def without_seal_line(world: World) -> None:
 def with_seal_line(world: World) -> None:
     seal = {"kind": "seal", "position": 31, "day": "2026-11-22", "size": 30, "cases": 5, "root": "ab" * 32}
     world.changes.append(lambda lines: lines.insert(1, seal))
+
+
+def with_half_a_seal_line(world: World) -> None:
+    world.changes.append(lambda lines: next(line for line in lines if line["kind"] == "seal").pop("size"))
 
 
 def with_two_seal_lines(world: World) -> None:
@@ -464,6 +470,11 @@ def changed_key(draft: Draft) -> Callable[[World], None]:
     return do
 
 
+def changed_key_in_silence(world: World) -> None:
+    changed_key(key_change(LOG_KEY, NEXT_KEY))(world)
+    world.rows[40]["payload"] = None
+
+
 def old_key_after_change(world: World) -> None:
     """Whoever holds the key that the log no longer signs with signs with it all the same."""
     world.drafts.append(key_change(LOG_KEY, NEXT_KEY))
@@ -620,6 +631,11 @@ def wrong_inclusion(world: World) -> None:
     world.changes.append(do)
 
 
+def half_an_inclusion(world: World) -> None:
+    world.positions = [1, 6, 11]
+    world.changes.append(lambda lines: lines[3]["inclusion"].pop())
+
+
 def begun_elsewhere(world: World) -> None:
     """The first event of a case says that one stands before it."""
     said("prev", "ab" * 32, 2)(world)
@@ -696,6 +712,9 @@ TAMPERINGS = [
     Tampering("an archived case that has gone on", Check.ARCHIVE_WRONG, REMOVED, archived_and_gone_on),
     Tampering("an archived case whose payloads are still there", Check.ARCHIVE_WRONG, REMOVED, archived_and_kept),
     Tampering("an archived case that is still listed", Check.ARCHIVE_WRONG, REMOVED, archived_and_listed),
+    Tampering("an archived case that there never was", Check.ARCHIVE_WRONG, REMOVED, archived_with_another),
+    Tampering("an archived case with an end in words", Check.EXPORT_MALFORMED, 0, archived_line(seq="four")),
+    Tampering("an archived case of which the event says nothing", Check.ARCHIVE_WRONG, REMOVED, archived_in_silence),
     Tampering("an archived case of another archive", Check.ARCHIVE_WRONG, REMOVED, archived_line(archive_id="x")),
     Tampering(
         "envelope, a value",
@@ -872,6 +891,7 @@ TAMPERINGS = [
         41,
         changed_key(also(key_change(LOG_KEY, NEXT_KEY), proto((193, proto((2, FOURTH_KEY.vkey)))))),
     ),
+    Tampering("a change of key of which nothing is said", Check.KEY_CHANGE_WRONG, 41, changed_key_in_silence),
     Tampering("a change from a key that the log has no more", Check.KEY_CHANGE_WRONG, 43, changed_from_an_old_key),
     Tampering(
         "a change to another log's key", Check.KEY_CHANGE_WRONG, 41, changed_key(key_change(LOG_KEY, FOREIGN_KEY))
@@ -889,6 +909,7 @@ TAMPERINGS = [
     Tampering("an extract of a log that nobody signed", Check.TAIL_UNSIGNED, 1, unsigned_extract),
     Tampering("an extract of a case with something before its beginning", Check.CHAIN_BROKEN, 2, begun_elsewhere),
     Tampering("an extract that has an event twice", Check.POSITION_WRONG, 6, repeated_in_an_extract),
+    Tampering("an extract with half a proof", Check.INCLUSION_WRONG, 6, half_an_inclusion),
     Tampering("an extract with another proof", Check.INCLUSION_WRONG, 6, wrong_inclusion),
     # Receipts
     Tampering("a receipt for another case", Check.RECEIPT_WRONG, 7, kept_receipt(claim_of_case)),
@@ -899,6 +920,8 @@ TAMPERINGS = [
     Tampering("a receipt without its signature", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_without("signature"))),
     Tampering("a receipt without its tree", Check.RECEIPT_UNSIGNED, 7, kept_receipt(receipt_without("treeSize"))),
     Tampering("a receipt of a tree that cannot hold its event", Check.RECEIPT_WRONG, 33, receipt_of_smaller_tree),
+    Tampering("a receipt that is none", Check.RECEIPT_MALFORMED, 0, kept_receipt(lambda each: each.update(receipt=7))),
+    Tampering("a receipt of no position", Check.RECEIPT_MALFORMED, 0, kept_receipt(receipt_without("position"))),
     Tampering("a receipt of another form", Check.RECEIPT_MALFORMED, 0, kept_receipt(receipt_without_number)),
     # What was made of the events
     Tampering("a seal that is not announced", Check.SEAL_UNANNOUNCED, 20, without_seal_line),
@@ -907,6 +930,7 @@ TAMPERINGS = [
     Tampering("a seal of which the payload is gone", Check.SEAL_WRONG, 20, seal_without_payload),
     Tampering("a seal that is a change of key besides, with the key", Check.SEAL_WRONG, 20, sealed_and_more),
     Tampering("the second of two seals of another number, with the key", Check.SEAL_WRONG, 41, second_seal_wrong),
+    Tampering("a seal that is announced in part", Check.EXPORT_MALFORMED, 0, with_half_a_seal_line),
     Tampering("a seal that is announced twice", Check.SEAL_UNANNOUNCED, 20, with_two_seal_lines),
     Tampering("a seal that is announced only", Check.SEAL_UNANNOUNCED, 31, with_seal_line),
     Tampering("a case listed with fewer events", Check.CASE_WRONG, 2, listed_case({"seq": 3})),

@@ -21,7 +21,7 @@ from tests.verify.archiving import (
     payload_changed,
     restored,
 )
-from tests.verify.forging import Draft, World, proto
+from tests.verify.forging import WITNESS, Draft, Key, World, proto
 
 
 def judged(world: World, folder: Path) -> Report:
@@ -141,6 +141,17 @@ def test_the_folder_of_an_archive_holds_by_itself(tmp_path: Path) -> None:
 
     assert report.holds, report.words
     assert "the archive archive-1" in report.log
+
+
+def test_a_witness_that_came_after_an_archive_is_told_from_one_that_was_left_out(tmp_path: Path) -> None:
+    """It cannot have signed the archive's tree, and whoever forges one would say just that: so it stays a fault."""
+    world = World(witnesses=[WITNESS, Key("later.example", 4, 9)]).write_down()
+
+    (fault,) = judged_folder(world, tmp_path).faults
+
+    assert (fault.check, fault.position) == (Check.TAIL_UNWITNESSED, 1)
+    assert "later.example has not signed the tree of 40 events" in fault.message
+    assert "if it came to the log later, only the whole log shows what it has seen" in fault.message
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def unbase64(text: str) -> bytes:
     """Read base64 as it is written, with padding and nothing besides; what is none is empty."""
     try:
         data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return b""
     return data if b64encode(data).decode() == text else b""
 

@@ -143,7 +143,7 @@ class Signed:
             self._found.add(
                 Check.TAIL_UNSIGNED,
                 f"no signature of the log covers what follows position {self._signed_to}: {self._doubt}",
-                position=1 if not self._tree.whole else self._signed_to + 1,
+                position=self._signed_to + 1,
             )
         for witness, seen in self._seen_to.items():
             if seen == size:
@@ -155,7 +155,7 @@ class Signed:
                     f"the witness {witness.name} has not signed the tree of {size} events that these are from; "
                     "if it came to the log later, only the whole log shows what it has seen"
                 )
-            self._found.add(Check.TAIL_UNWITNESSED, message, position=1 if not self._tree.whole else seen + 1)
+            self._found.add(Check.TAIL_UNWITNESSED, message, position=seen + 1)
 
     @property
     def _doubt(self) -> str:
