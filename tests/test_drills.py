@@ -348,7 +348,7 @@ async def test_a_simulation_says_how_likely_each_deadline_is_met(stack: Stack) -
     assert first == again
     assert {one["id"] for one in first["expectations"]} == {one.id for one in load(Path(file)).expectations}
     shown = await cli(stack, "drill", "simulate", file, "--runs", "30")
-    assert "initial_response" in shown
+    assert "initial response" in shown
 
 
 async def test_a_scenario_that_is_wrong_starts_nothing(client: Client) -> None:
