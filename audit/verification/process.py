@@ -49,8 +49,8 @@ def _answer(pipe: Connection) -> None:
         pipe.send(None)
         pipe.recv()
         log = snapshot(begin(), "")
+        pipe.send(None)  # at once: until all have begun, nobody writes
         archived = Archived(log.archived())
-        pipe.send(None)
         while True:
             pipe.send(check_cases(log, archived, keys, pipe.recv()))
 

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from audit.log import Log, LogDamagedError, LogUnavailableError, Verification
+from audit.sqlite.file import DatabaseFile
 from audit.stores import KeySettings, open_log, sqlite_url
 from audit.verification import from_tables, processes
 from audit.verification.processes import Checkers, Place, in_thread
@@ -278,6 +279,18 @@ class TestPostgres(CheckingContract):
             (found,) = checkers.check([ALL_CASES])
 
         assert found.cases == CASES
+
+
+def test_what_was_archived_is_read_when_others_may_write_again(tmp_path: Path) -> None:
+    """However much that is: nobody writes to a file until all processes have begun. Here it cannot be read at all."""
+    url = sqlite_url(tmp_path / "log.db")
+    DatabaseFile(tmp_path / "log.db", busy_timeout=5)
+    change_file(tmp_path / "log.db", "INSERT INTO archived VALUES ('A-1', CAST(x'ff' AS TEXT), 1, 1, x'', 1, NULL)")
+    with Checkers() as checkers:
+        checkers.start(1, Place(url, "", None))
+        checkers.begin()
+        with pytest.raises(LogDamagedError, match="no UTF-8"):
+            list(checkers.check([ALL_CASES]))
 
 
 def _asked(log_url: str) -> tuple[Connection, Popen[bytes]]:
