@@ -18,6 +18,7 @@ import tomllib
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import distributions
 from itertools import takewhile
@@ -83,7 +84,7 @@ class Image(NamedTuple):
 IMAGES = {
     # docker-library/postgres, 18/trixie; TEMPORAL_DB_PASSWORD is read by our own script
     "postgres:18.3-trixie": Image(
-        frozenset({"POSTGRES_PASSWORD", "TEMPORAL_DB_PASSWORD"}), rootless=False, programs=frozenset({"pg_isready"})
+        frozenset({"POSTGRES_PASSWORD", "TEMPORAL_DB_PASSWORD"}), rootless=False, programs=frozenset({"psql"})
     ),
     # temporalio/docker-builds, branch release/v1.29.x: server.Dockerfile, docker/auto-setup.sh, docker/entrypoint.sh
     "temporalio/auto-setup:1.29.1": Image(
@@ -508,6 +509,10 @@ def test_temporals_databases_are_its_own_and_the_logs_is_closed_to_it(
 ) -> None:
     (script,) = [volume.split(":")[0] for volume in SERVICES["postgres"]["volumes"] if "initdb.d" in volume]
     password = 'it\'s a "password"'
+    words = SERVICES["postgres"]["healthcheck"]["test"]
+    probe = [postgres._programs / words[1], f"--port={postgres.port}", *words[2:]]
+    healthy = partial(subprocess.call, probe, env={"PGPASSWORD": password})  # the image trusts its own loopback
+    assert healthy() != 0
     # As the image's entrypoint runs it.
     done = subprocess.run(
         [
@@ -522,6 +527,7 @@ def test_temporals_databases_are_its_own_and_the_logs_is_closed_to_it(
     assert done.returncode == 0, done.stderr
     temporal = environment("temporal")
     try:
+        assert healthy() == 0
         for database in (temporal["DBNAME"], temporal["VISIBILITY_DBNAME"]):
             url = postgres.url(database, user=temporal["POSTGRES_USER"], password=password)
             with psycopg.connect(url) as connection:
