@@ -36,7 +36,7 @@ _ADVICE = {
     "ARCHIVE_DAMAGED": "Nothing has happened. Keep what is there, and put a good copy in its place.",
     "LOG_DAMAGED": "`casetrail verify` says what is wrong in the log, and without a server `casetrail-db verify`.",
     "WORKFLOW_UNAVAILABLE": "Leave --from-workflow out: the log has the case.",
-    "WORKFLOW_NOT_RUNNING": "Leave --from-workflow out. An open case without a workflow gets one from the sweep.",
+    "WORKFLOW_NOT_RUNNING": "Leave --from-workflow out. An open case gets another when its time has come.",
 }
 
 
