@@ -425,6 +425,11 @@ def skipped_seq(world: World) -> None:
     write_again(world, signed=True, trusting=True)
 
 
+def begun_late(world: World) -> None:
+    world.drafts.append(Draft("INQ-9", key="late", said={"seq": 2, "prev": HASH, "log": ABSENT}))
+    write_again(world, signed=True, trusting=True)
+
+
 def said(name: str, value: Any, pos: int = 17) -> Callable[[World], None]:  # noqa: ANN401 - of any member
     """Have an envelope say something else, with everything else made and signed to fit."""
 
@@ -723,6 +728,12 @@ TAMPERINGS = [
         lambda world: world.rows[16].update(envelope=world.rows[16]["envelope"].replace('"mei"', '"amy"')),
     ),
     Tampering(
+        "envelope, a value, of the last event before a checkpoint",
+        Check.ROOT_WRONG,
+        30,
+        lambda world: world.rows[29].update(envelope=world.rows[29]["envelope"].replace('"mei"', '"amy"')),
+    ),
+    Tampering(
         "envelope, a brace",
         Check.ENVELOPE_MALFORMED,
         17,
@@ -815,6 +826,7 @@ TAMPERINGS = [
         "version 1: a first event with one before it, with the key", Check.CHAIN_BROKEN, 2, said("prev", "ab" * 32, 2)
     ),
     Tampering("a number of a case skipped, with the key", Check.SEQ_WRONG, 40, skipped_seq),
+    Tampering("a case that begins with its second event, with the key", Check.SEQ_WRONG, 41, begun_late),
     Tampering("a position skipped, with the key", Check.POSITION_WRONG, 40, skipped_position),
     Tampering("an event more than the header says, with the key", Check.POSITION_WRONG, SIZE, more_than_announced),
     Tampering("time turned back, with the key", Check.TIME_BACKWARDS, 25, time_backwards),

@@ -15,11 +15,14 @@ from tests.verify.archiving import (
     ARCHIVE,
     CASE,
     REMOVED,
+    approval,
     archived,
     archived_and_kept,
     folder_of,
     payload_changed,
+    proposal,
     restored,
+    rows_of_case,
 )
 from tests.verify.forging import WITNESS, Draft, Key, World, proto
 
@@ -115,6 +118,23 @@ def test_a_case_may_be_restored_in_what_an_export_leaves_out(tmp_path: Path) -> 
     """Its payloads are there again, and the event that says so is not."""
     world = World(header={"log_size": REMOVED + 1}).write_down()
     archived_and_kept(world)
+
+    report = judged(world, tmp_path)
+
+    assert report.holds, report.words
+
+
+def test_each_of_two_archives_is_proven_by_a_checkpoint_of_its_own(tmp_path: Path) -> None:
+    world = archived(World().write_down())
+    body = proto((1, "archive-2"), (2, 0), (4, root_over([])), (5, "cd" * 32), (7, 20), (8, "anna"), (9, "boris"))
+    world.drafts += [
+        proposal(archive="archive-2", cases=0, root=root_over([])),
+        approval(archive="archive-2", cases=0, root=root_over([])),
+        Draft("@log", "CasesArchived", "archive archive-2", payload=proto((196, body))),
+    ]
+    world.write_down()
+    for row in rows_of_case(world):
+        row["payload"] = None
 
     report = judged(world, tmp_path)
 

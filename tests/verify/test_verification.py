@@ -435,10 +435,12 @@ def test_what_is_wrong_outside_of_it_does_not_blur_where_a_log_was_rewritten(tmp
     world.write_down(sign=False, elsewhere=False)
     for position in (3, 30):
         world.rows[position - 1]["dek_id"] = "k"
+    world.rows[30]["leaf_hash"] = "ab" * 32
 
     found = faults(verify(world.evidence(tmp_path)))
 
     assert (found[Check.ROOT_WRONG][0], found[Check.COLUMN_CHANGED]) == (13, (3, 2))
+    assert found[Check.LEAF_HASH_WRONG] == (31, 1)
 
 
 def test_text_that_needs_escapes_is_no_fault(tmp_path: Path) -> None:
