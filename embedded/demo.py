@@ -19,6 +19,7 @@ import aiohttp
 from rich.console import Console
 
 from casetrail import CasetrailError, Client, scenario_file
+from casetrail.counting import counted
 from casetrail.v1.case_pb2 import Case, Customer
 from casetrail.v1.command_pb2 import (
     Acknowledge,
@@ -45,6 +46,7 @@ from casetrail.v1.types_pb2 import (
     Stage,
     Words,
 )
+from casetrail.words import spoken
 from embedded.folder import FolderError
 from embedded.processes import ROOT, ProcessError, inherited
 from embedded.stack import Stack
@@ -307,7 +309,9 @@ async def _agree_with_temporal(scene: Scene, case_id: str) -> None:
     for name in ("seq", "stage", "kind"):
         if getattr(by_log, name) != getattr(by_workflow, name):
             raise DemoError(f"{case_id}: log and workflow differ in {name}")
-    scene.say(f"{case_id}: log and workflow agree: {Stage.Name(by_log.stage)}, {by_log.seq} events")
+    scene.say(
+        f"{case_id}: log and workflow agree: {spoken(Stage.DESCRIPTOR, by_log.stage)}, {counted(by_log.seq, 'event')}"
+    )
 
 
 async def _show_mails(scene: Scene) -> None:
@@ -316,7 +320,7 @@ async def _show_mails(scene: Scene) -> None:
         mailbox.get("/messages") as answer,
     ):
         messages = (await answer.json())["messages"]
-    scene.say(f"{len(messages)} mails were sent; the last ones:")
+    scene.say(f"mails were sent, {len(messages)} in all; the last ones:")
     for message in messages[-4:]:
         scene.console.print(f"    to {message['to']}: {message['subject']}", highlight=False)
 
@@ -348,7 +352,7 @@ async def run(console: Console, folder: Path) -> None:
         halfway = (await client.get(complained)).seq // 2
         await scene.casetrail("replay", complained, "--seq", str(halfway))
 
-        scene.title(f"A drill: an emergency rehearsed, {_DRILL_SCALE:g} times as fast, everybody played by its script")
+        scene.title(f"A drill: an emergency rehearsed, {_DRILL_SCALE:g} times as fast, by its script")
         await drill(scene)
 
         scene.title("Proof")
