@@ -119,9 +119,7 @@ class Archives:
 
     def checkpoint(self, line: Line) -> None:
         """Take the line of a checkpoint."""
-        size = line.get("size")
-        if any(size == said.proven_by for said in self.removals.values()):
-            self._signed.add(size)
+        self._signed |= {said.proven_by for said in self.removals.values() if said.proven_by == line.get("size")}
 
     @property
     def alone(self) -> frozenset[str]:
