@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, parent_process
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Final, TypeVar
 
@@ -37,19 +38,26 @@ def in_order(function: Callable[[Given], Made], inputs: Iterable[Given], process
         return
     waiting: deque[Future[Made]] = deque()
     others = set(active_children())
+    pool = ProcessPoolExecutor(processes, initializer=_begin)
     try:
-        with ProcessPoolExecutor(processes, initializer=_begin) as pool:
-            for each in inputs:
-                waiting.append(_submitted(pool, function, each))
-                if len(waiting) > _AHEAD * processes:
-                    yield _result(waiting.popleft())
-            while waiting:
+        for each in inputs:
+            waiting.append(_submitted(pool, function, each))
+            if len(waiting) > _AHEAD * processes:
                 yield _result(waiting.popleft())
-    finally:
-        # A signal while they are started finds a pool that cannot tell them yet, and each would wait for the other.
-        for left in set(active_children()) - others:
-            left.kill()
-            left.join()
+        while waiting:
+            yield _result(waiting.popleft())
+    except BaseException:
+        _break_off(pool, set(active_children()) - others)
+        raise
+    pool.shutdown()
+
+
+def _break_off(pool: ProcessPoolExecutor, its_processes: set[BaseProcess]) -> None:
+    """End a pool as it is: one that a signal met while it was being started can tell its processes nothing."""
+    for each in its_processes:
+        each.kill()
+        each.join()
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _submitted(pool: ProcessPoolExecutor, function: Callable[[Given], Made], each: Given) -> Future[Made]:
