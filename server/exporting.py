@@ -11,6 +11,7 @@ from audit.envelope import StoredEvent, event_of
 from audit.in_full import found_cases
 from audit.log import LOG_ITSELF, Log
 from audit.projection import findable
+from audit.retention import archives
 from casetrail.v1.audit_service_pb2 import ExportLogRequest, ExportLogResponse
 from casetrail.v1.case_service_pb2 import CaseFilter
 from casetrail.v1.errors_pb2 import RefusalReason
@@ -32,7 +33,7 @@ from server.lookup import known_case
 from server.principals import Principal
 from server.proving import Proving
 from server.turns import Turns
-from server.witnessed import PATIENCE, ending
+from server.witnessed import PATIENCE, Ending, ending
 
 _PAGE: Final = 500
 _PAGE_OF_CASES: Final = 5000  # of chosen cases: they are sorted for each page
@@ -60,7 +61,8 @@ class ExportServicer:
         """Answer the lines in chunks.
 
         Raises:
-            Rejected: A case that was named is unknown, the caller may not take personal data away, or others export.
+            Rejected: A case that was named is unknown, the caller may not take personal data away, others export, or
+                cases are archived meanwhile.
         """
         if request.open_personal and not principal.roles & _MAY_OPEN:
             raise Rejected(
@@ -82,6 +84,8 @@ class ExportServicer:
 
     async def _lines(self, wanted: "_Wanted") -> AsyncIterator[Line]:
         end = await ending(self._log, self._proving, patience=wanted.patience)
+        if wanted.all:
+            await self._require_payloads(end)
         tree = proofs.Tree(self._log, end.size)
         yield await header_line(self._log, self._proving, end, tree, scope="log" if wanted.all else "extract")
         if wanted.all:
@@ -96,9 +100,26 @@ class ExportServicer:
         if wanted.all:
             async for line in archived_lines(self._log, end.size):
                 yield line
+            await self._require_payloads(end)
         # Of an extract only the newest can be compared with anything.
         async for line in self._checkpoints(0 if wanted.all else end.size - 1, end.size):
             yield line
+
+    async def _require_payloads(self, end: Ending) -> None:
+        """Refuse an export whose payloads went or came back by an event that it does not have.
+
+        Raises:
+            Rejected: NOT_YET.
+        """
+        for archive in (await archives(self._log)).values():
+            gone = archive.carried_out is not None and archive.carried_out.position > end.size
+            # What came back since a witness signed is only more than the export needs.
+            if gone or any(restored.position > end.there for restored in archive.restored.values()):
+                raise Rejected(
+                    RefusalReason.REFUSAL_REASON_NOT_YET,
+                    f"cases went to {archive.archive_id}, or came back from it, after event {end.size}, where this "
+                    "export ends: export again, when the witnesses have signed that or without waiting for them",
+                )
 
     async def _seals(self, size: int) -> AsyncIterator[Line]:
         seq = 0

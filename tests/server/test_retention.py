@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from audit.durable import sync_folder
 from audit.log import AppendResult, Batch, ClosedCase, Log
-from casetrail.v1.audit_service_pb2 import ListEventsRequest, ReplayCaseRequest, VerifyCaseRequest
+from casetrail.v1.audit_service_pb2 import ExportLogRequest, ListEventsRequest, ReplayCaseRequest, VerifyCaseRequest
 from casetrail.v1.case_service_pb2 import GetCaseRequest, ListCasesRequest
 from casetrail.v1.command_pb2 import Command
 from casetrail.v1.retention_service_pb2 import (
@@ -32,8 +32,11 @@ from casetrail.v1.retention_service_pb2 import (
     RestoreCasesResponse,
     WithdrawArchiveRequest,
 )
-from casetrail.v1.types_pb2 import Channel, Kind
+from casetrail.v1.types_pb2 import Channel, Kind, Role
+from domain import Rejected
 from server import archiving
+from server.exporting import ExportServicer
+from server.principals import Principal
 from tests.disk import on_the_disk
 from tests.server.running import Refused, Running, refusal, token
 
@@ -547,3 +550,21 @@ async def test_an_archive_that_is_not_there_is_said(filled: Running, tmp_path: P
     shutil.move(tmp_path / "archives", tmp_path / "elsewhere")
     answer = await refused(restored(filled, done.archive_id))
     assert (answer.reason, "CASETRAIL_ARCHIVES" in answer.message) == ("ARCHIVE_UNAVAILABLE", True)
+
+
+async def test_an_export_that_cases_go_from_or_come_back_into_meanwhile_is_refused(
+    filled: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.exporting._CHUNK_BYTES", 1)  # the header comes alone
+    archive_id = (await proposed(filled)).archive.archive_id
+    await approved(filled, archive_id)
+    exporting = ExportServicer(filled.log, filled.proving)
+    auditor = Principal("audrey", frozenset({Role.ROLE_AUDITOR}), frozenset(), "")
+    for move in (carried_out(filled, archive_id), restored(filled, archive_id, "OLD-1")):
+        export = exporting.export_log(ExportLogRequest(), auditor)
+        await anext(export)
+        await move
+        with pytest.raises(Rejected, match=f"(?s)went to {archive_id}, or came back.*export again") as refused:
+            [chunk async for chunk in export]
+        assert refused.value.code == "NOT_YET"
+    assert [chunk async for chunk in exporting.export_log(ExportLogRequest(), auditor)]
