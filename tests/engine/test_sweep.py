@@ -1,6 +1,7 @@
 """The sweep, against a real Temporal whose database is deleted under it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +157,7 @@ class _Gate(TemporalWaker):
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
+        self.client = client
         self.open = asyncio.Event()
         self.down = False
         self.under_way = 0
@@ -174,43 +176,43 @@ class _Gate(TemporalWaker):
             self.under_way -= 1
 
 
-async def test_a_temporal_that_is_slow_is_asked_for_a_few_cases_at_a_time_until_the_round_is_over(
-    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
-) -> None:
-    cases = {(await engine.execute(opening())).case.case_id for _ in range(20)}
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[_Gate]:
+    """Before a Temporal that answers."""
     (port,) = ports.free(1)
     async with with_memory(port, tmp_path / "temporal.db"):
-        client = await Client.connect(f"127.0.0.1:{port}")
-        gate = _Gate(client)
-        sweep = Sweep(log, client, gate, pace=replace(AT_ONCE, round=0.0), now=clock.now)
-        slow = asyncio.create_task(_round(sweep))
-        await until(lambda: gate.under_way == 8)
-        gate.open.set()
-        assert await slow == gate.most == 8
-        assert [await sweep.round() for _ in range(3)] == [8, 4, 0]
-        assert set(gate.asked) == cases
+        yield _Gate(await Client.connect(f"127.0.0.1:{port}"))
+
+
+async def test_a_temporal_that_is_slow_is_asked_for_a_few_cases_at_a_time_until_the_round_is_over(
+    engine: Engine, log: SqliteLog, clock: SetClock, gate: _Gate
+) -> None:
+    cases = {(await engine.execute(opening())).case.case_id for _ in range(20)}
+    sweep = Sweep(log, gate.client, gate, pace=replace(AT_ONCE, round=0.0), now=clock.now)
+    slow = asyncio.create_task(_round(sweep))
+    await until(lambda: gate.under_way == 8)
+    gate.open.set()
+    assert await slow == gate.most == 8
+    assert [await sweep.round() for _ in range(3)] == [8, 4, 0]
+    assert set(gate.asked) == cases
 
 
 async def test_a_temporal_that_does_not_answer_ends_the_round_and_the_next_one_goes_on(
-    engine: Engine, log: SqliteLog, clock: SetClock, tmp_path: Path
+    engine: Engine, log: SqliteLog, clock: SetClock, gate: _Gate
 ) -> None:
     cases = {(await engine.execute(opening())).case.case_id for _ in range(20)}
-    (port,) = ports.free(1)
-    async with with_memory(port, tmp_path / "temporal.db"):
-        client = await Client.connect(f"127.0.0.1:{port}")
-        gate = _Gate(client)
-        sweep = Sweep(log, client, gate, pace=AT_ONCE, now=clock.now)
-        assert await _round(Sweep(log, client, gate, now=clock.now)) == 0, "the server answers; nothing is due yet"
-        gate.down = True
-        with pytest.raises(RPCError, match="too much to do"):
-            await sweep.round()
-        assert len(gate.asked) <= 8
-        assert gate.under_way == 0
-        gate.down = False
-        gate.open.set()
+    sweep = Sweep(log, gate.client, gate, pace=AT_ONCE, now=clock.now)
+    assert await _round(Sweep(log, gate.client, gate, now=clock.now)) == 0, "the server answers; nothing is due yet"
+    gate.down = True
+    with pytest.raises(RPCError, match="too much to do"):
         await sweep.round()
-        assert set(gate.asked) == cases
-        assert len(gate.asked) == len(cases), "who was tried is given its time"
+    assert len(gate.asked) <= 8
+    assert gate.under_way == 0
+    gate.down = False
+    gate.open.set()
+    await sweep.round()
+    assert set(gate.asked) == cases
+    assert len(gate.asked) == len(cases), "who was tried is given its time"
 
 
 async def test_the_sweep_outlives_a_log_that_is_damaged_and_says_why(
